@@ -30,6 +30,12 @@ pub mod domain {
     pub const RECORD_ID: &[u8] = b"comity/1/record-id\0";
     /// Message that a signer signs for a record.
     pub const RECORD_SIGNATURE: &[u8] = b"comity/1/record-signature\0";
+    /// Digest of a record's body.
+    pub const RECORD_BODY: &[u8] = b"comity/1/record-body\0";
+    /// Id of a certificate: digest of its body and signatures.
+    pub const CERTIFICATE_ID: &[u8] = b"comity/1/certificate-id\0";
+    /// Party id: digest of the first state of the party.
+    pub const PARTY: &[u8] = b"comity/1/party\0";
     /// Community id: digest of the genesis document.
     pub const COMMUNITY: &[u8] = b"comity/1/community\0";
     /// Space id: digest of community, declaring record and index.
@@ -126,6 +132,8 @@ identifier! {
     SpaceId;
     /// Id of a community: digest of its genesis document.
     CommunityId;
+    /// Id of a party: digest of the first state of its chain.
+    PartyId;
     /// Digest over the governance records an author knew.
     GovernanceDigest;
     /// Digest of the shape part of a payload.

@@ -6,7 +6,11 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod certificate;
 pub mod codec;
+pub mod contribution;
+pub mod entry;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod record;

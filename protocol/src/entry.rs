@@ -1,0 +1,566 @@
+//! An entry: one element of a space's set, as it stands on the wire, and the first two stages of
+//! the pipeline, `decode → verify`.
+//!
+//! Decoding checks everything that needs nothing but the bytes: canonical form, limits, and that
+//! each part matches the digest that its header commits to. [`Verified`] can only be built by
+//! checking signatures, and later stages take nothing else.
+//!
+//! Spec: `specs/contribution.md` §2 (wire form), §7 (erased words).
+
+use crate::{
+    certificate::{Certificate, CertificateError},
+    codec::{CodecError, ItemType, Reader, Writer},
+    contribution::{self, Header, HeaderError, Payload},
+    id::{EntryId, SpaceId, domain},
+    key::{self, BadSignature, BatchItem, PublicKey, Signature},
+    limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
+    record::{self, BodyError, RecordBody, RecordHeader},
+};
+use std::ops::Deref;
+use thiserror::Error;
+
+/// Largest encoding of an entry, in bytes: header, payload, an erasure beside it, framing.
+pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + 2 * HEADER_MAX_BYTES + 1024;
+
+const TAG_CONTRIBUTION: u64 = 0;
+const TAG_RECORD: u64 = 1;
+const TAG_CERTIFICATE: u64 = 2;
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EntryError {
+    /// Not canonical CBOR of the form.
+    #[error("the entry is not in its canonical form: {0}")]
+    Codec(#[from] CodecError),
+    /// Its header breaks a rule.
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    /// The body of a record breaks a rule.
+    #[error("{0}")]
+    Body(#[from] BodyError),
+    /// A certificate breaks a rule.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    /// The shape is not the one its header commits to.
+    #[error("the shape does not match the digest in the header")]
+    ShapeHash,
+    /// The words are not those the header commits to.
+    #[error("the words do not match the digest in the header")]
+    WordsHash,
+    /// The body of a record is not the one its header commits to.
+    #[error("the body of the record does not match the digest in its header")]
+    BodyHash,
+    /// Words are absent and no erasure of this contribution by its author stands beside it.
+    #[error("words are absent without an erasure by their author")]
+    WordsMissing,
+    /// An entry type this version does not know.
+    #[error("entry type {0} is not known here; a newer comity may read it")]
+    UnknownType(u64),
+}
+
+/// The words of a contribution, or the proof that its author erased them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// Nonce and texts, matching their digest.
+    Present(Vec<u8>),
+    /// The erasure, signed by the device that wrote the words.
+    Erased(Box<Record>),
+}
+
+/// A contribution whose parts match its header; its signature is not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contribution {
+    id: EntryId,
+    header: Header,
+    header_bytes: Vec<u8>,
+    signature: Signature,
+    shape: Vec<u8>,
+    words: Words,
+}
+
+impl Contribution {
+    pub(crate) fn from_parts(
+        header: Header,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        payload: Payload,
+    ) -> Self {
+        let id = contribution::id_of(&header_bytes);
+        let words = Words::Present(payload.words);
+        Self {
+            id,
+            header,
+            header_bytes,
+            signature,
+            shape: payload.shape,
+            words,
+        }
+    }
+
+    /// Assembles a contribution from its stored parts.
+    ///
+    /// # Errors
+    /// If a part breaks a rule or does not match the header.
+    pub fn assemble(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
+        let header = Header::decode(&header_bytes)?;
+        let id = contribution::id_of(&header_bytes);
+        if shape.len() != header.shape_bytes as usize
+            || contribution::shape_hash(&shape) != header.shape_hash
+        {
+            return Err(EntryError::ShapeHash);
+        }
+        match &words {
+            Words::Present(words) => {
+                if words.len() != header.words_bytes as usize
+                    || contribution::words_hash(words) != header.words_hash
+                {
+                    return Err(EntryError::WordsHash);
+                }
+            }
+            Words::Erased(record) => {
+                if !erases(record, &header, id) {
+                    return Err(EntryError::WordsMissing);
+                }
+            }
+        }
+        Ok(Self {
+            id,
+            header,
+            header_bytes,
+            signature,
+            shape,
+            words,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// What the author states.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The header as it is hashed and signed.
+    pub fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
+    /// The author's signature.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// The shape's bytes.
+    pub fn shape(&self) -> &[u8] {
+        &self.shape
+    }
+
+    /// The words, or the proof of their erasure.
+    pub fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// The same contribution with its words replaced by the erasure that removes them.
+    ///
+    /// # Errors
+    /// [`EntryError::WordsMissing`] if `record` is not an erasure of this contribution by its author.
+    pub fn erased_by(mut self, record: Record) -> Result<Self, EntryError> {
+        if !erases(&record, &self.header, self.id) {
+            return Err(EntryError::WordsMissing);
+        }
+        self.words = Words::Erased(Box::new(record));
+        Ok(self)
+    }
+}
+
+/// Whether `record` erases the contribution: right target, same device, same space.
+pub(crate) fn erases(record: &Record, header: &Header, id: EntryId) -> bool {
+    let RecordBody::Erasure(erasure) = record.body() else {
+        return false;
+    };
+    erasure.contribution == id
+        && record.header().author == header.author
+        && record.header().space == header.space
+}
+
+/// A record whose body matches its header; its signature is not yet checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    id: EntryId,
+    header: RecordHeader,
+    header_bytes: Vec<u8>,
+    signature: Signature,
+    body: RecordBody,
+    body_bytes: Vec<u8>,
+}
+
+impl Record {
+    pub(crate) fn from_parts(
+        header: RecordHeader,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body: RecordBody,
+        body_bytes: Vec<u8>,
+    ) -> Self {
+        let id = record::id_of(&header_bytes);
+        Self {
+            id,
+            header,
+            header_bytes,
+            signature,
+            body,
+            body_bytes,
+        }
+    }
+
+    /// Assembles a record from its stored parts.
+    ///
+    /// # Errors
+    /// If a part breaks a rule or does not match the header.
+    pub fn assemble(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        let header = RecordHeader::decode(&header_bytes)?;
+        if body_bytes.len() != header.body_bytes as usize
+            || record::body_hash(&body_bytes) != header.body_hash
+        {
+            return Err(EntryError::BodyHash);
+        }
+        let body = RecordBody::decode(header.record_type, &body_bytes)?;
+        Ok(Self::from_parts(
+            header,
+            header_bytes,
+            signature,
+            body,
+            body_bytes,
+        ))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// What the signer states about it.
+    pub fn header(&self) -> &RecordHeader {
+        &self.header
+    }
+
+    /// The header as it is hashed and signed.
+    pub fn header_bytes(&self) -> &[u8] {
+        &self.header_bytes
+    }
+
+    /// The signer's signature.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// What it says.
+    pub fn body(&self) -> &RecordBody {
+        &self.body
+    }
+
+    /// The body as its header commits to it.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body_bytes
+    }
+
+    fn encode_into(&self, writer: &mut Writer) {
+        writer.array(4).uint(TAG_RECORD).bytes(&self.header_bytes);
+        writer
+            .bytes(self.signature.as_bytes())
+            .bytes(&self.body_bytes);
+    }
+
+    /// Checks the signature and, for countersignatures, those inside.
+    ///
+    /// # Errors
+    /// [`BadSignature`] if one does not hold.
+    fn check(&self) -> Result<(), BadSignature> {
+        let author = &self.header.author;
+        key::verify(
+            author,
+            domain::RECORD_SIGNATURE,
+            &self.header_bytes,
+            &self.signature,
+        )
+    }
+}
+
+/// One element of a space's set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A step on a document.
+    Contribution(Contribution),
+    /// A statement about the community.
+    Record(Record),
+    /// A self-contained statement of a party or the charter.
+    Certificate(Certificate),
+}
+
+/// Where an entry stands in its space's set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EntryKey {
+    /// Who signed; the first signer of a certificate.
+    pub author: PublicKey,
+    /// Place in the signer's chain; 0 for certificates, which stand on none.
+    pub seq: u64,
+    /// The entry's id.
+    pub id: EntryId,
+}
+
+impl Entry {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// [`EntryError`] names the first rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, EntryError> {
+        let mut reader = Reader::new(bytes);
+        let entry = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(entry)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, EntryError> {
+        let fields = reader.array(8)?;
+        let expect = |expected: usize| match fields == expected {
+            true => Ok(()),
+            false => Err(CodecError::WrongLength {
+                expected,
+                found: fields as u64,
+            }),
+        };
+        match reader.uint()? {
+            TAG_CONTRIBUTION => {
+                expect(5)?;
+                read_contribution(reader).map(Self::Contribution)
+            }
+            TAG_RECORD => {
+                expect(4)?;
+                read_record(reader).map(Self::Record)
+            }
+            TAG_CERTIFICATE => {
+                expect(2)?;
+                let bytes = reader.bytes(PAYLOAD_MAX_BYTES)?;
+                Ok(Self::Certificate(Certificate::decode(bytes)?))
+            }
+            unknown => Err(EntryError::UnknownType(unknown)),
+        }
+    }
+
+    /// The canonical encoding.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        match self {
+            Self::Contribution(it) => {
+                writer
+                    .array(5)
+                    .uint(TAG_CONTRIBUTION)
+                    .bytes(&it.header_bytes);
+                writer.bytes(it.signature.as_bytes()).bytes(&it.shape);
+                match &it.words {
+                    Words::Present(words) => {
+                        writer.bytes(words);
+                    }
+                    Words::Erased(record) => record.encode_into(&mut writer),
+                }
+            }
+            Self::Record(it) => it.encode_into(&mut writer),
+            Self::Certificate(it) => {
+                writer.array(2).uint(TAG_CERTIFICATE).bytes(&it.encode());
+            }
+        }
+        writer.finish()
+    }
+
+    /// Its id.
+    pub fn id(&self) -> EntryId {
+        match self {
+            Self::Contribution(it) => it.id,
+            Self::Record(it) => it.id,
+            Self::Certificate(it) => it.id(),
+        }
+    }
+
+    /// The space it is bound to; certificates are not bound to one by themselves.
+    pub fn space(&self) -> Option<SpaceId> {
+        match self {
+            Self::Contribution(it) => Some(it.header.space),
+            Self::Record(it) => Some(it.header.space),
+            Self::Certificate(_) => None,
+        }
+    }
+
+    /// Its place in the set.
+    pub fn key(&self) -> EntryKey {
+        match self {
+            Self::Contribution(it) => EntryKey {
+                author: it.header.author,
+                seq: it.header.link.seq,
+                id: it.id,
+            },
+            Self::Record(it) => EntryKey {
+                author: it.header.author,
+                seq: it.header.link.seq,
+                id: it.id,
+            },
+            Self::Certificate(it) => EntryKey {
+                author: it.first_signer(),
+                seq: 0,
+                id: it.id(),
+            },
+        }
+    }
+
+    fn batch_items(&self, items: &mut Vec<BatchItem>) {
+        match self {
+            Self::Contribution(it) => {
+                let key = it.header.author;
+                let domain = domain::CONTRIBUTION_SIGNATURE;
+                items.push(BatchItem::new(key, domain, &it.header_bytes, it.signature));
+                if let Words::Erased(record) = &it.words {
+                    items.push(record_item(record));
+                }
+            }
+            Self::Record(it) => items.push(record_item(it)),
+            // Certificates are rare and checked one by one.
+            Self::Certificate(_) => {}
+        }
+    }
+}
+
+fn record_item(record: &Record) -> BatchItem {
+    let author = record.header.author;
+    BatchItem::new(
+        author,
+        domain::RECORD_SIGNATURE,
+        &record.header_bytes,
+        record.signature,
+    )
+}
+
+fn read_contribution(reader: &mut Reader<'_>) -> Result<Contribution, EntryError> {
+    let header_bytes = reader.bytes(HEADER_MAX_BYTES)?.to_vec();
+    let signature = Signature::from_bytes(reader.fixed()?);
+    let shape = reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec();
+    let words = match reader.peek()? {
+        ItemType::Array => {
+            reader.array_of(4)?;
+            match reader.uint()? {
+                TAG_RECORD => Words::Erased(Box::new(read_record(reader)?)),
+                unknown => return Err(EntryError::UnknownType(unknown)),
+            }
+        }
+        _ => Words::Present(reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec()),
+    };
+    Contribution::assemble(header_bytes, signature, shape, words)
+}
+
+fn read_record(reader: &mut Reader<'_>) -> Result<Record, EntryError> {
+    let header_bytes = reader.bytes(HEADER_MAX_BYTES)?.to_vec();
+    let signature = Signature::from_bytes(reader.fixed()?);
+    let body_bytes = reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec();
+    Record::assemble(header_bytes, signature, body_bytes)
+}
+
+/// Why an entry did not pass verification.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VerifyError {
+    /// Its signature, or the one on the erasure beside it, does not hold.
+    #[error("{0}")]
+    Signature(#[from] BadSignature),
+    /// It is a certificate that its signatures do not carry.
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+}
+
+/// An entry whose signatures hold. Only verification builds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// The entry itself.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Verified<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl Verified<Entry> {
+    /// Verifies one entry.
+    ///
+    /// # Errors
+    /// If a signature does not hold.
+    pub fn check(entry: Entry) -> Result<Self, VerifyError> {
+        match &entry {
+            Entry::Contribution(it) => {
+                let domain = domain::CONTRIBUTION_SIGNATURE;
+                key::verify(&it.header.author, domain, &it.header_bytes, &it.signature)?;
+                if let Words::Erased(record) = &it.words {
+                    record.check()?;
+                }
+            }
+            Entry::Record(it) => it.check()?,
+            Entry::Certificate(it) => it.check()?,
+        }
+        Ok(Self(entry))
+    }
+
+    /// Verifies many entries at once; each verdict is that of [`Verified::check`].
+    pub fn check_batch<R: rand_core::CryptoRng>(
+        entries: Vec<Entry>,
+        rng: &mut R,
+    ) -> Vec<Result<Self, VerifyError>> {
+        let mut items = Vec::with_capacity(entries.len());
+        let mut ends = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            entry.batch_items(&mut items);
+            ends.push(items.len());
+        }
+        let verdicts = key::verify_batch(&items, rng);
+        let mut start = 0;
+        entries
+            .into_iter()
+            .zip(ends)
+            .map(|(entry, end)| {
+                let bad = verdicts[start..end]
+                    .iter()
+                    .find_map(|verdict| verdict.err());
+                start = end;
+                if let Some(bad) = bad {
+                    return Err(bad.into());
+                }
+                if let Entry::Certificate(certificate) = &entry {
+                    certificate.check()?;
+                }
+                Ok(Self(entry))
+            })
+            .collect()
+    }
+
+    /// Takes an entry that this node verified before it stored it.
+    ///
+    /// Only for entries read back from a node's own record, whose integrity its checksums and ids
+    /// guard; never for anything that came from a peer or a file.
+    pub fn from_own_record(entry: Entry) -> Self {
+        Self(entry)
+    }
+}

@@ -182,13 +182,22 @@ impl Contribution {
 }
 
 /// Whether `record` erases the contribution: right target, same device, same space.
-pub(crate) fn erases(record: &Record, header: &Header, id: EntryId) -> bool {
+fn erases(record: &Record, header: &Header, id: EntryId) -> bool {
+    erases_header(record, id, header.author, header.space)
+}
+
+/// The same, from what a node knows of the contribution.
+pub(crate) fn erases_header(
+    record: &Record,
+    id: EntryId,
+    author: PublicKey,
+    space: SpaceId,
+) -> bool {
     let RecordBody::Erasure(erasure) = record.body() else {
         return false;
     };
-    erasure.contribution == id
-        && record.header().author == header.author
-        && record.header().space == header.space
+    let header = record.header();
+    erasure.contribution == id && header.author == author && header.space == space
 }
 
 /// A record whose body matches its header; its signature is not yet checked.

@@ -46,6 +46,12 @@ pub mod domain {
     pub const CERTIFICATE_SIGNATURE: &[u8] = b"comity/1/certificate-signature\0";
     /// Message that the holder of an invitation key signs when asking in.
     pub const JOIN_SIGNATURE: &[u8] = b"comity/1/join-signature\0";
+    /// Message that a device signs to consent to being linked to a root key.
+    pub const DEVICE_CONSENT_SIGNATURE: &[u8] = b"comity/1/device-consent-signature\0";
+    /// Message that a node signs to consent to serving a member.
+    pub const NODE_CONSENT_SIGNATURE: &[u8] = b"comity/1/node-consent-signature\0";
+    /// Checksum of a ticket.
+    pub const TICKET: &[u8] = b"comity/1/ticket\0";
     /// Message that a device signs to let a node read on its behalf.
     pub const NODE_GRANT_SIGNATURE: &[u8] = b"comity/1/node-grant-signature\0";
     /// Key prefix of an author in a space's trie.

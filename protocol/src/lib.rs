@@ -6,6 +6,8 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access;
+pub mod authority;
 pub mod certificate;
 pub mod codec;
 pub mod contribution;
@@ -13,4 +15,5 @@ pub mod entry;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod pipeline;
 pub mod record;

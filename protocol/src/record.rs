@@ -17,8 +17,8 @@ use crate::{
 mod body;
 
 pub use body::{
-    Admission, BodyError, ChainHead, Countersignature, DeviceLink, Erasure, Invitation,
-    RECEIPT_HEADS_MAX, Receipt, RecordBody, Role, Roles,
+    Admission, BodyError, ChainHead, Countersignature, DeviceLink, Erasure, Invitation, NodeLink,
+    RECEIPT_HEADS_MAX, Receipt, RecordBody, Role, Roles, consent_message, join_message,
 };
 
 const HEADER_FIELDS: usize = 10;

@@ -4,7 +4,7 @@
 
 use crate::{
     codec::{CodecError, Reader, Writer},
-    id::{EntryId, PartyId},
+    id::{EntryId, PartyId, SpaceId},
     key::{KeyError, PublicKey, Signature},
     limits::{SEQ_MAX, TIME_MAX_MS},
 };
@@ -135,13 +135,48 @@ pub struct Admission {
     pub roles: Roles,
 }
 
-/// A root key's statement that a device signs for it.
+/// A root key's statement that a device signs for it, with the device's consent: nobody can claim
+/// another's device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceLink {
     /// The device's key.
     pub device: PublicKey,
     /// Its slot, 0 to 15.
     pub slot: u64,
+    /// The device's signature under [`consent_message`].
+    pub by_device: Signature,
+}
+
+/// A root key's statement that a node serves it, with the node's consent. Such a node's receipts
+/// count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeLink {
+    /// The node's key.
+    pub node: PublicKey,
+    /// The node's signature under [`consent_message`].
+    pub by_node: Signature,
+}
+
+/// What a device or node signs to consent to a link: the space binds the community.
+pub fn consent_message(space: SpaceId, root: &PublicKey, linked: &PublicKey) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer
+        .array(3)
+        .bytes(space.as_bytes())
+        .bytes(root.as_bytes())
+        .bytes(linked.as_bytes());
+    writer.finish()
+}
+
+/// What the invitation key and the person both sign when asking in.
+pub fn join_message(space: SpaceId, invitation: EntryId, member: &PublicKey) -> Vec<u8> {
+    let mut writer = Writer::new();
+    writer
+        .array(3)
+        .bytes(space.as_bytes())
+        .bytes(invitation.as_bytes())
+        .bytes(member.as_bytes());
+    writer.finish()
 }
 
 /// The last entry of one author's chain.
@@ -180,6 +215,8 @@ pub enum RecordBody {
     Admission(Admission),
     /// See [`DeviceLink`].
     DeviceLink(DeviceLink),
+    /// See [`NodeLink`].
+    NodeLink(NodeLink),
     /// See [`Receipt`].
     Receipt(Receipt),
     /// See [`Erasure`].
@@ -194,6 +231,7 @@ impl RecordBody {
             Self::Countersignature(_) => 2,
             Self::Admission(_) => 3,
             Self::DeviceLink(_) => 4,
+            Self::NodeLink(_) => 5,
             Self::Receipt(_) => 16,
             Self::Erasure(_) => 17,
         }
@@ -230,7 +268,13 @@ impl RecordBody {
                 write_roles(w, &it.roles);
             }
             Self::DeviceLink(it) => {
-                w.array(2).bytes(it.device.as_bytes()).uint(it.slot);
+                w.array(3).bytes(it.device.as_bytes()).uint(it.slot);
+                w.bytes(it.by_device.as_bytes());
+            }
+            Self::NodeLink(it) => {
+                w.array(2)
+                    .bytes(it.node.as_bytes())
+                    .bytes(it.by_node.as_bytes());
             }
             Self::Receipt(it) => {
                 w.array(it.heads.len());
@@ -258,6 +302,14 @@ impl RecordBody {
             2 => Self::Countersignature(read_countersignature(r)?),
             3 => Self::Admission(read_admission(r)?),
             4 => Self::DeviceLink(read_device_link(r)?),
+            5 => {
+                r.array_of(2)?;
+                let node = read_key(r)?;
+                Self::NodeLink(NodeLink {
+                    node,
+                    by_node: Signature::from_bytes(r.fixed()?),
+                })
+            }
             16 => Self::Receipt(read_receipt(r)?),
             17 => {
                 r.array_of(1)?;
@@ -341,6 +393,7 @@ fn read_device_link(r: &mut Reader<'_>) -> Result<DeviceLink, BodyError> {
     Ok(DeviceLink {
         device: read_key(r)?,
         slot: r.uint_max(DEVICE_SLOT_MAX)?,
+        by_device: Signature::from_bytes(r.fixed()?),
     })
 }
 

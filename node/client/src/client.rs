@@ -1,0 +1,333 @@
+//! The typed client: one method per endpoint.
+
+use crate::{
+    transport::{Answer, ClientError, Transport},
+    types::*,
+};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, body::Bytes};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// A client of one node.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+}
+
+type Answered<T> = Result<T, ClientError>;
+
+impl Client {
+    /// A client over this transport.
+    pub fn new(transport: Transport) -> Self {
+        Self { transport }
+    }
+
+    /// Whether the node runs in another process.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.transport, Transport::Socket(_))
+    }
+
+    /// What the node is and how it does.
+    pub async fn status(&self) -> Answered<NodeStatus> {
+        self.get("/v0/status").await
+    }
+
+    /// Communities the node takes part in.
+    pub async fn communities(&self) -> Answered<Vec<CommunityInfo>> {
+        self.get("/v0/communities").await
+    }
+
+    /// One community, by id.
+    pub async fn community(&self, id: &str) -> Answered<CommunityInfo> {
+        self.get(&format!("/v0/communities/{}", escape(id))).await
+    }
+
+    /// Makes the node take part in a community.
+    pub async fn track(&self, request: &TrackCommunity) -> Answered<Submitted> {
+        self.post("/v0/communities", request).await
+    }
+
+    /// Submits signed entries.
+    pub async fn submit(&self, request: &Submit) -> Answered<Submitted> {
+        self.post("/v0/entries", request).await
+    }
+
+    /// A stored entry, by whole id.
+    pub async fn entry(&self, id: &str) -> Answered<RawEntry> {
+        self.get(&format!("/v0/entries/{}", escape(id))).await
+    }
+
+    /// What a device needs to sign its next entry in a space.
+    pub async fn signing_context(&self, space: &str, author: &str) -> Answered<SigningContext> {
+        let query = encode_query(&[("author", author)]);
+        self.get(&format!("/v0/spaces/{}/context{query}", escape(space)))
+            .await
+    }
+
+    /// Asks the node to consent to serving a member.
+    pub async fn consent(&self, request: &ConsentRequest) -> Answered<Consent> {
+        self.post("/v0/consent", request).await
+    }
+
+    /// Hands the node a grant to read on a member's behalf.
+    pub async fn put_grant(&self, request: &PutGrant) -> Answered<()> {
+        self.post("/v0/grants", request).await
+    }
+
+    /// Asks into a community; queued until the inviting node answers.
+    pub async fn join(&self, request: &StartJoin) -> Answered<JoinState> {
+        self.post("/v0/joins", request).await
+    }
+
+    /// Joins under way and done.
+    pub async fn joins(&self) -> Answered<Vec<JoinState>> {
+        self.get("/v0/joins").await
+    }
+
+    /// A page of documents.
+    pub async fn documents(&self, query: &DocumentQuery) -> Answered<Page<DocumentSummary>> {
+        let limit = query.limit.map(|limit| limit.to_string());
+        let oldest = query.oldest_first.then(|| "true".to_owned());
+        let pairs: Vec<(&str, &str)> = [
+            ("community", &query.community),
+            ("space", &query.space),
+            ("kind", &query.kind),
+            ("author", &query.author),
+            ("tag", &query.tag),
+            ("thread", &query.thread),
+            ("system", &query.system),
+            ("limit", &limit),
+            ("cursor", &query.cursor),
+            ("oldest_first", &oldest),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect();
+        self.get(&format!("/v0/documents{}", encode_query(&pairs)))
+            .await
+    }
+
+    /// A document, now or at given heads, with its thread.
+    pub async fn document(&self, id: &str, at: &[String]) -> Answered<DocumentView> {
+        let heads = at.join(",");
+        let query = if at.is_empty() {
+            String::new()
+        } else {
+            encode_query(&[("at", &heads)])
+        };
+        self.get(&format!("/v0/documents/{}{query}", escape(id)))
+            .await
+    }
+
+    /// The contributions of a document in causal order.
+    pub async fn history(&self, id: &str) -> Answered<Vec<HistoryItem>> {
+        self.get(&format!("/v0/documents/{}/history", escape(id)))
+            .await
+    }
+
+    /// Who wrote which part of a text field.
+    pub async fn blame(&self, id: &str, field: &str) -> Answered<Vec<BlameSpan>> {
+        let query = encode_query(&[("field", field)]);
+        self.get(&format!("/v0/documents/{}/blame{query}", escape(id)))
+            .await
+    }
+
+    /// A document as a standard `.automerge` file.
+    pub async fn automerge(&self, id: &str) -> Answered<Vec<u8>> {
+        self.get_bytes(&format!("/v0/documents/{}/automerge", escape(id)))
+            .await
+    }
+
+    /// What a shortened id may stand for.
+    pub async fn resolve(&self, prefix: &str) -> Answered<Vec<Candidate>> {
+        self.get(&format!(
+            "/v0/resolve{}",
+            encode_query(&[("prefix", prefix)])
+        ))
+        .await
+    }
+
+    /// Which imported documents are already here.
+    pub async fn origins(&self, request: &OriginsRequest) -> Answered<OriginsAnswer> {
+        self.post("/v0/origins", request).await
+    }
+
+    /// Dials a peer.
+    pub async fn connect(&self, request: &Connect) -> Answered<Connected> {
+        self.post("/v0/connect", request).await
+    }
+
+    /// Exchanges with all connected peers, and waits if asked to.
+    pub async fn sync(&self, request: &SyncRequest) -> Answered<SyncStatus> {
+        self.post("/v0/sync", request).await
+    }
+
+    /// Roots, peers, receipts.
+    pub async fn sync_status(&self, author: Option<&str>) -> Answered<SyncStatus> {
+        let query = author
+            .map(|it| encode_query(&[("author", it)]))
+            .unwrap_or_default();
+        self.get(&format!("/v0/sync/status{query}")).await
+    }
+
+    /// Checks the whole record: checksums, ids, signatures, links.
+    pub async fn verify(&self) -> Answered<MaintenanceReport> {
+        self.post("/v0/verify", &()).await
+    }
+
+    /// Rebuilds the index from the record.
+    pub async fn reindex(&self) -> Answered<MaintenanceReport> {
+        self.post("/v0/reindex", &()).await
+    }
+
+    /// Writes a consistent copy of the node's home.
+    pub async fn backup(&self, request: &BackupRequest) -> Answered<MaintenanceReport> {
+        self.post("/v0/backup", request).await
+    }
+
+    /// Asks the node to stop.
+    pub async fn stop(&self) -> Answered<()> {
+        self.post("/v0/stop", &()).await
+    }
+
+    /// The documents of a space, or all, as JSON lines.
+    pub async fn export(&self, space: Option<&str>) -> Answered<LineStream<ExportLine>> {
+        let query = space
+            .map(|it| encode_query(&[("space", it)]))
+            .unwrap_or_default();
+        self.lines(format!("/v0/export{query}")).await
+    }
+
+    /// Events after a cursor, and then as they happen.
+    pub async fn events(&self, since: Option<u64>) -> Answered<EventStream> {
+        let since = since.map(|it| it.to_string());
+        let query = since
+            .map(|it| encode_query(&[("since", &it)]))
+            .unwrap_or_default();
+        self.lines(format!("/v0/events{query}")).await
+    }
+
+    async fn lines<T>(&self, path: String) -> Answered<LineStream<T>> {
+        let answer = self.send(Method::GET, &path, Vec::new()).await?;
+        Ok(LineStream {
+            path,
+            answer,
+            buffer: Vec::new(),
+            line: std::marker::PhantomData,
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Answered<T> {
+        parse(path, &self.get_bytes(path).await?)
+    }
+
+    async fn get_bytes(&self, path: &str) -> Answered<Vec<u8>> {
+        collect(self.send(Method::GET, path, Vec::new()).await?).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Answered<T> {
+        let unexpected = |source| ClientError::Unexpected {
+            path: path.to_owned(),
+            source,
+        };
+        let body = serde_json::to_vec(body).map_err(unexpected)?;
+        let answer = self.send(Method::POST, path, body).await?;
+        parse(path, &collect(answer).await?)
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answered<Answer> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "comity")
+            .header("content-type", "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| ClientError::Broken(error.into()))?;
+        let answer = self.transport.send(request).await?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let bytes = collect(answer).await?;
+        Err(parse::<ApiError>(path, &bytes)?.into())
+    }
+}
+
+/// JSON lines that arrive one after the other.
+pub struct LineStream<T> {
+    path: String,
+    answer: Answer,
+    buffer: Vec<u8>,
+    line: std::marker::PhantomData<fn() -> T>,
+}
+
+/// Events as they happen.
+pub type EventStream = LineStream<Event>;
+
+impl<T: DeserializeOwned> LineStream<T> {
+    /// The next line; none when the node ends the stream.
+    ///
+    /// # Errors
+    /// If the connection breaks or the line is not understood.
+    pub async fn next(&mut self) -> Answered<Option<T>> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.buffer.drain(..=end).collect();
+                if line.len() == 1 {
+                    continue;
+                }
+                return parse(&self.path, &line).map(Some);
+            }
+            match self.answer.body_mut().frame().await {
+                None => return Ok(None),
+                Some(frame) => {
+                    let frame = frame.map_err(ClientError::Broken)?;
+                    if let Some(data) = frame.data_ref() {
+                        self.buffer.extend_from_slice(data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn collect(answer: Answer) -> Answered<Vec<u8>> {
+    let collected = answer
+        .into_body()
+        .collect()
+        .await
+        .map_err(ClientError::Broken)?;
+    Ok(collected.to_bytes().to_vec())
+}
+
+fn parse<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Answered<T> {
+    serde_json::from_slice(bytes).map_err(|source| ClientError::Unexpected {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn encode_query(pairs: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escape(value)))
+        .collect();
+    if pairs.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", pairs.join("&"))
+    }
+}
+
+/// Percent-encodes everything but the unreserved characters of RFC 3986 and `:` and `,`.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' | b',' => {
+                out.push(byte as char);
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}

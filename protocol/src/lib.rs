@@ -7,6 +7,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod codec;
+pub mod derive;
+pub mod document;
 pub mod id;
 pub mod key;
 pub mod limits;

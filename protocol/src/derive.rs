@@ -1,0 +1,4 @@
+//! Stub while document compiles.
+/// x
+pub enum Outcome { /// y
+ Newer }

@@ -57,13 +57,21 @@ impl PublicKey {
         let point = CompressedEdwardsY(bytes)
             .decompress()
             .ok_or(KeyError::NotAPoint)?;
-        if point.compress().0 != bytes {
+        // The other non-canonical form, x = 0 with the sign set, is of small order.
+        if !is_reduced(&bytes) {
             return Err(KeyError::NotCanonical);
         }
         if point.is_small_order() {
             return Err(KeyError::SmallOrder);
         }
         Ok(Self(bytes))
+    }
+
+    /// Wraps a key that this node checked before it stored it.
+    ///
+    /// Only for bytes read back from a node's own record; never for anything from a peer or a file.
+    pub const fn from_own_record(bytes: [u8; PUBLIC_KEY_BYTES]) -> Self {
+        Self(bytes)
     }
 
     /// The canonical encoding.
@@ -76,6 +84,12 @@ impl PublicKey {
         let text = self.to_string();
         text[text.len() - 8..].to_owned()
     }
+}
+
+/// Whether the y coordinate (little endian, sign bit aside) is below the field's prime 2²⁵⁵ − 19.
+fn is_reduced(bytes: &[u8; PUBLIC_KEY_BYTES]) -> bool {
+    let high = bytes[31] & 0x7f;
+    high != 0x7f || bytes[1..31].iter().any(|byte| *byte != 0xff) || bytes[0] < 0xed
 }
 
 impl fmt::Display for PublicKey {

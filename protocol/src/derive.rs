@@ -1,0 +1,6 @@
+//! Stub while document compiles.
+/// x
+pub enum Outcome {
+    /// y
+    Newer,
+}

@@ -1,0 +1,223 @@
+//! Between entries and the store: what of an entry goes where, and back.
+
+use crate::{
+    projection::{CERTIFICATE, CONTRIBUTION, RECORD, erasure_key},
+    store::{NewEntry, Store, StoreError, StoredEntry, Words as StoredWords},
+};
+use comity_protocol::{
+    certificate::Certificate,
+    contribution::Header,
+    document::{Intent, Kind, Shape},
+    entry::{Contribution, Entry, EntryError, Record, Words},
+    id::{DocumentId, EntryId, SpaceId},
+    key::Signature,
+    pipeline::{Known, KnownContribution, KnownDocument},
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use thiserror::Error;
+
+/// Why a stored entry cannot be given.
+#[derive(Debug, Clone, Error)]
+pub enum ArchiveError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored bytes are no longer an entry.
+    #[error("entry {id} is damaged in the record: {source}; it will be fetched again from a peer")]
+    Damaged {
+        /// The entry.
+        id: EntryId,
+        /// What does not fit.
+        source: EntryError,
+    },
+}
+
+/// Entries in a store.
+#[derive(Clone)]
+pub struct Archive {
+    store: Arc<dyn Store>,
+    facts: Arc<Mutex<Facts>>,
+}
+
+/// Facts that linking asks again and again; immutable, so a bounded cache is always right.
+#[derive(Default)]
+struct Facts {
+    contributions: HashMap<EntryId, KnownContribution>,
+    documents: HashMap<DocumentId, KnownDocument>,
+}
+
+const FACTS_MAX: usize = 20_000;
+
+impl Archive {
+    /// An archive over a store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, facts: Arc::default() }
+    }
+
+    /// The store itself.
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    /// Whether an entry is stored.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn contains(&self, id: &EntryId) -> Result<bool, StoreError> {
+        self.store.contains(id)
+    }
+
+    /// A stored entry; none if it never arrived.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if it cannot be read.
+    pub fn get(&self, id: &EntryId) -> Result<Option<Entry>, ArchiveError> {
+        match self.store.get(id)? {
+            None => Ok(None),
+            Some(stored) => self.entry(stored).map(Some),
+        }
+    }
+
+    /// The id of the erasure of a contribution's words, if there is one.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn erasure_of(&self, contribution: &EntryId) -> Result<Option<EntryId>, StoreError> {
+        let value = self.store.index().get(&erasure_key(contribution))?;
+        Ok(value.and_then(|bytes| Some(EntryId::from_bytes(bytes.try_into().ok()?))))
+    }
+
+    fn entry(&self, stored: StoredEntry) -> Result<Entry, ArchiveError> {
+        let id = stored.id;
+        let damaged = |source| ArchiveError::Damaged { id, source };
+        let signature = Signature::from_bytes(stored.signature);
+        match stored.kind {
+            CERTIFICATE => Certificate::decode(&stored.header)
+                .map(Entry::Certificate)
+                .map_err(|error| damaged(error.into())),
+            RECORD => Record::assemble(stored.header, signature, stored.shape)
+                .map(Entry::Record)
+                .map_err(damaged),
+            _ => {
+                let erased = self.erasure_of(&id)?;
+                let words = match (erased, stored.words) {
+                    (None, StoredWords::Present(words)) => Words::Present(words),
+                    (Some(erasure), _) => match self.get(&erasure)? {
+                        Some(Entry::Record(record)) => Words::Erased(Box::new(record)),
+                        _ => return Err(damaged(EntryError::WordsMissing)),
+                    },
+                    (None, _) => return Err(damaged(EntryError::WordsMissing)),
+                };
+                Contribution::assemble(stored.header, signature, stored.shape, words)
+                    .map(Entry::Contribution)
+                    .map_err(damaged)
+            }
+        }
+    }
+
+    /// Remembers what linking will ask about a contribution.
+    pub fn remember(&self, contribution: &Contribution) {
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if facts.contributions.len() >= FACTS_MAX {
+            facts.contributions.clear();
+            facts.documents.clear();
+        }
+        let (known, document) = facts_of(contribution);
+        facts.contributions.insert(contribution.id(), known);
+        if let Some(document) = document {
+            facts.documents.insert(known.document, document);
+        }
+    }
+}
+
+/// What linking will ask about a contribution and, for a create, about its document.
+pub(crate) fn facts_of(it: &Contribution) -> (KnownContribution, Option<KnownDocument>) {
+    let header = it.header();
+    let document = header.deps().is_empty().then(|| known_document(header, it.shape()));
+    (known_contribution(it.id(), header), document)
+}
+
+fn known_contribution(id: EntryId, header: &Header) -> KnownContribution {
+    KnownContribution {
+        space: header.space,
+        document: header.document(id),
+        author: header.author,
+    }
+}
+
+fn known_document(header: &Header, shape: &[u8]) -> KnownDocument {
+    let co_written = match Shape::decode(shape) {
+        Ok(Intent::Create { kind, .. }) => Kind::named(&kind).is_ok_and(Kind::is_co_written),
+        _ => false,
+    };
+    KnownDocument { owner: header.author, co_written }
+}
+
+impl Known for Archive {
+    fn contribution(&self, id: EntryId) -> Option<KnownContribution> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = facts.contributions.get(&id) {
+            return Some(*known);
+        }
+        drop(facts);
+        let stored = self.store.get(&id).ok()??;
+        if stored.kind != CONTRIBUTION {
+            return None;
+        }
+        let header = Header::decode_own_record(&stored.header).ok()?;
+        Some(known_contribution(id, &header))
+    }
+
+    fn document(&self, id: DocumentId) -> Option<KnownDocument> {
+        let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = facts.documents.get(&id) {
+            return Some(*known);
+        }
+        drop(facts);
+        let stored = self.store.get(&EntryId::from(id)).ok()??;
+        if stored.kind != CONTRIBUTION {
+            return None;
+        }
+        let header = Header::decode_own_record(&stored.header).ok()?;
+        let known = known_document(&header, &stored.shape);
+        let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        facts.documents.insert(id, known);
+        Some(known)
+    }
+}
+
+/// What the store keeps of an entry of `space`.
+pub fn to_store(entry: &Entry, space: SpaceId) -> NewEntry {
+    match entry {
+        Entry::Contribution(it) => NewEntry {
+            kind: CONTRIBUTION,
+            id: it.id(),
+            header: it.header_bytes().to_vec(),
+            signature: *it.signature().as_bytes(),
+            shape: it.shape().to_vec(),
+            words: match it.words() {
+                Words::Present(words) => Some(words.clone()),
+                Words::Erased(_) => None,
+            },
+        },
+        Entry::Record(it) => NewEntry {
+            kind: RECORD,
+            id: it.id(),
+            header: it.header_bytes().to_vec(),
+            signature: *it.signature().as_bytes(),
+            shape: it.body_bytes().to_vec(),
+            words: Some(Vec::new()),
+        },
+        Entry::Certificate(it) => NewEntry {
+            kind: CERTIFICATE,
+            id: it.id(),
+            header: it.encode(),
+            signature: [0; 64],
+            shape: space.as_bytes().to_vec(),
+            words: Some(Vec::new()),
+        },
+    }
+}

@@ -1,0 +1,213 @@
+//! What takes effect, in memory: the set of every space as a trie, and the authority of every
+//! community. Built from the index at start, changed by the single writer only.
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    projection::set_prefix,
+    store::{IndexScan, StoreError},
+};
+use comity_protocol::{
+    authority::Authority,
+    certificate::governance_space,
+    entry::{Entry, Verified},
+    id::{CommunityId, EntryId, GovernanceDigest, SpaceId},
+    sync::{AuthorTag, Key, Trie},
+};
+use std::{collections::BTreeMap, sync::Arc};
+use tracing::warn;
+
+const SCAN_PAGE: usize = 4096;
+
+/// One community as this node knows it.
+pub struct Community {
+    authority: Arc<Authority>,
+    governance: Vec<Verified<Entry>>,
+}
+
+impl Community {
+    /// Who may do what, by the records known here.
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+}
+
+/// One space: whose it is, and its set.
+pub struct Space {
+    /// Its community.
+    pub community: CommunityId,
+    /// Its set.
+    pub trie: Trie,
+}
+
+/// All communities and spaces.
+#[derive(Default)]
+pub struct Ledger {
+    communities: BTreeMap<CommunityId, Community>,
+    spaces: BTreeMap<SpaceId, Space>,
+}
+
+impl Ledger {
+    /// Reads the sets of the given communities from the index.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn load(archive: &Archive, communities: &[CommunityId]) -> Result<Self, StoreError> {
+        let mut ledger = Self::default();
+        for community in communities {
+            ledger.track(*community);
+            let space = governance_space(*community);
+            let trie = load_trie(archive, &space)?;
+            let governance = trie.keys().filter_map(|key| read_own(archive, key.id)).collect();
+            ledger.spaces.insert(space, Space { community: *community, trie });
+            ledger.set_governance(*community, governance);
+            let declared: Vec<SpaceId> = ledger
+                .communities
+                .get(community)
+                .map(|it| it.authority.spaces().keys().copied().collect())
+                .unwrap_or_default();
+            for space in declared {
+                let trie = load_trie(archive, &space)?;
+                ledger.spaces.insert(space, Space { community: *community, trie });
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Starts to take part in a community; does nothing if it does already.
+    pub fn track(&mut self, community: CommunityId) {
+        self.communities.entry(community).or_insert_with(|| Community {
+            authority: Arc::new(Authority::unknown(community)),
+            governance: Vec::new(),
+        });
+        self.spaces
+            .entry(governance_space(community))
+            .or_insert_with(|| Space { community, trie: Trie::new() });
+    }
+
+    fn set_governance(&mut self, id: CommunityId, governance: Vec<Verified<Entry>>) {
+        if let Some(community) = self.communities.get_mut(&id) {
+            community.governance = governance;
+            community.authority = Arc::new(Authority::evaluate(id, &community.governance));
+            for space in community.authority.spaces().keys() {
+                self.spaces
+                    .entry(*space)
+                    .or_insert_with(|| Space { community: id, trie: Trie::new() });
+            }
+        }
+    }
+
+    /// The communities, by id.
+    pub fn communities(&self) -> &BTreeMap<CommunityId, Community> {
+        &self.communities
+    }
+
+    /// The authority of a community this node takes part in.
+    pub fn authority(&self, community: &CommunityId) -> Option<Arc<Authority>> {
+        self.communities.get(community).map(|it| it.authority.clone())
+    }
+
+    /// The spaces, by id.
+    pub fn spaces(&self) -> &BTreeMap<SpaceId, Space> {
+        &self.spaces
+    }
+
+    /// The digest of the governance known of a community: the root of its governance set.
+    pub fn governance_digest(&self, community: &CommunityId) -> GovernanceDigest {
+        let space = self.spaces.get(&governance_space(*community));
+        let root = space.map(|it| *it.trie.root().as_bytes()).unwrap_or_default();
+        GovernanceDigest::from_bytes(root)
+    }
+
+    /// Takes durable entries into effect. True if the authority of the community changed.
+    pub(crate) fn apply(&mut self, applied: &[Applied]) -> bool {
+        let mut governed: BTreeMap<CommunityId, Vec<Verified<Entry>>> = BTreeMap::new();
+        for it in applied {
+            let Some(space) = self.spaces.get_mut(&it.space) else { continue };
+            if !space.trie.insert(&it.key, it.local) {
+                continue;
+            }
+            if it.space == governance_space(space.community) {
+                governed.entry(space.community).or_default().push(it.entry.clone());
+            }
+        }
+        let touched: std::collections::BTreeSet<SpaceId> =
+            applied.iter().map(|it| it.space).collect();
+        for space in touched {
+            if let Some(space) = self.spaces.get_mut(&space) {
+                space.trie.rehash();
+            }
+        }
+        let mut changed = false;
+        for (id, mut entries) in governed {
+            let Some(community) = self.communities.get_mut(&id) else { continue };
+            let mut governance = std::mem::take(&mut community.governance);
+            governance.append(&mut entries);
+            let before = community.authority.clone();
+            self.set_governance(id, governance);
+            changed |= self.communities.get(&id).is_some_and(|it| it.authority != before);
+        }
+        changed
+    }
+
+    /// What the authority of a community would be with these entries in addition.
+    pub(crate) fn authority_with(
+        &self,
+        community: &CommunityId,
+        more: &[Verified<Entry>],
+    ) -> Option<Authority> {
+        let known = self.communities.get(community)?;
+        let mut entries = known.governance.clone();
+        entries.extend(more.iter().cloned());
+        Some(Authority::evaluate(*community, &entries))
+    }
+}
+
+/// A durable entry about to take effect.
+pub(crate) struct Applied {
+    pub(crate) space: SpaceId,
+    pub(crate) key: Key,
+    pub(crate) local: u64,
+    pub(crate) entry: Verified<Entry>,
+}
+
+fn load_trie(archive: &Archive, space: &SpaceId) -> Result<Trie, StoreError> {
+    let mut trie = Trie::new();
+    let prefix = set_prefix(space);
+    let mut cursor = None;
+    loop {
+        let scan = IndexScan::forward(prefix.clone(), SCAN_PAGE).after(cursor);
+        let page = archive.store().index().scan(&scan)?;
+        for (key, value) in &page.items {
+            if let Some((key, local)) = read_set_entry(&key[prefix.len()..], value) {
+                trie.insert(&key, local);
+            }
+        }
+        cursor = page.next;
+        if cursor.is_none() {
+            trie.rehash();
+            return Ok(trie);
+        }
+    }
+}
+
+fn read_set_entry(key: &[u8], value: &[u8]) -> Option<(Key, u64)> {
+    let (tag, rest) = key.split_first_chunk::<32>()?;
+    let (seq, id) = rest.split_first_chunk::<8>()?;
+    let key = Key {
+        author: AuthorTag::from_bytes(*tag),
+        seq: u64::from_be_bytes(*seq),
+        id: EntryId::from_bytes(id.try_into().ok()?),
+    };
+    Some((key, u64::from_be_bytes(value.try_into().ok()?)))
+}
+
+fn read_own(archive: &Archive, id: EntryId) -> Option<Verified<Entry>> {
+    match archive.get(&id) {
+        Ok(Some(entry)) => Some(Verified::from_own_record(entry)),
+        Ok(None) => None,
+        Err(error @ (ArchiveError::Damaged { .. } | ArchiveError::Store(_))) => {
+            warn!(%id, %error, "a governance record cannot be read");
+            None
+        }
+    }
+}

@@ -26,3 +26,5 @@ pub const DERIVED_OPS_PER_DOCUMENT_MAX: u64 = 1_000_000;
 pub const WORDS_PER_DOCUMENT_MAX_BYTES: u64 = 16 * 1024 * 1024;
 /// One author key may use at most one part in this many of either document limit.
 pub const AUTHOR_SHARE_DIVISOR: u64 = 8;
+/// Items of a list at `deps` from which on nothing more is inserted into it.
+pub const LIST_ITEMS_MAX: usize = 1_024;

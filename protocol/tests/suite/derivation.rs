@@ -1,0 +1,7 @@
+//! Derivation as others see it: convergence, erasure, hostile input, limits, and the vectors.
+
+mod convergence;
+mod hostile;
+mod limits;
+mod vectors;
+mod world;

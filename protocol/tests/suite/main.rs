@@ -1,0 +1,4 @@
+//! Integration tests of the protocol, one binary.
+#![allow(clippy::unwrap_used)]
+
+mod derivation;

@@ -10,3 +10,4 @@ pub mod codec;
 pub mod id;
 pub mod key;
 pub mod limits;
+pub mod sync;

@@ -1,0 +1,613 @@
+//! The sync machine of one peer: inputs in, effects out, no I/O.
+//!
+//! A session is one `/comity/sync/1` stream. For every space that both sides have opened they tell
+//! each other their roots. Where roots differ the side that accepted the stream starts a *round*:
+//! the peers alternate in stating what they have where they differ ([`claim`](super::claim)), then
+//! each sends what the other lacks, in its local order, within the credit it was given. The side
+//! that opened the stream ends a round by telling its root again. New entries are announced by key
+//! while no round runs.
+//!
+//! The node owns tries and entries; a session owns cursors, and each of them is bounded. A session
+//! that saw the peer break the protocol says so once and is deaf from then on.
+//!
+//! Spec: `specs/sync.md` §4 to §9.
+
+mod expected;
+mod round;
+mod send;
+
+use super::in_flight::{IDLE_MS, InFlight, PeerNumber};
+use super::key::{Key, TrieHash};
+use super::message::{ANNOUNCE_MAX, CloseReason, Message, ROOTS_MAX, SpaceRoot};
+use super::trie::Trie;
+use crate::id::{EntryId, SpaceId};
+use round::Round;
+use send::Sending;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Bytes of entries a peer may send before it is given credit: the window of a stream.
+pub const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// While more than this waits to be written, the driver should not read from the peer, in bytes.
+pub const OUTBOX_HIGH_BYTES: usize = 1024 * 1024;
+/// If a message comes while more than this waits, the session ends, in bytes.
+pub const OUTBOX_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Most spaces open in one session.
+pub const SPACES_MAX: usize = 1024;
+/// A changed root is told at least so often while nothing else happens, in milliseconds.
+pub const ROOTS_EVERY_MS: u64 = 5_000;
+/// Without a sign of life for so long a round that waits for the peer fails, in milliseconds.
+pub const SILENCE_MS: u64 = 120_000;
+/// Longest pause before a round that brought nothing is tried again, in milliseconds.
+pub const RETRY_MAX_MS: u64 = 60_000;
+/// Most announced keys asked for and not yet here, per space.
+pub const WANTED_MAX: usize = 1024;
+/// Most announced keys a peer may have asked for and not yet got, per space.
+pub const ASKED_MAX: usize = 4096;
+/// Most entries from the peer that we remember so as not to announce them back, per space.
+const FROM_PEER_MAX: usize = 4096;
+/// Entries that nobody asked for before the peer is taken for hostile.
+const UNASKED_MAX: u32 = 16;
+/// Bytes of entries of rounds long over before the peer is taken for hostile.
+const WASTED_MAX_BYTES: u64 = 2 * WINDOW_BYTES;
+/// Rounds that brought nothing, within [`RETRY_MAX_MS`], before the peer is taken for hostile.
+const FRUITLESS_MAX: u32 = 64;
+
+/// Which end of the stream this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The side that opened the stream. It ends rounds.
+    Opener,
+    /// The side that accepted the stream. It starts rounds.
+    Acceptor,
+}
+
+/// What the node shows of itself to a session.
+pub trait Replica {
+    /// The trie of a space; `None` if the node does not hold the space.
+    fn trie(&self, space: &SpaceId) -> Option<&Trie>;
+
+    /// The key of an entry, read from its bytes without checking signatures; `None` if the bytes
+    /// are no entry of the space.
+    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key>;
+}
+
+/// What every input is handled with.
+pub struct Context<'a> {
+    /// The node's tries.
+    pub replica: &'a dyn Replica,
+    /// What the node fetches from whom.
+    pub in_flight: &'a mut InFlight,
+    /// Milliseconds on a clock of the node's choice that never goes back.
+    pub now_ms: u64,
+}
+
+/// What happens to a session.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The peer may read the space and the node holds it.
+    SpaceOpened(SpaceId),
+    /// The space is no longer to be spoken about.
+    SpaceClosed(SpaceId),
+    /// The peer sent a message.
+    Received(Message),
+    /// Entries are durable and in the trie, wherever they came from; to be told to all sessions.
+    Inserted {
+        /// The space.
+        space: SpaceId,
+        /// The keys.
+        keys: Vec<Key>,
+    },
+    /// The answer to [`Effect::Load`]: the first entries asked for, at least one, in the order in
+    /// which they were asked for; `None` for those that are gone.
+    Loaded {
+        /// The space.
+        space: SpaceId,
+        /// The entries.
+        entries: Vec<Option<Vec<u8>>>,
+    },
+    /// Entries of an [`Effect::Ingest`] have been dealt with, well or badly.
+    Ingested {
+        /// The space.
+        space: SpaceId,
+        /// How many.
+        entries: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// Effects were taken from the outbox and written: there may be room again.
+    Writable,
+    /// Time passed; expected about once a second.
+    Tick,
+}
+
+/// What a session wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Write a message to the peer.
+    Send(Message),
+    /// Read entries and answer with [`Input::Loaded`]; at most one is open at a time.
+    Load {
+        /// The space.
+        space: SpaceId,
+        /// The entries, in local order.
+        ids: Vec<EntryId>,
+        /// Stop before the entry that would pass this many bytes, but give at least one.
+        max_bytes: usize,
+    },
+    /// Give entries to the ingest path in this order, and answer with [`Input::Ingested`].
+    Ingest {
+        /// The space.
+        space: SpaceId,
+        /// The entries as they came.
+        entries: Vec<Vec<u8>>,
+    },
+    /// The roots were equal; told again only when they were equal at another value.
+    InSync {
+        /// The space.
+        space: SpaceId,
+    },
+    /// The peer broke the protocol or is dead; the session is over.
+    PeerMisbehaved(Misbehaviour),
+    /// The peer ended the stream; the session is over.
+    Closed(CloseReason),
+}
+
+/// How a peer broke the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Misbehaviour {
+    /// It sent bytes that are no entry of the space.
+    #[error("sent bytes that are no entry of the space")]
+    NotAnEntry,
+    /// It sent entries that were not asked for.
+    #[error("sent entries that were not asked for")]
+    Unasked,
+    /// It sent more than it had credit for.
+    #[error("sent more than it had credit for")]
+    OverCredit,
+    /// It gave more credit than may be outstanding.
+    #[error("gave more credit than the window allows")]
+    TooMuchCredit,
+    /// It sent a turn out of order.
+    #[error("sent a turn out of order")]
+    WrongTurn,
+    /// It started a round that is not its to start.
+    #[error("started a round that was not its to start")]
+    WrongRole,
+    /// It goes on sending without reading the answers.
+    #[error("goes on sending without reading the answers")]
+    DoesNotRead,
+    /// It makes us compare again and again to no end.
+    #[error("makes us compare again and again to no end")]
+    Fruitless,
+    /// It stopped answering within a round.
+    #[error("stopped answering")]
+    Silent,
+}
+
+/// What a session knows about one space.
+#[derive(Debug, Default)]
+struct SpaceState {
+    /// Our root as we last told it, and when.
+    told: Option<TrieHash>,
+    told_ms: u64,
+    /// The peer's root as it last told it, if it is not outdated by a round.
+    heard: Option<TrieHash>,
+    /// The pair of roots (ours, theirs) that we last answered with our own.
+    answered: Option<(TrieHash, TrieHash)>,
+    in_sync_at: Option<TrieHash>,
+    refused: bool,
+    /// Whether both sides have compared: from then on news are announced.
+    live: bool,
+    round: Option<Round>,
+    last_round: u64,
+    /// Entries given to the ingest path and not yet reported.
+    ingesting: usize,
+    /// We did not ask for what we lack because another session was pulling.
+    deferred: bool,
+    /// A comparison is due that was put off until `not_before_ms`.
+    put_off: bool,
+    not_before_ms: u64,
+    fruitless: u32,
+    fruitless_pair: Option<(TrieHash, TrieHash)>,
+    wanted: BTreeMap<Key, u64>,
+    from_peer: BTreeSet<EntryId>,
+    asked: VecDeque<Key>,
+}
+
+/// The session with one peer. See the [module documentation](self).
+#[derive(Debug)]
+pub struct Session {
+    role: Role,
+    peer: PeerNumber,
+    seed: [u8; 32],
+    /// The last round of this stream, over all spaces.
+    last_round: u64,
+    spaces: BTreeMap<SpaceId, SpaceState>,
+    sending: Sending,
+    /// What the peer may still send, and what we will allow it next.
+    window: u64,
+    credit_due: u64,
+    unasked: u32,
+    wasted: u64,
+    outbox: VecDeque<Effect>,
+    outbox_bytes: usize,
+    over: bool,
+}
+
+impl Session {
+    /// A session over a fresh stream. `seed` must be unpredictable to anyone else: it salts the
+    /// fingerprints by which subtrees are compared.
+    pub fn new(role: Role, peer: PeerNumber, seed: [u8; 32]) -> Self {
+        Self {
+            role,
+            peer,
+            seed,
+            last_round: 0,
+            spaces: BTreeMap::new(),
+            sending: Sending::new(),
+            window: WINDOW_BYTES,
+            credit_due: 0,
+            unasked: 0,
+            wasted: 0,
+            outbox: VecDeque::new(),
+            outbox_bytes: 0,
+            over: false,
+        }
+    }
+
+    /// Takes the next effect out. The driver performs effects in this order.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        let effect = self.outbox.pop_front()?;
+        if let Effect::Send(message) = &effect {
+            self.outbox_bytes -= message.weight();
+        }
+        Some(effect)
+    }
+
+    /// Whether the driver may read another message from the peer. While it may not, it writes.
+    pub fn ready_for_message(&self) -> bool {
+        !self.over && self.outbox_bytes <= OUTBOX_HIGH_BYTES
+    }
+
+    /// Whether the session is over: nothing more will come from it.
+    pub fn is_over(&self) -> bool {
+        self.over && self.outbox.is_empty()
+    }
+
+    /// Whether both sides had equal roots of the space when last compared, and nothing is under way.
+    pub fn is_in_sync(&self, space: &SpaceId) -> bool {
+        let state = self.spaces.get(space);
+        state.is_some_and(|state| {
+            state.round.is_none() && state.in_sync_at.is_some() && state.in_sync_at == state.heard
+        })
+    }
+
+    /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
+    pub fn held_bytes(&self) -> usize {
+        let spaces: usize = self.spaces.values().map(SpaceState::held_bytes).sum();
+        spaces + self.outbox_bytes + self.sending.held_bytes()
+    }
+
+    /// Handles one input; what follows is in the outbox.
+    pub fn handle(&mut self, input: Input, context: &mut Context<'_>) {
+        if self.over {
+            return;
+        }
+        match input {
+            Input::SpaceOpened(space) => self.opened(space, context),
+            Input::SpaceClosed(space) => self.closed(space, context),
+            Input::Received(message) => self.received(message, context),
+            Input::Inserted { space, keys } => self.inserted(space, &keys, context),
+            Input::Loaded { space, entries } => self.sending.loaded(&space, entries),
+            Input::Ingested {
+                space,
+                entries,
+                bytes,
+            } => {
+                self.ingested(space, entries, bytes, context);
+            }
+            Input::Writable => {}
+            Input::Tick => self.tick(context),
+        }
+        self.pump(context);
+        if self.over {
+            context.in_flight.release_peer(self.peer);
+        }
+    }
+
+    fn send(&mut self, message: Message) {
+        self.outbox_bytes += message.weight();
+        self.outbox.push_back(Effect::Send(message));
+    }
+
+    fn misbehaved(&mut self, how: Misbehaviour) {
+        let reason = match how {
+            Misbehaviour::Silent | Misbehaviour::DoesNotRead => CloseReason::Silence,
+            _ => CloseReason::Protocol,
+        };
+        self.outbox.clear();
+        self.outbox_bytes = 0;
+        self.send(Message::Close(reason));
+        self.outbox.push_back(Effect::PeerMisbehaved(how));
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        self.over = true;
+        self.spaces.clear();
+        self.sending = Sending::new();
+    }
+
+    fn opened(&mut self, space: SpaceId, context: &mut Context<'_>) {
+        if self.spaces.len() >= SPACES_MAX || self.spaces.contains_key(&space) {
+            return;
+        }
+        if context.replica.trie(&space).is_some() {
+            self.spaces.insert(space, SpaceState::default());
+            self.tell_roots(&[space], context);
+        }
+    }
+
+    fn closed(&mut self, space: SpaceId, context: &mut Context<'_>) {
+        if self.spaces.contains_key(&space) {
+            self.forget(&space, context);
+            self.spaces.remove(&space);
+            self.send(Message::Refuse { space });
+        }
+    }
+
+    /// Drops all that is under way about a space.
+    fn forget(&mut self, space: &SpaceId, context: &mut Context<'_>) {
+        context.in_flight.release_space(space, self.peer);
+        self.sending.forget(space);
+        if let Some(state) = self.spaces.get_mut(space) {
+            for key in state.wanted.keys() {
+                context.in_flight.release_entry(space, &key.id);
+            }
+            let ingesting = state.ingesting;
+            *state = SpaceState {
+                ingesting,
+                ..SpaceState::default()
+            };
+        }
+    }
+
+    fn received(&mut self, message: Message, context: &mut Context<'_>) {
+        if self.outbox_bytes > OUTBOX_MAX_BYTES {
+            return self.misbehaved(Misbehaviour::DoesNotRead);
+        }
+        match message {
+            Message::Roots(roots) => {
+                roots.iter().for_each(|root| self.heard_root(root, context));
+            }
+            Message::Compare(compare) => self.heard_compare(compare, context),
+            Message::Entries {
+                space,
+                round,
+                entries,
+            } => {
+                self.heard_entries(space, round, entries, context);
+            }
+            Message::Done { space, round } => self.heard_done(space, round, context),
+            Message::Announce { space, keys } => self.heard_announce(space, &keys, context),
+            Message::Want { space, keys } => {
+                if let Some(state) = self.open_space(&space, context) {
+                    let room = ASKED_MAX.saturating_sub(state.asked.len());
+                    state.asked.extend(keys.into_iter().take(room));
+                }
+            }
+            Message::Credit { bytes } => match self.sending.add_credit(bytes) {
+                Ok(()) => {}
+                Err(how) => self.misbehaved(how),
+            },
+            Message::Refuse { space } => {
+                self.forget(&space, context);
+                if let Some(state) = self.spaces.get_mut(&space) {
+                    state.refused = true;
+                }
+            }
+            Message::Close(reason) => {
+                self.finish();
+                self.outbox.push_back(Effect::Closed(reason));
+            }
+        }
+    }
+
+    /// The state of a space that is open here, else a refusal to the peer.
+    fn open_space(&mut self, space: &SpaceId, context: &Context<'_>) -> Option<&mut SpaceState> {
+        if !self.spaces.contains_key(space) || context.replica.trie(space).is_none() {
+            self.send(Message::Refuse { space: *space });
+            return None;
+        }
+        self.spaces.get_mut(space)
+    }
+
+    fn tell_roots(&mut self, spaces: &[SpaceId], context: &Context<'_>) {
+        let mut roots = Vec::new();
+        for space in spaces {
+            let Some(trie) = context.replica.trie(space) else {
+                continue;
+            };
+            let Some(state) = self.spaces.get_mut(space) else {
+                continue;
+            };
+            let root = trie.root();
+            state.told = Some(root);
+            state.told_ms = context.now_ms;
+            let after = state.last_round;
+            roots.push(SpaceRoot {
+                space: *space,
+                root,
+                count: trie.len(),
+                after,
+            });
+        }
+        for chunk in roots.chunks(ROOTS_MAX) {
+            self.send(Message::Roots(chunk.to_vec()));
+        }
+    }
+
+    fn heard_root(&mut self, theirs: &SpaceRoot, context: &mut Context<'_>) {
+        let role = self.role;
+        let Some(state) = self.open_space(&theirs.space, context) else {
+            return;
+        };
+        state.refused = false;
+        if role == Role::Acceptor && theirs.after < state.last_round {
+            // Sent before the round that we started meanwhile: it says nothing new.
+            return;
+        }
+        state.heard = Some(theirs.root);
+        self.consider(theirs.space, context);
+    }
+
+    /// Draws the consequences of the roots told and heard, unless a round is under way.
+    fn consider(&mut self, space: SpaceId, context: &mut Context<'_>) {
+        let (Some(state), Some(trie)) = (self.spaces.get_mut(&space), context.replica.trie(&space))
+        else {
+            return;
+        };
+        let Some(heard) = state.heard.filter(|_| state.round.is_none()) else {
+            return;
+        };
+        let ours = trie.root();
+        state.put_off = false;
+        state.live = true;
+        if ours == heard {
+            state.deferred = false;
+            if state.in_sync_at.replace(ours) != Some(ours) {
+                self.outbox.push_back(Effect::InSync { space });
+            }
+            if self
+                .spaces
+                .get(&space)
+                .is_some_and(|state| state.told != Some(ours))
+            {
+                self.tell_roots(&[space], context);
+            }
+            return;
+        }
+        let pair = (ours, heard);
+        match self.role {
+            Role::Acceptor
+                if state.fruitless_pair == Some(pair) && context.now_ms < state.not_before_ms =>
+            {
+                state.put_off = true;
+            }
+            Role::Acceptor => self.start_round(space, context),
+            Role::Opener => {
+                if state.told != Some(ours) || state.answered != Some(pair) {
+                    state.answered = Some(pair);
+                    self.tell_roots(&[space], context);
+                }
+            }
+        }
+    }
+
+    fn inserted(&mut self, space: SpaceId, keys: &[Key], context: &mut Context<'_>) {
+        let Some(state) = self.spaces.get_mut(&space) else {
+            return;
+        };
+        let mut news = Vec::new();
+        for key in keys {
+            state.wanted.remove(key);
+            context.in_flight.release_entry(&space, &key.id);
+            if !state.from_peer.remove(&key.id) {
+                news.push(*key);
+            }
+        }
+        if news.is_empty() || !state.live || state.refused || state.round.is_some() {
+            return;
+        }
+        if self.outbox_bytes > OUTBOX_HIGH_BYTES {
+            // The next roots tell of it.
+            return;
+        }
+        if news.len() > ANNOUNCE_MAX {
+            return self.tell_roots(&[space], context);
+        }
+        news.sort_unstable();
+        news.dedup();
+        self.send(Message::Announce { space, keys: news });
+    }
+
+    fn heard_announce(&mut self, space: SpaceId, keys: &[Key], context: &mut Context<'_>) {
+        let peer = self.peer;
+        let Some(state) = self.open_space(&space, context) else {
+            return;
+        };
+        let Some(trie) = context.replica.trie(&space) else {
+            return;
+        };
+        let mut wants = Vec::new();
+        for key in keys {
+            let room = state.wanted.len() < WANTED_MAX;
+            if room
+                && !trie.contains(key)
+                && !state.wanted.contains_key(key)
+                && context
+                    .in_flight
+                    .take_entry(space, key.id, peer, context.now_ms)
+            {
+                state.wanted.insert(*key, context.now_ms);
+                wants.push(*key);
+            }
+        }
+        if !wants.is_empty() {
+            self.send(Message::Want { space, keys: wants });
+        }
+    }
+
+    fn tick(&mut self, context: &mut Context<'_>) {
+        let now_ms = context.now_ms;
+        let mut tell = Vec::new();
+        let mut consider = Vec::new();
+        for (space, state) in &mut self.spaces {
+            let expired: Vec<Key> = (state.wanted.iter())
+                .filter(|(_, since)| now_ms.saturating_sub(**since) >= IDLE_MS)
+                .map(|(key, _)| *key)
+                .collect();
+            for key in expired {
+                state.wanted.remove(&key);
+                context.in_flight.release_entry(space, &key.id);
+            }
+            let Some(root) = context.replica.trie(space).map(Trie::root) else {
+                continue;
+            };
+            if let Some(round) = &state.round {
+                if state.ingesting == 0 && now_ms.saturating_sub(round.active_ms) >= SILENCE_MS {
+                    return self.misbehaved(Misbehaviour::Silent);
+                }
+                continue;
+            }
+            if state.refused {
+                continue;
+            }
+            let free = context.in_flight.space_is_free(space, self.peer, now_ms);
+            let due = now_ms.saturating_sub(state.told_ms) >= ROOTS_EVERY_MS;
+            if (state.deferred && free) || (state.told != Some(root) && due) {
+                state.deferred = false;
+                tell.push(*space);
+            }
+            if state.put_off && now_ms >= state.not_before_ms {
+                consider.push(*space);
+            }
+        }
+        self.tell_roots(&tell, context);
+        for space in consider.into_iter().chain(tell) {
+            if self.role == Role::Acceptor {
+                self.consider(space, context);
+            }
+        }
+    }
+}
+
+impl SpaceState {
+    fn held_bytes(&self) -> usize {
+        let keys = self.wanted.len() + self.asked.len();
+        size_of::<Self>()
+            + keys * 2 * size_of::<Key>()
+            + self.from_peer.len() * 2 * size_of::<EntryId>()
+            + self.round.as_ref().map_or(0, Round::held_bytes)
+    }
+}

@@ -1,0 +1,5 @@
+//! What the protocol promises, seen from outside.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod identity;
+mod signatures;

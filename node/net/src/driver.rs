@@ -228,6 +228,9 @@ impl Driver {
         peer: PeerId,
         addresses: Vec<Multiaddr>,
     ) -> Result<(), ReconnectError> {
+        if addresses.is_empty() {
+            return Err(ReconnectError::NoAddress { peer });
+        }
         if self.swarm.behaviour().gate.blocked_peers().contains(&peer) {
             return Err(ReconnectError::Blocked { peer });
         }

@@ -127,6 +127,8 @@ pub enum PublishError {
 pub enum ReconnectError {
     #[error("{max} peers are kept connected already, which is the most allowed; forget one first")]
     TooMany { max: usize },
+    #[error("no address of {peer} was given, so it cannot be called")]
+    NoAddress { peer: PeerId },
     #[error("{peer} is blocked; unblock it first")]
     Blocked { peer: PeerId },
     #[error(transparent)]

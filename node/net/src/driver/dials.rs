@@ -156,11 +156,10 @@ fn explain(
     connect: Duration,
 ) -> DialError {
     match error {
-        SwarmDialError::LocalPeerId { .. } => DialError::Own { target },
-        SwarmDialError::NoAddresses => DialError::Unreachable {
-            target,
-            cause: "no address of it is known".to_owned(),
-        },
+        // Every attempt names an address; libp2p leaves out those that this node listens on.
+        SwarmDialError::LocalPeerId { .. } | SwarmDialError::NoAddresses => {
+            DialError::Own { target }
+        }
         SwarmDialError::Aborted | SwarmDialError::DialPeerConditionFalse(_) => {
             DialError::Aborted { target }
         }

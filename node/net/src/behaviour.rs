@@ -1,0 +1,174 @@
+//! The one place that builds the swarm, so that its generics are instantiated once.
+//!
+//! The order of the fields matters: the gate and the limits refuse a connection before any other
+//! behaviour has set anything up for it.
+
+use std::num::NonZeroUsize;
+
+use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
+use libp2p::core::{muxing::StreamMuxerBox, upgrade};
+use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::{
+    PeerId, Swarm, Transport, allow_block_list, connection_limits, identify, noise, ping, swarm,
+    tcp, yamux,
+};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits, MAX_GOSSIP_BYTES, MAX_TOPICS};
+use crate::error::StartError;
+use crate::streams;
+
+/// Room for the envelope (topic, lengths) around the largest gossip message.
+const GOSSIP_ENVELOPE_BYTES: usize = 1_024;
+
+/// Messages that wait for one slow peer.
+const GOSSIP_QUEUE_MESSAGES: usize = 512;
+
+const GOSSIP_MESSAGES_PER_RPC: usize = 256;
+
+type SubscriptionFilter =
+    gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>;
+
+pub(crate) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, SubscriptionFilter>;
+
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) gate: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    limits: connection_limits::Behaviour,
+    identify: identify::Behaviour,
+    ping: ping::Behaviour,
+    pub(crate) gossip: Gossip,
+    pub(crate) stream: streams::Behaviour,
+}
+
+/// The tasks of single connections. They end with the swarm even when a peer refuses to let go
+/// of its connection, which libp2p's own executor would wait for.
+#[derive(Clone, Default)]
+pub(crate) struct ConnectionTasks {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl ConnectionTasks {
+    pub(crate) async fn end(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+pub(crate) fn build_swarm(
+    config: &Config,
+    tasks: &ConnectionTasks,
+) -> Result<Swarm<Behaviour>, StartError> {
+    let mut seed = Zeroizing::new(config.seed.0);
+    let key = Keypair::ed25519_from_bytes(seed.as_mut_slice())?;
+    let own_id = key.public().to_peer_id();
+    let transport = build_transport(config, &key)?;
+    let behaviour = build_behaviour(config, &key)?;
+    let tasks = tasks.clone();
+    let executor = move |task| {
+        tasks
+            .tracker
+            .spawn(tasks.stop.clone().run_until_cancelled_owned(task));
+    };
+    let swarm_config = swarm::Config::with_executor(executor)
+        .with_idle_connection_timeout(config.timing.idle)
+        .with_notify_handler_buffer_size(NonZeroUsize::new(32).expect("32 is not zero"))
+        .with_per_connection_event_buffer_size(32);
+    Ok(Swarm::new(transport, behaviour, own_id, swarm_config))
+}
+
+fn build_transport(
+    config: &Config,
+    key: &Keypair,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
+    let (tcp, memory) = match config.carrier {
+        Carrier::Tcp => {
+            let tcp = tcp::tokio::Transport::new(tcp::Config::new().nodelay(true));
+            (OptionalTransport::some(tcp), OptionalTransport::none())
+        }
+        Carrier::Memory => (
+            OptionalTransport::none(),
+            OptionalTransport::some(MemoryTransport::new()),
+        ),
+    };
+    let noise = noise::Config::new(key).map_err(|error| StartError::Build(error.to_string()))?;
+    Ok(tcp
+        .or_transport(memory)
+        .upgrade(upgrade::Version::V1Lazy)
+        .authenticate(noise)
+        .multiplex(yamux::Config::default())
+        .timeout(config.timing.connect)
+        .boxed())
+}
+
+fn build_behaviour(config: &Config, key: &Keypair) -> Result<Behaviour, StartError> {
+    // Addresses that strangers claim are never dialed: the cache of identify is off.
+    let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
+        .with_agent_version(config.agent.clone())
+        .with_hide_listen_addrs(true)
+        .with_cache_size(0);
+    let ping = ping::Config::new()
+        .with_interval(config.timing.ping_interval)
+        .with_timeout(config.timing.ping_timeout);
+    Ok(Behaviour {
+        gate: allow_block_list::Behaviour::default(),
+        limits: connection_limits::Behaviour::new(connection_limits(&config.limits)),
+        identify: identify::Behaviour::new(identify),
+        ping: ping::Behaviour::new(ping),
+        gossip: build_gossip()?,
+        stream: streams::Behaviour::new(&config.protocols),
+    })
+}
+
+fn connection_limits(limits: &Limits) -> connection_limits::ConnectionLimits {
+    connection_limits::ConnectionLimits::default()
+        .with_max_established(Some(limits.max_connections))
+        .with_max_established_per_peer(Some(limits.max_connections_per_peer))
+        .with_max_pending_incoming(Some(limits.max_pending_connections))
+        .with_max_pending_outgoing(Some(limits.max_pending_connections))
+}
+
+/// Peer scoring stays off: it drops the only peer of a busy publisher, and punishes people who
+/// share an office's address. The owner blocks those who send nonsense.
+fn build_gossip() -> Result<Gossip, StartError> {
+    let config = gossipsub::ConfigBuilder::default()
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(|message: &gossipsub::Message| {
+            MessageId::from(gossip_hash(message.topic.as_str(), &message.data).to_vec())
+        })
+        .max_transmit_size(MAX_GOSSIP_BYTES + GOSSIP_ENVELOPE_BYTES)
+        .max_publish_messages(GOSSIP_MESSAGES_PER_RPC)
+        .connection_handler_queue_len(GOSSIP_QUEUE_MESSAGES)
+        .flood_publish(true)
+        .build()
+        .map_err(|error| StartError::Build(error.to_string()))?;
+    let filter = gossipsub::MaxCountSubscriptionFilter {
+        filter: gossipsub::AllowAllSubscriptionFilter {},
+        max_subscribed_topics: MAX_TOPICS,
+        max_subscriptions_per_request: MAX_TOPICS,
+    };
+    gossipsub::Behaviour::new_with_subscription_filter(
+        MessageAuthenticity::Anonymous,
+        config,
+        filter,
+    )
+    .map_err(|error| StartError::Build(error.to_owned()))
+}
+
+/// The length keeps topic and data apart: no two pairs give the hash the same input.
+pub(crate) fn gossip_hash(topic: &str, data: &[u8]) -> [u8; 32] {
+    let topic_bytes = u64::try_from(topic.len()).expect("a length in memory fits u64");
+    let mut hasher = blake3::Hasher::new_derive_key("comity gossip message id v1");
+    hasher
+        .update(&topic_bytes.to_be_bytes())
+        .update(topic.as_bytes())
+        .update(data);
+    *hasher.finalize().as_bytes()
+}

@@ -1,0 +1,83 @@
+//! What the handle asks of the driver.
+
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
+use tokio::sync::oneshot;
+
+use crate::error::{DialError, ListenError, PublishError, ReconnectError, SubscribeError};
+use crate::event::GossipId;
+use crate::metrics::Metrics;
+use crate::network::{ConnectedPeer, Verdict};
+use crate::streams::StreamError;
+
+pub(crate) type Reply<T> = oneshot::Sender<T>;
+
+pub(crate) enum Command {
+    Listen {
+        address: Multiaddr,
+        reply: Reply<Result<Vec<Multiaddr>, ListenError>>,
+    },
+    Dial {
+        address: Multiaddr,
+        reply: Reply<Result<PeerId, DialError>>,
+    },
+    /// Connects with known addresses unless a connection stands.
+    Ensure {
+        peer: PeerId,
+        reply: Reply<Result<PeerId, DialError>>,
+    },
+    /// To a peer that is connected.
+    OpenStream {
+        peer: PeerId,
+        protocol: StreamProtocol,
+        reply: Reply<Result<Stream, StreamError>>,
+    },
+    Disconnect {
+        peer: PeerId,
+        reply: Reply<bool>,
+    },
+    Block {
+        peer: PeerId,
+        reply: Reply<bool>,
+    },
+    Unblock {
+        peer: PeerId,
+        reply: Reply<bool>,
+    },
+    Subscribe {
+        topic: String,
+        reply: Reply<Result<bool, SubscribeError>>,
+    },
+    Unsubscribe {
+        topic: String,
+        reply: Reply<bool>,
+    },
+    Publish {
+        topic: String,
+        data: Vec<u8>,
+        reply: Reply<Result<GossipId, PublishError>>,
+    },
+    ReportValidation {
+        id: GossipId,
+        verdict: Verdict,
+        reply: Reply<bool>,
+    },
+    Peers {
+        reply: Reply<Vec<ConnectedPeer>>,
+    },
+    ListenAddresses {
+        reply: Reply<Vec<Multiaddr>>,
+    },
+    SetReconnect {
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        reply: Reply<Result<(), ReconnectError>>,
+    },
+    Forget {
+        peer: PeerId,
+        reply: Reply<bool>,
+    },
+    Metrics {
+        reply: Reply<Metrics>,
+    },
+    Shutdown,
+}

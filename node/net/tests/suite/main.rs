@@ -1,0 +1,9 @@
+//! Real nodes in one process, over loopback TCP and over memory.
+
+mod connections;
+mod frames;
+mod gossip;
+mod harness;
+mod lifecycle;
+mod queue;
+mod streams;

@@ -1,10 +1,3 @@
-<<<<<<< HEAD
-//! Stub while document compiles.
-/// x
-pub enum Outcome {
-    /// y
-    Newer,
-=======
 //! Derivation: from contributions to a document, purely and alike everywhere (I1 to I5).
 //!
 //! Members sign *operations*, not Automerge changes. Each node derives the changes itself, so no
@@ -507,5 +500,4 @@ fn cost(input: &Input) -> Cost {
         ops: shape.derived_ops(),
         words: shape.words_bytes(),
     })
->>>>>>> derive
 }

@@ -27,3 +27,4 @@ pub mod key;
 pub mod limits;
 pub mod pipeline;
 pub mod record;
+pub mod sync;

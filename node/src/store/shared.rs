@@ -1,0 +1,250 @@
+//! What the writer thread and all readers of a [`super::RecordStore`] share.
+
+use super::{
+    entry::{EntryRef, Position},
+    error::StoreError,
+    index::{Index, Tree, Watermark},
+    open::IndexPlace,
+    projection::{IndexBatch, IndexReader, Projection},
+    record::Record,
+    report::{Damage, DamageKind, OnProgress, Progress, StoreState},
+    scan::Found,
+    sync::{lock, write},
+};
+use comity_protocol::id::EntryId;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::watch;
+
+/// How often a replay says where it is and moves the watermark, in entries.
+const REPLAY_STEP: u64 = 2_000;
+
+pub(crate) struct Shared {
+    pub(crate) record: Arc<Record>,
+    pub(crate) index: Index,
+    pub(crate) place: IndexPlace,
+    pub(crate) cache_bytes: u64,
+    pub(crate) projection: Arc<dyn Projection>,
+    /// Damage found since opening, by where it starts.
+    pub(crate) damage: Mutex<BTreeMap<Position, Damage>>,
+    /// Held for writing while the index is built: readers wait rather than see half of it.
+    pub(crate) gate: RwLock<()>,
+    /// Counts rebuilds, so that several readers of a damaged index cause one.
+    pub(crate) generation: AtomicU64,
+    pub(crate) entries: AtomicU64,
+    pub(crate) progress: Option<OnProgress>,
+    pub(crate) state: watch::Sender<StoreState>,
+}
+
+impl Shared {
+    pub(crate) fn report(&self, progress: Progress) {
+        if let Some(report) = &self.progress {
+            report(progress);
+        }
+    }
+
+    pub(crate) fn note_damage(&self, damage: Damage) {
+        lock(&self.damage).insert(damage.start, damage);
+    }
+
+    /// Whether the structural part at this position is known to be unreadable.
+    pub(crate) fn known_damaged(&self, position: Position) -> bool {
+        let damage = lock(&self.damage);
+        damage
+            .range(..=position)
+            .next_back()
+            .is_some_and(|(_, damage)| damage.kind == DamageKind::Frame && position < damage.end)
+    }
+
+    pub(crate) fn identity(&self) -> [u8; 8] {
+        let segments = super::sync::read(&self.record.segments);
+        segments
+            .values()
+            .next()
+            .map_or([0; 8], |segment| segment.marker.0)
+    }
+
+    /// Projects one durable entry and makes it visible in the index.
+    pub(crate) fn project(
+        &self,
+        position: Position,
+        entry: &EntryRef<'_>,
+    ) -> Result<(), StoreError> {
+        let before = self.index.position_of(&entry.id)?;
+        let mut batch = IndexBatch::default();
+        // A panic must not take the writer thread with it.
+        catch_unwind(AssertUnwindSafe(|| {
+            self.projection
+                .project(position, entry, &self.index, &mut batch)
+        }))
+        .unwrap_or_else(|_| {
+            Err(StoreError::index(
+                "project an entry",
+                "the projection panicked",
+            ))
+        })?;
+        self.index.publish(&entry.id, position, batch.changes);
+        // Replayed after a crash, an entry may already stand at this position.
+        if before.is_none_or(|before| before == position) {
+            self.entries.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn mark(&self, end: Position) {
+        self.index.publish_watermark(Watermark {
+            end,
+            entries: self.entries.load(Ordering::Relaxed),
+            identity: self.identity(),
+            projection: self.projection.version(),
+        });
+    }
+
+    /// Projects all entries from a position on; returns how many.
+    pub(crate) fn replay(&self, from: Position) -> Result<u64, StoreError> {
+        let readable = self.record.readable()?;
+        let total = readable.iter().map(|(_, end)| end).sum();
+        let (mut done, mut replayed) = (0, 0);
+        for (segment, end) in readable {
+            if segment.number < from.segment() {
+                done += end;
+                continue;
+            }
+            let first = if segment.number == from.segment() {
+                from.offset()
+            } else {
+                0
+            };
+            let mut scan = segment.scan(first, end);
+            loop {
+                let found = scan
+                    .next()
+                    .map_err(StoreError::io("read the record for the index"))?;
+                match found {
+                    None => break,
+                    Some(Found::Filler) => continue,
+                    Some(Found::Damaged {
+                        start,
+                        end,
+                        likely_id,
+                    }) => {
+                        let at = |offset| Position::new(segment.number, offset);
+                        let (start, end) = (at(start), at(end));
+                        let kind = DamageKind::Frame;
+                        self.note_damage(Damage {
+                            start,
+                            end,
+                            kind,
+                            id: likely_id,
+                        });
+                        continue;
+                    }
+                    Some(Found::Entry { offset, entry, .. }) => {
+                        self.project(Position::new(segment.number, offset), &entry)?;
+                    }
+                }
+                replayed += 1;
+                if replayed % REPLAY_STEP == 0 {
+                    self.mark(Position::new(segment.number, scan.at() as u32));
+                    self.report(Progress::Indexing {
+                        done: done + scan.at(),
+                        total,
+                    });
+                }
+            }
+            done += end;
+        }
+        self.mark(self.record.tail());
+        Ok(replayed)
+    }
+
+    /// Throws the index away and builds it from the record.
+    ///
+    /// `keep_old` puts damaged files aside instead of removing them; the newest one is kept.
+    pub(crate) fn rebuild(&self, keep_old: bool) -> Result<(u64, Option<PathBuf>), StoreError> {
+        let _alone = write(&self.gate);
+        self.index.take_tree();
+        let set_aside = match &self.place {
+            IndexPlace::Memory => None,
+            IndexPlace::Folder(folder) => {
+                set_aside(folder, keep_old).map_err(StoreError::io("set the old index aside"))?
+            }
+        };
+        self.index.set_tree(self.open_tree()?);
+        self.entries.store(0, Ordering::Relaxed);
+        let replayed = self.replay(Position::START)?;
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        Ok((replayed, set_aside))
+    }
+
+    pub(crate) fn open_tree(&self) -> Result<Tree, StoreError> {
+        match &self.place {
+            IndexPlace::Memory => Ok(Tree::memory()),
+            IndexPlace::Folder(folder) => Tree::open_sled(folder, self.cache_bytes)
+                .map_err(|reason| StoreError::index("open the index", reason)),
+        }
+    }
+
+    /// Damage ranges with the ids that the index knows to have stood there.
+    pub(crate) fn name_damage(&self, damage: Vec<Damage>) -> Result<Vec<Damage>, StoreError> {
+        let lost = |damage: &Damage| matches!(damage.kind, DamageKind::Frame | DamageKind::Segment);
+        if !damage.iter().any(lost) {
+            return Ok(damage);
+        }
+        let covers = |damage: &Damage, position: Position| match damage.kind {
+            DamageKind::Segment => damage.start.segment() == position.segment(),
+            _ => damage.start <= position && position < damage.end,
+        };
+        let ids: Vec<(Position, EntryId)> = self
+            .index
+            .ids_between(|position| damage.iter().any(|d| lost(d) && covers(d, position)))?;
+        let mut named = Vec::new();
+        for damage in damage {
+            let inside: Vec<EntryId> = ids
+                .iter()
+                .filter(|(position, _)| lost(&damage) && covers(&damage, *position))
+                .map(|(_, id)| *id)
+                .collect();
+            if inside.is_empty() {
+                named.push(damage);
+                continue;
+            }
+            named.extend(inside.into_iter().map(|id| Damage {
+                id: Some(id),
+                ..damage.clone()
+            }));
+        }
+        Ok(named)
+    }
+}
+
+/// Moves a folder out of the way. Gives the new path back if it is kept.
+fn set_aside(folder: &std::path::Path, keep: bool) -> std::io::Result<Option<PathBuf>> {
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let numbered = |number: u32| folder.with_extension(format!("set-aside-{number}"));
+    let mut number = 1;
+    while numbered(number).exists() {
+        number += 1;
+    }
+    let target = numbered(number);
+    std::fs::rename(folder, &target)?;
+    if !keep {
+        std::fs::remove_dir_all(&target)?;
+        return Ok(None);
+    }
+    for older in 1..number {
+        if numbered(older).exists() {
+            std::fs::remove_dir_all(numbered(older))?;
+        }
+    }
+    Ok(Some(target))
+}

@@ -1,0 +1,426 @@
+//! The one thread that changes the store.
+//!
+//! It takes whatever waits, up to the limits of a group commit, writes it with one sync, projects
+//! it, and only then answers. So a caller who is alone waits for one sync and nothing else, and
+//! callers who come while a sync is under way share the next one; nobody ever waits for a timer.
+
+use super::{
+    entry::{Committed, Erasure, Position},
+    error::StoreError,
+    frame::{Prepared, WordsRef},
+    index::tree::sync_folder,
+    open::IndexPlace,
+    projection::IndexReader,
+    record::{append::Appender, patch::Patcher, session::Session},
+    report::{Progress, StoreState},
+    scan::Found,
+    shared::Shared,
+    sync::lock,
+};
+use comity_protocol::id::EntryId;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, SyncSender},
+    },
+};
+
+/// Largest group commit, in entries; a single larger call is still one commit.
+const GROUP_MAX_ENTRIES: usize = 500;
+/// Largest group commit, in bytes; a single larger call is still one commit.
+const GROUP_MAX_BYTES: u64 = 1024 * 1024;
+
+pub(crate) type Reply<T> = SyncSender<Result<T, StoreError>>;
+
+pub(crate) enum Command {
+    Commit {
+        frames: Vec<Prepared>,
+        reply: Reply<Vec<Committed>>,
+    },
+    Erase {
+        id: EntryId,
+        reply: Reply<Erasure>,
+    },
+    /// `seen`: only if the index is still of this generation, because it was found damaged.
+    Reindex {
+        seen: Option<u64>,
+        reply: Reply<()>,
+    },
+    Resume {
+        reply: Reply<()>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
+}
+
+struct Call {
+    frames: Vec<Prepared>,
+    reply: Reply<Vec<Committed>>,
+}
+
+/// What happens to one entry of a commit.
+#[derive(Clone, Copy)]
+enum Plan {
+    Keep(Position),
+    /// The same id as another frame of this batch.
+    SameAs(usize),
+    Write {
+        frame: usize,
+        replaces: bool,
+    },
+}
+
+/// Bytes that a new copy of the same entry makes useless.
+struct Obsolete {
+    position: Position,
+    len: u32,
+}
+
+enum Existing {
+    None,
+    Whole(Position),
+    Replace(Obsolete),
+}
+
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) appender: Appender,
+    pub(crate) patcher: Patcher,
+    pub(crate) session: Session,
+}
+
+impl Writer {
+    pub(crate) fn run(mut self, commands: Receiver<Command>) {
+        let mut next = None;
+        // A caller that went away does not need its answer, so failed replies are ignored.
+        while let Some(command) = next.take().or_else(|| commands.recv().ok()) {
+            match command {
+                Command::Commit { frames, reply } => {
+                    let mut calls = vec![Call { frames, reply }];
+                    next = gather(&commands, &mut calls);
+                    self.commit(calls);
+                }
+                Command::Erase { id, reply } => {
+                    let outcome = self.erase(&id);
+                    let _ = reply.send(outcome);
+                }
+                Command::Reindex { seen, reply } => {
+                    let outcome = self.reindex(seen);
+                    let _ = reply.send(outcome);
+                }
+                Command::Resume { reply } => {
+                    let outcome = self.resume();
+                    let _ = reply.send(outcome);
+                }
+                Command::Close { reply } => {
+                    let outcome = self.close();
+                    let _ = reply.send(outcome);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        match &*self.shared.state.borrow() {
+            StoreState::Ready => Ok(()),
+            StoreState::ReadOnly { reason } => Err(StoreError::ReadOnly {
+                reason: reason.clone(),
+            }),
+            StoreState::Closed => Err(StoreError::Closed),
+        }
+    }
+
+    fn turn_read_only(&self, error: &StoreError) {
+        self.shared.state.send_replace(StoreState::ReadOnly {
+            reason: error.with_cause(),
+        });
+    }
+
+    fn commit(&mut self, calls: Vec<Call>) {
+        let (mut frames, mut replies) = (Vec::new(), Vec::new());
+        for call in calls {
+            let begin = frames.len();
+            frames.extend(call.frames);
+            replies.push((begin..frames.len(), call.reply));
+        }
+        match self.commit_frames(frames) {
+            Ok(outcomes) => {
+                for (range, reply) in replies {
+                    let _ = reply.send(Ok(outcomes[range].to_vec()));
+                }
+            }
+            Err(error) => {
+                for (_, reply) in replies {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    fn commit_frames(&mut self, offered: Vec<Prepared>) -> Result<Vec<Committed>, StoreError> {
+        self.writable()?;
+        if self.shared.index.failure().is_some() {
+            self.heal()?;
+        }
+        let (plans, obsolete) = match self.plan(&offered) {
+            Err(StoreError::Index { .. }) => {
+                self.heal()?;
+                self.plan(&offered)?
+            }
+            planned => planned?,
+        };
+        let mut frames: Vec<Prepared> = offered
+            .into_iter()
+            .zip(&plans)
+            .filter(|(_, plan)| matches!(plan, Plan::Write { .. }))
+            .map(|(frame, _)| frame)
+            .collect();
+        let positions = self.appender.append(&mut frames).inspect_err(|error| {
+            self.turn_read_only(error);
+        })?;
+        self.publish(&frames, &positions)?;
+        for old in obsolete {
+            self.discard(&old);
+        }
+        Ok(plans
+            .into_iter()
+            .map(|plan| match plan {
+                Plan::Keep(position) => Committed::AlreadyPresent(position),
+                Plan::SameAs(frame) => Committed::AlreadyPresent(positions[frame]),
+                Plan::Write {
+                    frame,
+                    replaces: false,
+                } => Committed::Added(positions[frame]),
+                Plan::Write {
+                    frame,
+                    replaces: true,
+                } => Committed::Restored(positions[frame]),
+            })
+            .collect())
+    }
+
+    fn plan(&self, offered: &[Prepared]) -> Result<(Vec<Plan>, Vec<Obsolete>), StoreError> {
+        let (mut plans, mut obsolete) = (Vec::new(), Vec::new());
+        // Of each id the frame number it gets, and whether that frame has words.
+        let mut in_batch: BTreeMap<EntryId, (usize, bool)> = BTreeMap::new();
+        let mut frames = 0;
+        for prepared in offered {
+            let replaces = match in_batch.get(&prepared.id) {
+                Some((frame, words)) if *words || !prepared.has_words() => {
+                    plans.push(Plan::SameAs(*frame));
+                    continue;
+                }
+                Some(_) => true,
+                None => match self.existing(prepared)? {
+                    Existing::Whole(position) => {
+                        plans.push(Plan::Keep(position));
+                        continue;
+                    }
+                    Existing::None => false,
+                    Existing::Replace(old) => {
+                        obsolete.push(old);
+                        true
+                    }
+                },
+            };
+            in_batch.insert(prepared.id, (frames, prepared.has_words()));
+            plans.push(Plan::Write {
+                frame: frames,
+                replaces,
+            });
+            frames += 1;
+        }
+        Ok((plans, obsolete))
+    }
+
+    /// What the record has of this id, compared with what is offered.
+    fn existing(&self, offered: &Prepared) -> Result<Existing, StoreError> {
+        let Some(position) = self.shared.index.position_of(&offered.id)? else {
+            return Ok(Existing::None);
+        };
+        let record = &self.shared.record;
+        let Some(segment) = record.segment(position.segment()) else {
+            return Ok(Existing::None);
+        };
+        let end = match position.segment() == record.tail().segment() {
+            true => u64::from(record.tail().offset()),
+            false => segment
+                .file
+                .len()
+                .map_err(StoreError::io("read a segment's length"))?,
+        };
+        let mut scan = segment.scan(position.offset(), end);
+        let found = scan
+            .next()
+            .map_err(StoreError::io("read the copy that is here"))?;
+        let whole = match &found {
+            Some(Found::Entry {
+                offset,
+                entry,
+                words,
+                ..
+            }) => {
+                if *offset != position.offset() || entry.id != offered.id {
+                    return Ok(Existing::None);
+                }
+                match words {
+                    WordsRef::Present(_) | WordsRef::Erased { .. } => true,
+                    WordsRef::Absent | WordsRef::Damaged => !offered.has_words(),
+                }
+            }
+            Some(Found::Damaged { .. }) => false,
+            Some(Found::Filler) | None => return Ok(Existing::None),
+        };
+        if whole {
+            return Ok(Existing::Whole(position));
+        }
+        let len = (scan.at() - u64::from(position.offset())) as u32;
+        Ok(Existing::Replace(Obsolete { position, len }))
+    }
+
+    /// Makes durable entries visible. From here on a failure cannot undo the commit.
+    fn publish(&mut self, frames: &[Prepared], positions: &[Position]) -> Result<(), StoreError> {
+        let end = self.appender.position();
+        let project = || -> Result<(), StoreError> {
+            for (frame, position) in frames.iter().zip(positions) {
+                self.shared.project(*position, &frame.entry())?;
+            }
+            Ok(())
+        };
+        match project() {
+            Ok(()) => {
+                if !frames.is_empty() {
+                    self.shared.mark(end);
+                }
+                self.shared.record.set_tail(end);
+                Ok(())
+            }
+            Err(_) => {
+                self.shared.record.set_tail(end);
+                self.heal()
+            }
+        }
+    }
+
+    fn discard(&mut self, old: &Obsolete) {
+        match self.patcher.discard(old.position, old.len) {
+            Ok(()) => {
+                lock(&self.shared.damage).remove(&old.position);
+            }
+            Err(error) => self.turn_read_only(&error),
+        }
+    }
+
+    fn erase(&mut self, id: &EntryId) -> Result<Erasure, StoreError> {
+        self.writable()?;
+        let position = match self.shared.index.position_of(id) {
+            Ok(position) => position,
+            Err(_) => {
+                self.heal()?;
+                self.shared.index.position_of(id)?
+            }
+        };
+        let Some(position) = position else {
+            return Ok(Erasure::Unknown);
+        };
+        self.patcher.erase(position).inspect_err(|error| {
+            if matches!(error, StoreError::Io { .. }) {
+                self.turn_read_only(error);
+            }
+        })
+    }
+
+    /// Rebuilds a damaged index; if that fails as well, the store turns read-only.
+    fn heal(&mut self) -> Result<(), StoreError> {
+        let reason = self
+            .shared
+            .index
+            .failure()
+            .unwrap_or_else(|| "its files are damaged".into());
+        self.shared.report(Progress::Rebuilding { reason });
+        let outcome = self.shared.rebuild(true);
+        outcome
+            .map(|_| ())
+            .inspect_err(|error| self.turn_read_only(error))
+    }
+
+    fn reindex(&mut self, seen: Option<u64>) -> Result<(), StoreError> {
+        match seen {
+            Some(seen) if seen != self.shared.generation.load(Ordering::Relaxed) => Ok(()),
+            Some(_) => self.heal(),
+            None => self.shared.rebuild(false).map(|_| ()).inspect_err(|error| {
+                self.turn_read_only(error);
+            }),
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), StoreError> {
+        if *self.shared.state.borrow() == StoreState::Ready {
+            return Ok(());
+        }
+        let outcome = self.try_to_write();
+        match &outcome {
+            Ok(()) => {
+                self.shared.state.send_replace(StoreState::Ready);
+            }
+            Err(error) => self.turn_read_only(error),
+        }
+        outcome
+    }
+
+    fn try_to_write(&mut self) -> Result<(), StoreError> {
+        self.appender.resume()?;
+        self.shared.record.set_tail(self.appender.position());
+        self.patcher.finish()?;
+        // The index writes to the same disk; one probe through all of it.
+        if self.shared.index.failure().is_some() || self.shared.index.drain().is_err() {
+            self.heal()?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let drained = self.shared.index.drain();
+        self.shared.index.stop();
+        self.shared.index.take_tree();
+        let in_order = drained.is_ok() && self.writable().is_ok();
+        self.shared.state.send_replace(StoreState::Closed);
+        if !in_order {
+            return drained;
+        }
+        let end = || {
+            if let IndexPlace::Folder(folder) = &self.shared.place {
+                sync_folder(folder)?;
+            }
+            self.session.end(self.appender.position())
+        };
+        end().map_err(StoreError::io("close the store in good order"))
+    }
+}
+
+/// Adds the commits that wait already; gives back the first command that is none.
+fn gather(commands: &Receiver<Command>, calls: &mut Vec<Call>) -> Option<Command> {
+    let size = |frames: &[Prepared]| {
+        frames
+            .iter()
+            .map(|frame| u64::from(frame.len()))
+            .sum::<u64>()
+    };
+    let (mut entries, mut bytes) = (calls[0].frames.len(), size(&calls[0].frames));
+    while entries < GROUP_MAX_ENTRIES && bytes < GROUP_MAX_BYTES {
+        match commands.try_recv() {
+            Ok(Command::Commit { frames, reply }) => {
+                entries += frames.len();
+                bytes += size(&frames);
+                calls.push(Call { frames, reply });
+            }
+            Ok(other) => return Some(other),
+            Err(_) => break,
+        }
+    }
+    None
+}

@@ -1,0 +1,3 @@
+//! Tests of the node against its public interface.
+
+mod store;

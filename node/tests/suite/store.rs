@@ -1,0 +1,10 @@
+//! Tests of the store: one conformance suite for all engines, then what only files can suffer.
+
+mod common;
+mod conformance;
+mod crash;
+mod damage;
+mod erase;
+mod full_disk;
+mod power_cut;
+mod sim;

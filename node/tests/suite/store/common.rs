@@ -1,0 +1,160 @@
+//! Entries, a projection and a random source that the store's tests share.
+
+use comity_node::store::{
+    EntryRef, IndexBatch, IndexPlace, IndexReader, NewEntry, OpenReport, Opened, Options, Position,
+    Projection, RecordStore, SIGNATURE_BYTES, Store, StoreError, StoredEntry, Words, files::Files,
+};
+use comity_protocol::id::EntryId;
+use std::{path::Path, sync::Arc};
+
+/// Xorshift: small, seeded, the same everywhere.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+pub(crate) fn id(number: u64) -> EntryId {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&Random::new(number + 1).next().to_le_bytes());
+    bytes[24..].copy_from_slice(&number.to_be_bytes());
+    EntryId::from_bytes(bytes)
+}
+
+/// All parts follow from the number. Words are absent for every seventh entry.
+pub(crate) fn entry(number: u64) -> NewEntry {
+    let words = format!("the words of entry {number}, ").repeat(1 + (number % 3) as usize);
+    NewEntry {
+        kind: (number % 3) as u8,
+        id: id(number),
+        header: format!("header {number}").into_bytes(),
+        signature: [number as u8; SIGNATURE_BYTES],
+        shape: vec![number as u8; (number % 40) as usize],
+        words: (number % 7 != 6).then(|| words.into_bytes()),
+    }
+}
+
+pub(crate) fn assert_same(stored: &StoredEntry, expected: &NewEntry) {
+    assert_eq!(stored.kind, expected.kind);
+    assert_eq!(stored.id, expected.id);
+    assert_eq!(stored.header, expected.header);
+    assert_eq!(stored.signature, expected.signature);
+    assert_eq!(stored.shape, expected.shape);
+    assert_eq!(
+        stored.words,
+        expected.words.clone().map_or(Words::Absent, Words::Present)
+    );
+}
+
+/// Keys by kind and by header, and the latest position of each kind, which needs the view.
+pub(crate) struct ByKind;
+
+impl Projection for ByKind {
+    fn version(&self) -> u32 {
+        7
+    }
+
+    fn project(
+        &self,
+        position: Position,
+        entry: &EntryRef<'_>,
+        view: &dyn IndexReader,
+        out: &mut IndexBatch,
+    ) -> Result<(), StoreError> {
+        let here = position.to_u64().to_be_bytes();
+        out.put(
+            [b"kind/", &[entry.kind][..], entry.id.as_bytes()].concat(),
+            here,
+        );
+        out.put([b"header/", entry.header].concat(), *entry.id.as_bytes());
+        let latest = latest_key(entry.kind);
+        let before = view.get(&latest)?.unwrap_or_default();
+        if before.as_slice() < &here[..] {
+            out.put(latest, here);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn latest_key(kind: u8) -> Vec<u8> {
+    vec![b'l', kind]
+}
+
+pub(crate) fn small() -> Options {
+    Options {
+        segment_bytes: 4096,
+        index_cache_bytes: 1024 * 1024,
+        boot: Some("this boot".into()),
+        ..Options::default()
+    }
+}
+
+pub(crate) fn open(home: &Path) -> (RecordStore, OpenReport) {
+    usable(RecordStore::open(home, Arc::new(ByKind), small()).unwrap())
+}
+
+pub(crate) fn open_on(files: Arc<dyn Files>) -> (RecordStore, OpenReport) {
+    let opened = RecordStore::open_on(files, IndexPlace::Memory, Arc::new(ByKind), small());
+    usable(opened.unwrap())
+}
+
+pub(crate) fn usable(opened: Opened) -> (RecordStore, OpenReport) {
+    match opened {
+        Opened::Ready(store, report) => {
+            assert_eq!(report.damage, []);
+            (store, report)
+        }
+        Opened::Damaged(store, report) => {
+            assert_ne!(report.damage, []);
+            (store, report)
+        }
+        Opened::Locked { pid } => panic!("locked by {pid:?}"),
+        Opened::TooNew { version, .. } => panic!("too new: {version}"),
+    }
+}
+
+/// Every number is there, whole, and known to the index under all its keys.
+pub(crate) fn assert_holds(store: &dyn Store, numbers: impl IntoIterator<Item = u64>) {
+    for number in numbers {
+        let expected = entry(number);
+        let stored = store.get(&expected.id).unwrap();
+        let stored = stored.unwrap_or_else(|| panic!("entry {number} is lost"));
+        assert_same(&stored, &expected);
+        let by_kind = [b"kind/", &[expected.kind][..], expected.id.as_bytes()].concat();
+        let indexed = store.index().get(&by_kind).unwrap();
+        assert_eq!(
+            indexed,
+            Some(stored.position.to_u64().to_be_bytes().to_vec())
+        );
+        let by_header = [b"header/", &expected.header[..]].concat();
+        let indexed = store.index().get(&by_header).unwrap();
+        assert_eq!(indexed, Some(expected.id.as_bytes().to_vec()));
+    }
+}
+
+/// Every file under a folder, with its bytes.
+pub(crate) fn all_files(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for item in std::fs::read_dir(folder).unwrap() {
+        let path = item.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(all_files(&path)),
+            false => found.push((path.clone(), std::fs::read(&path).unwrap())),
+        }
+    }
+    found.sort();
+    found
+}

@@ -1,0 +1,115 @@
+//! A full disk: read-only with the reason, nothing lost, going on once there is room.
+
+use super::{
+    common::{ByKind, assert_holds, entry, id, open_on, usable},
+    sim::SimFiles,
+};
+use comity_node::store::{Options, RecordStore, Store, StoreError, StoreState};
+use std::{path::Path, process::Command, sync::Arc};
+
+#[test]
+fn a_full_disk_makes_the_store_read_only_until_there_is_room() {
+    let files = SimFiles::default();
+    let (store, _) = open_on(Arc::new(files.clone()));
+    let state = store.state();
+    store.commit((0..10).map(entry).collect()).unwrap();
+    files.set_room(Some(600));
+    let error = store.commit((10..30).map(entry).collect()).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    assert!(state.has_changed().unwrap());
+    let StoreState::ReadOnly { reason } = state.borrow().clone() else {
+        panic!("still ready")
+    };
+    assert!(reason.contains("No space left on device"), "{reason}");
+    let error = store.commit(vec![entry(31)]).unwrap_err();
+    assert!(error.to_string().contains("takes no writes"), "{error}");
+    assert_holds(&store, 0..10);
+    assert!(!store.contains(&id(10)).unwrap());
+    store.try_resume().unwrap_err();
+    assert_ne!(*store.state().borrow(), StoreState::Ready);
+    files.set_room(None);
+    store.try_resume().unwrap();
+    assert_eq!(*store.state().borrow(), StoreState::Ready);
+    store.commit((10..60).map(entry).collect()).unwrap();
+    assert_holds(&store, 0..60);
+    drop(store);
+    let (store, report) = open_on(Arc::new(files));
+    assert_eq!(report.torn, []);
+    assert_holds(&store, 0..60);
+}
+
+const HOME: &str = "COMITY_TEST_FULL_HOME";
+const LIMIT_KIB: u64 = 3072;
+
+/// Runs with a limit on file sizes, as a full disk would show.
+fn child(home: &Path) {
+    let open = || usable(RecordStore::open(home, Arc::new(ByKind), Options::default()).unwrap()).0;
+    let large = |number| {
+        let mut entry = entry(number);
+        entry.words = Some(vec![number as u8; 100_000]);
+        entry
+    };
+    let store = open();
+    let saved = (0..)
+        .take_while(|number| store.commit(vec![large(*number)]).is_ok())
+        .count();
+    assert!((20..31).contains(&saved), "{saved} entries went into 3 MiB");
+    let StoreState::ReadOnly { reason } = store.state().borrow().clone() else {
+        panic!("ready")
+    };
+    assert!(reason.contains("File too large"), "{reason}");
+    let whole = |store: &RecordStore| {
+        for number in 0..saved as u64 {
+            let stored = store
+                .get(&id(number))
+                .unwrap()
+                .expect("acknowledged, so there");
+            assert_eq!(stored.header, large(number).header);
+        }
+    };
+    whole(&store);
+    store.try_resume().unwrap_err();
+    drop(store);
+    let store = open();
+    whole(&store);
+    let unlimited = rustix::process::Rlimit {
+        current: None,
+        maximum: None,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Fsize, unlimited).unwrap();
+    store.try_resume().unwrap();
+    store.commit((100..120).map(large).collect()).unwrap();
+    whole(&store);
+    store.close().unwrap();
+    println!("\nsurvived {saved}");
+}
+
+#[test]
+fn a_file_size_limit_loses_nothing_acknowledged() {
+    if let Some(home) = std::env::var_os(HOME) {
+        return child(Path::new(&home));
+    }
+    let home = tempfile::tempdir().unwrap();
+    // The signal that comes with the limit is ignored, so that writing fails with an error.
+    let script = format!(
+        "trap '' XFSZ; ulimit -S -f {}; exec \"$0\" \"$@\"",
+        LIMIT_KIB
+    );
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "store::full_disk::a_file_size_limit_loses_nothing_acknowledged",
+        ])
+        .arg("--nocapture")
+        .env(HOME, home.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("survived"),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,9 +1,10 @@
-//! What the `comity` command is made of: everything that touches a person's keys and terminal.
+//! The `comity` command line: what people type, and what they are told.
 //!
-//! Where to start: [`identity`] keeps a person's keys (the node never holds them), [`ui`] is the
-//! only way to the terminal, [`error`] the one type a command fails with.
+//! [`identity`] is the person's folder of keys, [`ui`] what reaches the terminal, [`error`] what a
+//! command says when it fails, [`import`] reads what other systems hold.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod error;
 pub mod identity;
+pub mod import;
 pub mod ui;

@@ -1,0 +1,3 @@
+//! Tests of the command and its parts, in one binary so that they link once.
+
+mod import;

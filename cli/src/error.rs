@@ -189,9 +189,7 @@ pub trait Attempting<T> {
 
 impl<T, E: Error> Attempting<T> for Result<T, E> {
     fn attempting<S: fmt::Display>(self, what: impl FnOnce() -> S) -> Result<T, CommandError> {
-        self.map_err(|error| {
-            CommandError::failure(format!("cannot {}", what())).because(&error)
-        })
+        self.map_err(|error| CommandError::failure(format!("cannot {}", what())).because(&error))
     }
 }
 
@@ -224,10 +222,14 @@ mod tests {
 
     #[test]
     fn causes_are_chained_and_not_repeated() {
-        let error = CommandError::failure("cannot open the store").because(&Chained(Repeating(Disk)));
+        let error =
+            CommandError::failure("cannot open the store").because(&Chained(Repeating(Disk)));
         assert_eq!(
             error.causes(),
-            ["the index is gone", "cannot read the file: the disk says no"]
+            [
+                "the index is gone",
+                "cannot read the file: the disk says no"
+            ]
         );
     }
 
@@ -240,7 +242,9 @@ mod tests {
 
     #[test]
     fn attempting_names_the_attempt_and_keeps_the_cause() {
-        let error = Err::<(), _>(Disk).attempting(|| "keep the words").unwrap_err();
+        let error = Err::<(), _>(Disk)
+            .attempting(|| "keep the words")
+            .unwrap_err();
         assert_eq!(error.to_string(), "cannot keep the words: the disk says no");
         assert_eq!(error.exit_code(), 1);
     }

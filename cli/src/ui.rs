@@ -85,9 +85,8 @@ impl Ui {
             indicatif::ProgressDrawTarget::hidden()
         };
         let width = out.is_terminal().then(|| {
-            terminal_size::terminal_size().map_or(table::WIDTH_FALLBACK, |(width, _)| {
-                usize::from(width.0)
-            })
+            terminal_size::terminal_size()
+                .map_or(table::WIDTH_FALLBACK, |(width, _)| usize::from(width.0))
         });
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
@@ -183,7 +182,9 @@ impl Ui {
             out.flush()
         };
         // A bar that is being drawn would end up inside the data.
-        self.bars.suspend(write).map_err(|error| output_failed(&error))
+        self.bars
+            .suspend(write)
+            .map_err(|error| output_failed(&error))
     }
 
     /// Prints bytes of data as they are, as for an export.
@@ -196,7 +197,9 @@ impl Ui {
             out.write_all(bytes)?;
             out.flush()
         };
-        self.bars.suspend(write).map_err(|error| output_failed(&error))
+        self.bars
+            .suspend(write)
+            .map_err(|error| output_failed(&error))
     }
 
     /// Prints a value as one line of JSON, with hazards escaped.
@@ -232,7 +235,11 @@ impl Ui {
         if !self.color {
             return body;
         }
-        format!("\u{1b}[{}m{label}:\u{1b}[0m{}", style.code(), &body[label.len() + 1..])
+        format!(
+            "\u{1b}[{}m{label}:\u{1b}[0m{}",
+            style.code(),
+            &body[label.len() + 1..]
+        )
     }
 
     fn tell_json(&self, value: &serde_json::Value) {
@@ -352,7 +359,10 @@ mod tests {
     fn colour_changes_the_label_only() {
         let (ui, captured) = Ui::captured(options(false, ColorChoice::Always), None);
         ui.hint("look\nthere");
-        assert_eq!(captured.err(), "\u{1b}[1;36mhint:\u{1b}[0m look\n      there\n");
+        assert_eq!(
+            captured.err(),
+            "\u{1b}[1;36mhint:\u{1b}[0m look\n      there\n"
+        );
     }
 
     #[test]
@@ -385,7 +395,10 @@ mod tests {
         let (ui, captured) = Ui::captured(UiOptions::default(), None);
         ui.status("saved");
         ui.line("data").unwrap();
-        assert_eq!((captured.out(), captured.err()), ("data\n".into(), "saved\n".into()));
+        assert_eq!(
+            (captured.out(), captured.err()),
+            ("data\n".into(), "saved\n".into())
+        );
         let quiet = UiOptions {
             quiet: true,
             ..UiOptions::default()

@@ -95,9 +95,8 @@ impl IdentityFolder {
         if self.is_taken() {
             return Err(IdentityError::AlreadyExists(self.path().to_owned()));
         }
-        let sealed = files::read(file, BACKUP_MAX_BYTES)?.ok_or_else(|| {
-            IdentityError::io("read", file, std::io::ErrorKind::NotFound.into())
-        })?;
+        let sealed = files::read(file, BACKUP_MAX_BYTES)?
+            .ok_or_else(|| IdentityError::io("read", file, std::io::ErrorKind::NotFound.into()))?;
         let (content, _) = envelope::open(EnvelopeKind::Backup, passphrase, &sealed)
             .map_err(|error| IdentityError::envelope(file, error))?;
         let content =

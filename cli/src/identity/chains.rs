@@ -173,7 +173,10 @@ impl ChainMemory {
         let mut heads = BTreeMap::new();
         for (space, head) in file.spaces {
             let space = space.parse().map_err(|error| damaged(format!("{error}")))?;
-            let id = head.id.parse().map_err(|error| damaged(format!("{error}")))?;
+            let id = head
+                .id
+                .parse()
+                .map_err(|error| damaged(format!("{error}")))?;
             heads.insert(space, ChainHead { seq: head.seq, id });
         }
         Ok(Self {
@@ -277,7 +280,10 @@ mod tests {
         memory.advance(space(1), head(3, 3));
         let bytes = memory.to_json();
         let path = Path::new("chains.json");
-        assert_eq!(ChainMemory::from_json(path, &bytes, device()).unwrap(), memory);
+        assert_eq!(
+            ChainMemory::from_json(path, &bytes, device()).unwrap(),
+            memory
+        );
         let other = SecretKey::from_seed(&[2; 32]).public();
         assert!(ChainMemory::from_json(path, &bytes, other).is_err());
     }

@@ -291,7 +291,13 @@ mod tests {
 
     fn sealed() -> Vec<u8> {
         let passphrase = Passphrase::from("open");
-        seal(EnvelopeKind::Secret, &passphrase, KdfParams::FOR_TESTS, b"content").unwrap()
+        seal(
+            EnvelopeKind::Secret,
+            &passphrase,
+            KdfParams::FOR_TESTS,
+            b"content",
+        )
+        .unwrap()
     }
 
     fn reopen(file: &[u8], passphrase: &str) -> Result<Vec<u8>, EnvelopeError> {
@@ -303,7 +309,10 @@ mod tests {
     fn what_was_sealed_opens_with_its_passphrase_only() {
         let file = sealed();
         assert_eq!(reopen(&file, "open").unwrap(), b"content");
-        assert!(matches!(reopen(&file, "Open"), Err(EnvelopeError::WrongPassphrase)));
+        assert!(matches!(
+            reopen(&file, "Open"),
+            Err(EnvelopeError::WrongPassphrase)
+        ));
         assert!(!file.windows(7).any(|window| window == b"content"));
     }
 
@@ -334,7 +343,10 @@ mod tests {
         altered[PARAMS_AT] = 0xff;
         let checksum = digest(CHECKSUM_DOMAIN, &[&altered]);
         altered.extend(checksum);
-        assert!(matches!(reopen(&altered, "open"), Err(EnvelopeError::Damaged(_))));
+        assert!(matches!(
+            reopen(&altered, "open"),
+            Err(EnvelopeError::Damaged(_))
+        ));
     }
 
     #[test]

@@ -167,9 +167,9 @@ impl IdentityError {
                 "without the passphrase, `comity identity restore --phrase` brings the identity back \
                  from its 24 words, as a new device",
             ],
-            Self::Damaged { path, .. } if path.ends_with("identity.json") => &[
-                "move identity.json away: it is made again from `secret` when you next unlock",
-            ],
+            Self::Damaged { path, .. } if path.ends_with("identity.json") => {
+                &["move identity.json away: it is made again from `secret` when you next unlock"]
+            }
             Self::Damaged { path, .. } if path.ends_with("chains.json") => &[
                 "move chains.json away, then run `comity sync` before you write anything: without it \
                  a store that lost data cannot be noticed",
@@ -180,9 +180,9 @@ impl IdentityError {
             ],
             Self::WrongFile { .. } => &["check the name of the file"],
             Self::TooNew { .. } => &["update comity on this machine"],
-            Self::NotWritable { .. } => &[
-                "make the folder writable for you, or name another one with COMITY_IDENTITY",
-            ],
+            Self::NotWritable { .. } => {
+                &["make the folder writable for you, or name another one with COMITY_IDENTITY"]
+            }
             Self::Io { .. } => &["check that the path is right, and that the disk is not full"],
             Self::Busy(_) => &["wait until the other command has ended, then try again"],
             Self::Randomness(_) => &["check that /dev/urandom can be read"],

@@ -161,7 +161,10 @@ pub(super) fn lock(folder: &Path, wait: Duration) -> Result<FolderLock, Identity
 fn remove_leftovers(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name.as_encoded_bytes().starts_with(TEMPORARY_PREFIX.as_bytes()) {
+        if name
+            .as_encoded_bytes()
+            .starts_with(TEMPORARY_PREFIX.as_bytes())
+        {
             drop(fs::remove_file(entry.path()));
         }
     }

@@ -374,7 +374,11 @@ impl Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Identity({:?} in {:?})", self.public.root, self.folder.path)
+        write!(
+            f,
+            "Identity({:?} in {:?})",
+            self.public.root, self.folder.path
+        )
     }
 }
 

@@ -161,8 +161,13 @@ impl SignedDeviceLink {
         let link = DeviceLink::read(&self.statement)?;
         verify(&link.root, ROOT_DOMAIN, &self.statement, &self.by_root)
             .map_err(|_| LinkError::RootSignature)?;
-        verify(&link.device, DEVICE_DOMAIN, &self.statement, &self.by_device)
-            .map_err(|_| LinkError::DeviceSignature)?;
+        verify(
+            &link.device,
+            DEVICE_DOMAIN,
+            &self.statement,
+            &self.by_device,
+        )
+        .map_err(|_| LinkError::DeviceSignature)?;
         Ok(link)
     }
 }
@@ -181,7 +186,10 @@ mod tests {
 
     #[test]
     fn a_link_survives_its_encoding_and_says_what_was_signed() {
-        let link = SignedDeviceLink::decode(&signed().encode()).unwrap().verify().unwrap();
+        let link = SignedDeviceLink::decode(&signed().encode())
+            .unwrap()
+            .verify()
+            .unwrap();
         assert_eq!(link.root, key(1).public());
         assert_eq!(link.device, key(2).public());
         assert_eq!((link.slot, link.time_ms), (Slot::FIRST, 1_700_000_000_000));

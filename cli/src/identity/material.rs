@@ -232,8 +232,14 @@ mod tests {
     fn names_are_trimmed_and_checked() {
         assert_eq!(DisplayName::new("  Ada ").unwrap().as_str(), "Ada");
         assert_eq!(DisplayName::new(" "), Err(NameError::Empty));
-        assert_eq!(DisplayName::new(&"x".repeat(65)), Err(NameError::TooLong(65)));
-        assert_eq!(DisplayName::new("A\u{202e}b"), Err(NameError::Hazard(0x202e)));
+        assert_eq!(
+            DisplayName::new(&"x".repeat(65)),
+            Err(NameError::TooLong(65))
+        );
+        assert_eq!(
+            DisplayName::new("A\u{202e}b"),
+            Err(NameError::Hazard(0x202e))
+        );
     }
 
     #[test]

@@ -265,8 +265,16 @@ mod tests {
 
     #[test]
     fn without_a_terminal_and_without_a_source_it_is_an_error() {
-        let result = get(&Default::default(), &Environment::default(), nobody(), Purpose::Unlock);
-        assert_eq!(result.unwrap_err(), "none was given, and there is no terminal to ask at");
+        let result = get(
+            &Default::default(),
+            &Environment::default(),
+            nobody(),
+            Purpose::Unlock,
+        );
+        assert_eq!(
+            result.unwrap_err(),
+            "none was given, and there is no terminal to ask at"
+        );
     }
 
     #[test]
@@ -285,14 +293,23 @@ mod tests {
         };
         let ask = || answers(&["typed"]);
         let unlock = Purpose::Unlock;
-        assert_eq!(get(&by_file, &environment, ask(), unlock).unwrap(), "from file ");
+        assert_eq!(
+            get(&by_file, &environment, ask(), unlock).unwrap(),
+            "from file "
+        );
         let options = PassphraseOptions::default();
-        assert_eq!(get(&options, &environment, ask(), unlock).unwrap(), "from environment");
+        assert_eq!(
+            get(&options, &environment, ask(), unlock).unwrap(),
+            "from environment"
+        );
         let environment = Environment {
             passphrase: None,
             ..environment
         };
-        assert_eq!(get(&options, &environment, ask(), unlock).unwrap(), "from file ");
+        assert_eq!(
+            get(&options, &environment, ask(), unlock).unwrap(),
+            "from file "
+        );
         let environment = Environment::default();
         assert_eq!(get(&options, &environment, ask(), unlock).unwrap(), "typed");
     }
@@ -301,7 +318,12 @@ mod tests {
     fn a_new_passphrase_is_asked_twice_and_must_agree() {
         let new = |texts| {
             let environment = Environment::default();
-            get(&Default::default(), &environment, answers(texts), Purpose::New)
+            get(
+                &Default::default(),
+                &environment,
+                answers(texts),
+                Purpose::New,
+            )
         };
         assert_eq!(new(&["one", "one"]).unwrap(), "one");
         assert_eq!(new(&["one", "two"]).unwrap_err(), "the two entries differ");
@@ -318,7 +340,10 @@ mod tests {
         let error = get(&options, &environment, nobody(), Purpose::New).unwrap_err();
         assert_eq!(error, "the new passphrase is empty");
         options.none = true;
-        assert_eq!(get(&options, &environment, nobody(), Purpose::New).unwrap(), "");
+        assert_eq!(
+            get(&options, &environment, nobody(), Purpose::New).unwrap(),
+            ""
+        );
         options.file = Some("x".into());
         assert!(get(&options, &environment, nobody(), Purpose::New).is_err());
     }

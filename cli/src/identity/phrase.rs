@@ -113,9 +113,8 @@ fn similar(word: &str, list: &[&'static str]) -> Vec<&'static str> {
 fn one_slip_apart(a: &[u8], b: &[u8]) -> bool {
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
     let (a, b) = (&a[head..], &b[head..]);
-    let tail = |skip_a: usize, skip_b: usize| {
-        a.get(skip_a..).is_some_and(|a| b.get(skip_b..) == Some(a))
-    };
+    let tail =
+        |skip_a: usize, skip_b: usize| a.get(skip_a..).is_some_and(|a| b.get(skip_b..) == Some(a));
     let swapped = a.len() > 1 && b.len() > 1 && a[0] == b[1] && a[1] == b[0] && tail(2, 2);
     swapped || tail(1, 1) || tail(1, 0) || tail(0, 1)
 }

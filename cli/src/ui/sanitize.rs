@@ -144,7 +144,14 @@ mod tests {
 
     #[test]
     fn ordinary_text_of_any_language_stays() {
-        for ordinary in ["plain", "Grüße", "日本語", "می\u{200c}خواهم", "👩\u{200d}👩\u{200d}👧", "☕️"] {
+        for ordinary in [
+            "plain",
+            "Grüße",
+            "日本語",
+            "می\u{200c}خواهم",
+            "👩\u{200d}👩\u{200d}👧",
+            "☕️",
+        ] {
             assert_eq!(line(ordinary), ordinary);
         }
     }

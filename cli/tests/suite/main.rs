@@ -1,3 +1,6 @@
-//! Tests of the command and its parts, in one binary so that they link once.
+//! What the `comity` command promises, seen from outside, in one binary so that it links once.
+#![allow(clippy::unwrap_used)]
 
+mod identity;
+mod identity_vectors;
 mod import;

@@ -24,11 +24,15 @@ const L: [u8; 32] = [
 ];
 
 /// Randomness from a seed, so that a failure can be repeated.
-struct Seeded(blake3::OutputReader);
+pub(crate) struct Seeded(blake3::OutputReader);
 
 impl Seeded {
-    fn new(seed: u64) -> Self {
-        Self(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof())
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(
+            blake3::Hasher::new()
+                .update(&seed.to_le_bytes())
+                .finalize_xof(),
+        )
     }
 
     fn below(&mut self, bound: usize) -> usize {
@@ -188,7 +192,8 @@ fn spoiled(cases: &[Case]) -> Vec<Case> {
                 }
             }
         }
-        case.name.push_str([", other message", ", s + 1", ", s + L"][at % 3]);
+        case.name
+            .push_str([", other message", ", s + 1", ", s + L"][at % 3]);
         case
     };
     cases.iter().enumerate().map(spoil).collect()
@@ -222,7 +227,11 @@ fn crafted_ones_hold_in_one_batch_without_a_bad_one_to_split_it() {
     let crafted = crafted();
     let honest = honest();
     let mut rng = Seeded::new(2);
-    assert_batch(&crafted.iter().collect::<Vec<_>>(), &mut rng, "crafted only");
+    assert_batch(
+        &crafted.iter().collect::<Vec<_>>(),
+        &mut rng,
+        "crafted only",
+    );
     for case in &crafted {
         let company = [&honest[0], case, &honest[1], &honest[2]];
         assert_batch(&company, &mut rng, "among honest ones");

@@ -54,7 +54,10 @@ const FACTS_MAX: usize = 20_000;
 impl Archive {
     /// An archive over a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, facts: Arc::default() }
+        Self {
+            store,
+            facts: Arc::default(),
+        }
     }
 
     /// The store itself.
@@ -136,7 +139,10 @@ impl Archive {
 /// What linking will ask about a contribution and, for a create, about its document.
 pub(crate) fn facts_of(it: &Contribution) -> (KnownContribution, Option<KnownDocument>) {
     let header = it.header();
-    let document = header.deps().is_empty().then(|| known_document(header, it.shape()));
+    let document = header
+        .deps()
+        .is_empty()
+        .then(|| known_document(header, it.shape()));
     (known_contribution(it.id(), header), document)
 }
 
@@ -153,7 +159,10 @@ fn known_document(header: &Header, shape: &[u8]) -> KnownDocument {
         Ok(Intent::Create { kind, .. }) => Kind::named(&kind).is_ok_and(Kind::is_co_written),
         _ => false,
     };
-    KnownDocument { owner: header.author, co_written }
+    KnownDocument {
+        owner: header.author,
+        co_written,
+    }
 }
 
 impl Known for Archive {

@@ -85,12 +85,15 @@ impl Home {
     /// # Errors
     /// [`HomeError::NotWritable`] if it cannot be created or written.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        let not_writable =
-            |source| HomeError::NotWritable { path: path.to_owned(), source };
+        let not_writable = |source| HomeError::NotWritable {
+            path: path.to_owned(),
+            source,
+        };
         fs::create_dir_all(path).map_err(not_writable)?;
-        let home = Self { path: fs::canonicalize(path).map_err(not_writable)? };
-        fs::set_permissions(&home.path, fs::Permissions::from_mode(0o700))
-            .map_err(not_writable)?;
+        let home = Self {
+            path: fs::canonicalize(path).map_err(not_writable)?,
+        };
+        fs::set_permissions(&home.path, fs::Permissions::from_mode(0o700)).map_err(not_writable)?;
         let probe = home.path.join(".writable");
         fs::write(&probe, b"").map_err(not_writable)?;
         fs::remove_file(&probe).map_err(not_writable)?;
@@ -133,8 +136,9 @@ impl Home {
         let path = self.path.join("node.key");
         match fs::read(&path) {
             Ok(bytes) => {
-                let seed: [u8; 32] =
-                    bytes.try_into().map_err(|_| HomeError::BadKey { path: path.clone() })?;
+                let seed: [u8; 32] = bytes
+                    .try_into()
+                    .map_err(|_| HomeError::BadKey { path: path.clone() })?;
                 Ok(SecretKey::from_seed(&seed))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

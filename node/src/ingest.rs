@@ -128,7 +128,10 @@ impl Ingest {
     /// Starts to take part in a community.
     pub fn track(&self, community: CommunityId) {
         let _turn = self.writer();
-        self.ledger.write().unwrap_or_else(PoisonError::into_inner).track(community);
+        self.ledger
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .track(community);
     }
 
     /// Takes encoded entries in. Blocks: decode and verify on all cores, then the writer's turn.
@@ -183,12 +186,16 @@ impl Ingest {
             }
             let accepted = round.accepted;
             let released = self.commit(accepted, &mut pending)?;
-            queue.extend(released.into_iter().map(|(entry, community, source)| Candidate {
-                entry,
-                community,
-                source,
-                index: None,
-            }));
+            queue.extend(
+                released
+                    .into_iter()
+                    .map(|(entry, community, source)| Candidate {
+                        entry,
+                        community,
+                        source,
+                        index: None,
+                    }),
+            );
         }
         Ok(outcomes)
     }
@@ -203,14 +210,19 @@ impl Ingest {
             return Ok(Vec::new());
         }
         let store = self.archive.store();
-        let stored = accepted.iter().map(|it| to_store(&it.entry, it.space)).collect();
+        let stored = accepted
+            .iter()
+            .map(|it| to_store(&it.entry, it.space))
+            .collect();
         let committed = store.commit(stored)?;
         let mut applied = Vec::with_capacity(accepted.len());
         let mut arrived = Vec::with_capacity(accepted.len());
         let mut communities: HashSet<CommunityId> = HashSet::new();
         let mut announcements: Vec<Inserted> = Vec::new();
         for (it, committed) in accepted.into_iter().zip(committed) {
-            let (Committed::Added(position) | Committed::AlreadyPresent(position)) = committed;
+            let (Committed::Added(position)
+            | Committed::AlreadyPresent(position)
+            | Committed::Restored(position)) = committed;
             let local = position.to_u64();
             let entry_key = it.entry.key();
             let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);
@@ -218,10 +230,18 @@ impl Ingest {
             arrived.push(entry_key.id);
             communities.insert(it.community);
             self.take_effect(&it.entry)?;
-            applied.push(Applied { space: it.space, key, local, entry: it.entry });
+            applied.push(Applied {
+                space: it.space,
+                key,
+                local,
+                entry: it.entry,
+            });
         }
-        let changed =
-            self.ledger.write().unwrap_or_else(PoisonError::into_inner).apply(&applied);
+        let changed = self
+            .ledger
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .apply(&applied);
         for inserted in announcements {
             // No listener is no error.
             let _ = self.announcements.send(Arc::new(inserted));
@@ -269,8 +289,8 @@ impl Ingest {
         let mut cursor = None;
         let mut finished = 0;
         loop {
-            let scan = crate::store::IndexScan::forward(crate::projection::ERASURES, 1024)
-                .after(cursor);
+            let scan =
+                crate::store::IndexScan::forward(crate::projection::ERASURES, 1024).after(cursor);
             let page = store.index().scan(&scan)?;
             for (key, _) in &page.items {
                 let Some(id) = key.get(1..).and_then(|id| <[u8; 32]>::try_from(id).ok()) else {
@@ -350,7 +370,12 @@ impl<'a> Round<'a> {
         candidate: Candidate,
         pending: &mut Pending,
     ) -> Result<Outcome, StoreError> {
-        let Candidate { entry, community, source, .. } = candidate;
+        let Candidate {
+            entry,
+            community,
+            source,
+            ..
+        } = candidate;
         let id = entry.id();
         if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
             return Ok(Outcome::AlreadyPresent);
@@ -385,7 +410,10 @@ impl<'a> Round<'a> {
     fn is_foreign(&self, entry: &Entry, community: CommunityId) -> bool {
         entry.space().is_some_and(|space| {
             let ledger = self.ingest.ledger();
-            ledger.spaces().get(&space).is_some_and(|known| known.community != community)
+            ledger
+                .spaces()
+                .get(&space)
+                .is_some_and(|known| known.community != community)
         })
     }
 
@@ -409,7 +437,9 @@ impl<'a> Round<'a> {
             Err(refused) => refused,
         };
         // Governance accepted earlier in this round may authorize it.
-        let Some(more) = self.governance.get(&community) else { return Err(reason) };
+        let Some(more) = self.governance.get(&community) else {
+            return Err(reason);
+        };
         let Some(newer) = self.ingest.ledger().authority_with(&community, more) else {
             return Err(reason);
         };
@@ -431,21 +461,53 @@ impl<'a> Round<'a> {
                 }
             }
             _ if space == governance_space(community) => {
-                self.governance.entry(community).or_default().push(entry.clone());
+                self.governance
+                    .entry(community)
+                    .or_default()
+                    .push(entry.clone());
             }
             _ => {}
         }
-        self.accepted.push(Accepted { entry, space, community, source });
+        // Words that arrive erased come with the proof, which is an entry of its own.
+        let erasure = entry
+            .erasure()
+            .filter(|erasure| !self.is_here(&erasure.id()));
+        self.accepted.push(Accepted {
+            entry,
+            space,
+            community,
+            source: source.clone(),
+        });
+        if let Some(entry) = erasure {
+            self.ids.insert(entry.id());
+            self.accepted.push(Accepted {
+                entry,
+                space,
+                community,
+                source,
+            });
+        }
+    }
+
+    /// An unreadable index counts as "not here": committing twice is no error.
+    fn is_here(&self, id: &EntryId) -> bool {
+        self.ids.contains(id) || self.ingest.archive.contains(id).unwrap_or(false)
     }
 }
 
 impl Known for Round<'_> {
     fn contribution(&self, id: EntryId) -> Option<KnownContribution> {
-        self.contributions.get(&id).copied().or_else(|| self.ingest.archive.contribution(id))
+        self.contributions
+            .get(&id)
+            .copied()
+            .or_else(|| self.ingest.archive.contribution(id))
     }
 
     fn document(&self, id: DocumentId) -> Option<KnownDocument> {
-        self.documents.get(&id).copied().or_else(|| self.ingest.archive.document(id))
+        self.documents
+            .get(&id)
+            .copied()
+            .or_else(|| self.ingest.archive.document(id))
     }
 }
 

@@ -57,8 +57,17 @@ impl Ledger {
             ledger.track(*community);
             let space = governance_space(*community);
             let trie = load_trie(archive, &space)?;
-            let governance = trie.keys().filter_map(|key| read_own(archive, key.id)).collect();
-            ledger.spaces.insert(space, Space { community: *community, trie });
+            let governance = trie
+                .keys()
+                .filter_map(|(key, _)| read_own(archive, key.id))
+                .collect();
+            ledger.spaces.insert(
+                space,
+                Space {
+                    community: *community,
+                    trie,
+                },
+            );
             ledger.set_governance(*community, governance);
             let declared: Vec<SpaceId> = ledger
                 .communities
@@ -67,7 +76,13 @@ impl Ledger {
                 .unwrap_or_default();
             for space in declared {
                 let trie = load_trie(archive, &space)?;
-                ledger.spaces.insert(space, Space { community: *community, trie });
+                ledger.spaces.insert(
+                    space,
+                    Space {
+                        community: *community,
+                        trie,
+                    },
+                );
             }
         }
         Ok(ledger)
@@ -75,13 +90,18 @@ impl Ledger {
 
     /// Starts to take part in a community; does nothing if it does already.
     pub fn track(&mut self, community: CommunityId) {
-        self.communities.entry(community).or_insert_with(|| Community {
-            authority: Arc::new(Authority::unknown(community)),
-            governance: Vec::new(),
-        });
+        self.communities
+            .entry(community)
+            .or_insert_with(|| Community {
+                authority: Arc::new(Authority::unknown(community)),
+                governance: Vec::new(),
+            });
         self.spaces
             .entry(governance_space(community))
-            .or_insert_with(|| Space { community, trie: Trie::new() });
+            .or_insert_with(|| Space {
+                community,
+                trie: Trie::new(),
+            });
     }
 
     fn set_governance(&mut self, id: CommunityId, governance: Vec<Verified<Entry>>) {
@@ -89,9 +109,10 @@ impl Ledger {
             community.governance = governance;
             community.authority = Arc::new(Authority::evaluate(id, &community.governance));
             for space in community.authority.spaces().keys() {
-                self.spaces
-                    .entry(*space)
-                    .or_insert_with(|| Space { community: id, trie: Trie::new() });
+                self.spaces.entry(*space).or_insert_with(|| Space {
+                    community: id,
+                    trie: Trie::new(),
+                });
             }
         }
     }
@@ -103,7 +124,9 @@ impl Ledger {
 
     /// The authority of a community this node takes part in.
     pub fn authority(&self, community: &CommunityId) -> Option<Arc<Authority>> {
-        self.communities.get(community).map(|it| it.authority.clone())
+        self.communities
+            .get(community)
+            .map(|it| it.authority.clone())
     }
 
     /// The spaces, by id.
@@ -114,7 +137,9 @@ impl Ledger {
     /// The digest of the governance known of a community: the root of its governance set.
     pub fn governance_digest(&self, community: &CommunityId) -> GovernanceDigest {
         let space = self.spaces.get(&governance_space(*community));
-        let root = space.map(|it| *it.trie.root().as_bytes()).unwrap_or_default();
+        let root = space
+            .map(|it| *it.trie.root().as_bytes())
+            .unwrap_or_default();
         GovernanceDigest::from_bytes(root)
     }
 
@@ -122,12 +147,17 @@ impl Ledger {
     pub(crate) fn apply(&mut self, applied: &[Applied]) -> bool {
         let mut governed: BTreeMap<CommunityId, Vec<Verified<Entry>>> = BTreeMap::new();
         for it in applied {
-            let Some(space) = self.spaces.get_mut(&it.space) else { continue };
+            let Some(space) = self.spaces.get_mut(&it.space) else {
+                continue;
+            };
             if !space.trie.insert(&it.key, it.local) {
                 continue;
             }
             if it.space == governance_space(space.community) {
-                governed.entry(space.community).or_default().push(it.entry.clone());
+                governed
+                    .entry(space.community)
+                    .or_default()
+                    .push(it.entry.clone());
             }
         }
         let touched: std::collections::BTreeSet<SpaceId> =
@@ -139,12 +169,17 @@ impl Ledger {
         }
         let mut changed = false;
         for (id, mut entries) in governed {
-            let Some(community) = self.communities.get_mut(&id) else { continue };
+            let Some(community) = self.communities.get_mut(&id) else {
+                continue;
+            };
             let mut governance = std::mem::take(&mut community.governance);
             governance.append(&mut entries);
             let before = community.authority.clone();
             self.set_governance(id, governance);
-            changed |= self.communities.get(&id).is_some_and(|it| it.authority != before);
+            changed |= self
+                .communities
+                .get(&id)
+                .is_some_and(|it| it.authority != before);
         }
         changed
     }

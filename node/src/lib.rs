@@ -1,3 +1,19 @@
-//! placeholder
+//! A Comity node: stores, checks, serves and relays. It never holds a member's key.
+//!
+//! - [`home`] and [`state`]: the node's folder and what it remembers beside its record.
+//! - [`store`]: record and index; [`projection`] says what the index holds; [`archive`] turns
+//!   entries into stored parts and back.
+//! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`pending`] what waits.
+//! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod archive;
+pub mod home;
+pub mod ingest;
+pub mod ledger;
+pub mod library;
+pub mod pending;
+pub mod projection;
+mod random;
+pub mod state;
 pub mod store;

@@ -57,8 +57,11 @@ pub struct Pending {
 impl Pending {
     /// How many entries wait for what they build on, and how many for authority.
     pub fn counts(&self) -> (usize, usize) {
-        let authority =
-            self.waiting.values().filter(|it| it.waits == Waits::ForAuthority).count();
+        let authority = self
+            .waiting
+            .values()
+            .filter(|it| it.waits == Waits::ForAuthority)
+            .count();
         (self.waiting.len() - authority, authority)
     }
 
@@ -84,7 +87,16 @@ impl Pending {
         let quota = self.quotas.entry(source.clone()).or_default();
         quota.order.push_back(id);
         quota.bytes += bytes;
-        self.waiting.insert(id, Waiting { entry, community, source: source.clone(), bytes, waits });
+        self.waiting.insert(
+            id,
+            Waiting {
+                entry,
+                community,
+                source: source.clone(),
+                bytes,
+                waits,
+            },
+        );
         self.make_room(&source);
     }
 
@@ -127,8 +139,12 @@ impl Pending {
         &mut self,
         arrived: &[EntryId],
     ) -> Vec<(Verified<Entry>, CommunityId, Source)> {
-        let waiters: BTreeSet<EntryId> =
-            arrived.iter().filter_map(|id| self.by_missing.get(id)).flatten().copied().collect();
+        let waiters: BTreeSet<EntryId> = arrived
+            .iter()
+            .filter_map(|id| self.by_missing.get(id))
+            .flatten()
+            .copied()
+            .collect();
         self.take(waiters)
     }
 

@@ -79,7 +79,14 @@ impl Projection for EntryProjection {
 
 /// The key of an entry in the set of its space.
 pub fn set_key(space: &SpaceId, tag: &AuthorTag, seq: u64, id: &EntryId) -> Vec<u8> {
-    [&b"k"[..], space.as_bytes(), tag.as_bytes(), &seq.to_be_bytes(), id.as_bytes()].concat()
+    [
+        &b"k"[..],
+        space.as_bytes(),
+        tag.as_bytes(),
+        &seq.to_be_bytes(),
+        id.as_bytes(),
+    ]
+    .concat()
 }
 
 /// Prefix of the set of a space.
@@ -128,7 +135,10 @@ pub fn receipt_value(seq: u64, time_ms: u64) -> Vec<u8> {
 /// Reads a receipt's value.
 pub fn read_receipt(value: &[u8]) -> Option<(u64, u64)> {
     let (seq, time) = value.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*seq), u64::from_be_bytes(time.try_into().ok()?)))
+    Some((
+        u64::from_be_bytes(*seq),
+        u64::from_be_bytes(time.try_into().ok()?),
+    ))
 }
 
 /// The position at the end of an index key.
@@ -158,7 +168,10 @@ fn put_in_set(
     position: Position,
 ) {
     let tag = AuthorTag::new(space, author);
-    out.put(set_key(space, &tag, seq, id), position.to_u64().to_be_bytes());
+    out.put(
+        set_key(space, &tag, seq, id),
+        position.to_u64().to_be_bytes(),
+    );
 }
 
 fn project_contribution(
@@ -167,21 +180,34 @@ fn project_contribution(
     view: &dyn IndexReader,
     out: &mut IndexBatch,
 ) -> Result<(), StoreError> {
-    let Ok(header) = Header::decode_own_record(entry.header) else { return Ok(()) };
+    let Ok(header) = Header::decode_own_record(entry.header) else {
+        return Ok(());
+    };
     // A replaced copy of a damaged entry comes again at a later position: keep the first place.
-    if view.get(&set_key(
-        &header.space,
-        &AuthorTag::new(&header.space, &header.author),
-        header.link.seq,
-        &entry.id,
-    ))?
-    .is_some_and(|known| known != position.to_u64().to_be_bytes())
+    if view
+        .get(&set_key(
+            &header.space,
+            &AuthorTag::new(&header.space, &header.author),
+            header.link.seq,
+            &entry.id,
+        ))?
+        .is_some_and(|known| known != position.to_u64().to_be_bytes())
     {
         return Ok(());
     }
-    put_in_set(out, &header.space, &header.author, header.link.seq, &entry.id, position);
+    put_in_set(
+        out,
+        &header.space,
+        &header.author,
+        header.link.seq,
+        &entry.id,
+        position,
+    );
     let document = header.document(entry.id);
-    out.put(at(document_prefix(&document), position), *entry.id.as_bytes());
+    out.put(
+        at(document_prefix(&document), position),
+        *entry.id.as_bytes(),
+    );
     if header.target != Target::Create {
         return Ok(());
     }
@@ -215,7 +241,14 @@ fn project_record(
         return Ok(());
     };
     let header = record.header();
-    put_in_set(out, &header.space, &header.author, header.link.seq, &entry.id, position);
+    put_in_set(
+        out,
+        &header.space,
+        &header.author,
+        header.link.seq,
+        &entry.id,
+        position,
+    );
     match record.body() {
         RecordBody::Erasure(erasure) => {
             // Several erasures of one contribution prove the same; the lowest id is kept, so that
@@ -242,10 +275,19 @@ fn project_record(
 }
 
 fn project_certificate(position: Position, entry: &EntryRef<'_>, out: &mut IndexBatch) {
-    let Ok(space) = <[u8; 32]>::try_from(entry.shape) else { return };
+    let Ok(space) = <[u8; 32]>::try_from(entry.shape) else {
+        return;
+    };
     let Ok(certificate) = comity_protocol::certificate::Certificate::decode(entry.header) else {
         return;
     };
     let space = SpaceId::from_bytes(space);
-    put_in_set(out, &space, &certificate.first_signer(), 0, &entry.id, position);
+    put_in_set(
+        out,
+        &space,
+        &certificate.first_signer(),
+        0,
+        &entry.id,
+        position,
+    );
 }

@@ -20,6 +20,8 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 
 /// The system's clock, milliseconds since the Unix epoch; 0 before it.
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -73,21 +73,27 @@ impl StateFile {
         let path = home.state();
         let state = match fs::read(&path) {
             Ok(bytes) => {
-                let state: State = serde_json::from_slice(&bytes).map_err(|error| {
-                    HomeError::BadState { path: path.clone(), why: error.to_string() }
-                })?;
+                let state: State =
+                    serde_json::from_slice(&bytes).map_err(|error| HomeError::BadState {
+                        path: path.clone(),
+                        why: error.to_string(),
+                    })?;
                 if state.version > VERSION {
                     let why = format!("it was written by a newer comity ({})", state.version);
                     return Err(HomeError::BadState { path, why });
                 }
                 state
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                State { version: VERSION, ..State::default() }
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State {
+                version: VERSION,
+                ..State::default()
+            },
             Err(source) => return Err(HomeError::Unreadable { path, source }),
         };
-        Ok(Self { home: home.clone(), state: Mutex::new(state) })
+        Ok(Self {
+            home: home.clone(),
+            state: Mutex::new(state),
+        })
     }
 
     /// The state as it is now.
@@ -105,8 +111,9 @@ impl StateFile {
         let result = change(&mut next);
         if next != *guard {
             let path = self.home.state();
-            let bytes = serde_json::to_vec_pretty(&next).map_err(|error| {
-                HomeError::BadState { path: path.clone(), why: error.to_string() }
+            let bytes = serde_json::to_vec_pretty(&next).map_err(|error| HomeError::BadState {
+                path: path.clone(),
+                why: error.to_string(),
             })?;
             write_atomically(&path, &bytes)
                 .map_err(|source| HomeError::NotWritable { path, source })?;

@@ -565,6 +565,17 @@ impl Verified<Entry> {
             .collect()
     }
 
+    /// The erasure that stands in place of a contribution's words; verified with it.
+    pub fn erasure(&self) -> Option<Self> {
+        match &self.0 {
+            Entry::Contribution(Contribution {
+                words: Words::Erased(record),
+                ..
+            }) => Some(Self(Entry::Record((**record).clone()))),
+            _ => None,
+        }
+    }
+
     /// Takes an entry that this node verified before it stored it.
     ///
     /// Only for entries read back from a node's own record, whose integrity its checksums and ids

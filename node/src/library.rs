@@ -1,0 +1,364 @@
+//! Documents, derived when somebody reads them.
+//!
+//! Derived documents live in memory only: on disk there is the record, from which they follow, so
+//! erased words cannot linger in them. A reader pays for a bounded amount of derivation; a worker
+//! goes on with the rest, one slice per document in turn, so one expensive document cannot hold up
+//! the others.
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    projection::document_prefix,
+    store::{IndexScan, StoreError},
+};
+use comity_protocol::{
+    derive::{DeriveError, DerivedDocument, Input},
+    document::{Shape, Words as OpenedWords},
+    entry::{Contribution, Entry, Words},
+    id::{DocumentId, EntryId},
+};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
+};
+use thiserror::Error;
+use tracing::warn;
+
+/// Derivation a reader waits for, in derived operations.
+const READER_BUDGET: u64 = 100_000;
+/// Derivation the worker does for one document before it turns to the next.
+const WORKER_BUDGET: u64 = 20_000;
+/// Derived documents kept in memory.
+const CACHE_MAX: usize = 64;
+const SCAN_PAGE: usize = 1_024;
+
+/// Why a document cannot be derived.
+#[derive(Debug, Error)]
+pub enum LibraryError {
+    /// No contribution of it is here.
+    #[error("no document {0} is here")]
+    Unknown(DocumentId),
+    /// Its contributions cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A defect of derivation.
+    #[error("document {document} could not be derived: {source}")]
+    Derive {
+        /// The document.
+        document: DocumentId,
+        /// What went wrong.
+        source: DeriveError,
+    },
+}
+
+/// A document as far as it is derived, with what derivation does not know.
+pub struct Shelved {
+    /// The derived document.
+    pub derived: DerivedDocument,
+    /// Headers and sizes of its contributions, in record order.
+    pub contributions: Vec<Listed>,
+    cursor: Option<Vec<u8>>,
+}
+
+/// One contribution of a document.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Its id.
+    pub id: EntryId,
+    /// Its header.
+    pub header: comity_protocol::contribution::Header,
+    /// Whether its words were erased.
+    pub erased: bool,
+    /// Top-level fields it touches; empty for a merge.
+    pub fields: BTreeSet<String>,
+}
+
+type Slot = Arc<Mutex<Option<Shelved>>>;
+
+#[derive(Default)]
+struct Cache {
+    slots: HashMap<DocumentId, (u64, Slot)>,
+    clock: u64,
+}
+
+#[derive(Default)]
+struct Work {
+    unfinished: BTreeSet<DocumentId>,
+    closed: bool,
+}
+
+/// All documents of an archive.
+pub struct Library {
+    archive: Archive,
+    cache: Mutex<Cache>,
+    work: Mutex<Work>,
+    wake: Condvar,
+}
+
+impl Library {
+    /// Opens the library of an archive and starts its worker, which ends with it.
+    pub fn open(archive: Archive) -> Arc<Self> {
+        let library = Arc::new(Self {
+            archive,
+            cache: Mutex::default(),
+            work: Mutex::default(),
+            wake: Condvar::new(),
+        });
+        let weak = Arc::downgrade(&library);
+        thread::Builder::new()
+            .name("comity-derive".into())
+            .spawn(move || work(&weak))
+            .map_err(|error| warn!(%error, "no background derivation"))
+            .ok();
+        library
+    }
+
+    /// Stops the worker.
+    pub fn close(&self) {
+        lock(&self.work).closed = true;
+        self.wake.notify_all();
+    }
+
+    /// Reads a document, deriving what is new within the reader's budget.
+    ///
+    /// # Errors
+    /// [`LibraryError`] if it is unknown or cannot be derived.
+    pub fn read<T>(
+        &self,
+        document: &DocumentId,
+        read: impl FnOnce(&mut Shelved) -> T,
+    ) -> Result<T, LibraryError> {
+        self.derive(document, READER_BUDGET, read)
+    }
+
+    fn derive<T>(
+        &self,
+        document: &DocumentId,
+        budget: u64,
+        read: impl FnOnce(&mut Shelved) -> T,
+    ) -> Result<T, LibraryError> {
+        let slot = self.slot(document);
+        let mut shelved = lock(&slot);
+        match self.bring_up_to_date(document, &mut shelved, budget) {
+            Ok(()) => {}
+            Err(error) => {
+                *shelved = None;
+                return Err(error);
+            }
+        }
+        let shelved = shelved.as_mut().ok_or(LibraryError::Unknown(*document))?;
+        if shelved.derived.remaining() > 0 {
+            lock(&self.work).unfinished.insert(*document);
+            self.wake.notify_one();
+        }
+        Ok(read(shelved))
+    }
+
+    /// Reads a document that may never have been edited without keeping it in the cache.
+    ///
+    /// # Errors
+    /// As [`Library::read`].
+    pub fn glance<T>(
+        &self,
+        document: &DocumentId,
+        read: impl FnOnce(&mut Shelved) -> T,
+    ) -> Result<T, LibraryError> {
+        let scan = IndexScan::forward(document_prefix(document), 2);
+        let page = self.archive.store().index().scan(&scan)?;
+        if page.items.len() != 1 {
+            return self.read(document, read);
+        }
+        let mut shelved = None;
+        self.bring_up_to_date(document, &mut shelved, READER_BUDGET)?;
+        let mut shelved = shelved.ok_or(LibraryError::Unknown(*document))?;
+        Ok(read(&mut shelved))
+    }
+
+    /// A contribution arrived; what is cached is brought up to date at the next reading.
+    pub fn changed(&self, document: &DocumentId) {
+        if lock(&self.cache).slots.contains_key(document) {
+            lock(&self.work).unfinished.insert(*document);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Words of a document were erased: it is built anew at the next reading.
+    pub fn erased(&self, document: &DocumentId) {
+        lock(&self.cache).slots.remove(document);
+    }
+
+    fn slot(&self, document: &DocumentId) -> Slot {
+        let mut cache = lock(&self.cache);
+        cache.clock += 1;
+        let now = cache.clock;
+        if let Some((used, slot)) = cache.slots.get_mut(document) {
+            *used = now;
+            return slot.clone();
+        }
+        if cache.slots.len() >= CACHE_MAX
+            && let Some(oldest) = cache
+                .slots
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(id, _)| *id)
+        {
+            cache.slots.remove(&oldest);
+        }
+        let slot = Slot::default();
+        cache.slots.insert(*document, (now, slot.clone()));
+        slot
+    }
+
+    fn bring_up_to_date(
+        &self,
+        document: &DocumentId,
+        shelved: &mut Option<Shelved>,
+        budget: u64,
+    ) -> Result<(), LibraryError> {
+        let derive = |source| LibraryError::Derive {
+            document: *document,
+            source,
+        };
+        let mut budget = budget;
+        loop {
+            let cursor = shelved.as_ref().and_then(|it| it.cursor.clone());
+            let scan = IndexScan::forward(document_prefix(document), SCAN_PAGE).after(cursor);
+            let page = self.archive.store().index().scan(&scan)?;
+            let Some((last, _)) = page.items.last() else {
+                break;
+            };
+            let last = last.clone();
+            let mut inputs = Vec::with_capacity(page.items.len());
+            let mut listed = Vec::with_capacity(page.items.len());
+            for (_, id) in &page.items {
+                let Ok(id) = <[u8; 32]>::try_from(id.as_slice()) else {
+                    continue;
+                };
+                let id = EntryId::from_bytes(id);
+                if let Some(Entry::Contribution(it)) = self.archive.get(&id)? {
+                    let (input, item) = open(&it);
+                    inputs.push(input);
+                    listed.push(item);
+                }
+            }
+            if shelved.is_none() {
+                if inputs.is_empty() {
+                    return Err(LibraryError::Unknown(*document));
+                }
+                let derived = DerivedDocument::new(inputs.remove(0)).map_err(derive)?;
+                *shelved = Some(Shelved {
+                    derived,
+                    contributions: Vec::new(),
+                    cursor: None,
+                });
+            }
+            let Some(shelved) = shelved.as_mut() else {
+                break;
+            };
+            let progress = shelved.derived.extend(inputs, budget).map_err(derive)?;
+            budget = budget.saturating_sub(progress.work);
+            shelved.contributions.extend(listed);
+            shelved.cursor = Some(last);
+            if page.next.is_none() {
+                break;
+            }
+        }
+        if let Some(shelved) = shelved.as_mut()
+            && shelved.derived.remaining() > 0
+            && budget > 0
+        {
+            shelved.derived.extend(Vec::new(), budget).map_err(derive)?;
+        }
+        match shelved {
+            Some(_) => Ok(()),
+            None => Err(LibraryError::Unknown(*document)),
+        }
+    }
+}
+
+/// What derivation needs of a contribution, and what readers want to know beside it.
+fn open(it: &Contribution) -> (Input, Listed) {
+    let header = it.header();
+    let shape = Shape::decode(it.shape());
+    let words = match (it.words(), &shape) {
+        (Words::Present(words), Ok(shape)) => OpenedWords::open(shape, words),
+        _ => OpenedWords::Erased,
+    };
+    let fields = shape.as_ref().map(touched_fields).unwrap_or_default();
+    let listed = Listed {
+        id: it.id(),
+        header: header.clone(),
+        erased: matches!(it.words(), Words::Erased(_)),
+        fields,
+    };
+    let input = Input {
+        id: it.id(),
+        document: header.document(it.id()),
+        deps: header.deps().to_vec(),
+        author: header.author,
+        time_ms: header.time_ms,
+        shape,
+        words,
+    };
+    (input, listed)
+}
+
+fn touched_fields(shape: &Shape) -> BTreeSet<String> {
+    use comity_protocol::document::{Intent, Step};
+    match shape {
+        Intent::Create { fields, .. } => fields.keys().map(|key| key.as_str().to_owned()).collect(),
+        Intent::Edit { operations } => operations
+            .iter()
+            .filter_map(|operation| match operation.path().first()? {
+                Step::Key(key) => Some(key.as_str().to_owned()),
+                Step::Index(_) => None,
+            })
+            .collect(),
+    }
+}
+
+/// The worker: takes unfinished documents in turn, a slice each.
+fn work(library: &Weak<Library>) {
+    let mut after: Option<DocumentId> = None;
+    loop {
+        let Some(library) = library.upgrade() else {
+            return;
+        };
+        let next = {
+            let mut work = lock(&library.work);
+            if work.unfinished.is_empty() && !work.closed {
+                // Wakes now and then to notice that the library is gone.
+                let patience = std::time::Duration::from_secs(2);
+                work = library
+                    .wake
+                    .wait_timeout(work, patience)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+            if work.closed {
+                return;
+            }
+            let beyond = after.and_then(|after| {
+                let range = (std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded);
+                work.unfinished.range(range).next().copied()
+            });
+            let next = beyond.or_else(|| work.unfinished.first().copied());
+            if let Some(next) = &next {
+                work.unfinished.remove(next);
+            }
+            next
+        };
+        let Some(document) = next else { continue };
+        after = Some(document);
+        if let Err(error) = library.derive(&document, WORKER_BUDGET, |_| ()) {
+            warn!(%document, %error, "background derivation failed");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -9,7 +9,7 @@ use crate::{
     ledger::{Applied, Ledger},
     library::Library,
     pending::{Pending, Source, Waits},
-    store::{Committed, StoreError},
+    store::StoreError,
 };
 use comity_protocol::{
     authority::{Authority, Unauthorized},
@@ -220,9 +220,7 @@ impl Ingest {
         let mut communities: HashSet<CommunityId> = HashSet::new();
         let mut announcements: Vec<Inserted> = Vec::new();
         for (it, committed) in accepted.into_iter().zip(committed) {
-            let (Committed::Added(position)
-            | Committed::AlreadyPresent(position)
-            | Committed::Restored(position)) = committed;
+            let position = committed.position();
             let local = position.to_u64();
             let entry_key = it.entry.key();
             let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);

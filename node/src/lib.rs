@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod archive;
+pub mod authors;
 pub mod home;
 pub mod ingest;
 pub mod ledger;
@@ -17,3 +18,4 @@ pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
+pub mod views;

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits, MAX_GOSSIP_BYTES, MAX_TOPICS};
 use crate::error::StartError;
+use crate::streams;
 
 /// Room for the envelope (topic, lengths) around the largest gossip message.
 const GOSSIP_ENVELOPE_BYTES: usize = 1_024;
@@ -41,7 +42,7 @@ pub(crate) struct Behaviour {
     identify: identify::Behaviour,
     ping: ping::Behaviour,
     pub(crate) gossip: Gossip,
-    pub(crate) stream: libp2p_stream::Behaviour,
+    pub(crate) stream: streams::Behaviour,
 }
 
 /// The tasks of single connections. They end with the swarm even when a peer refuses to let go
@@ -121,7 +122,7 @@ fn build_behaviour(config: &Config, key: &Keypair) -> Result<Behaviour, StartErr
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
         gossip: build_gossip()?,
-        stream: libp2p_stream::Behaviour::new(),
+        stream: streams::Behaviour::new(&config.protocols),
     })
 }
 

@@ -1,12 +1,13 @@
 //! What the handle asks of the driver.
 
-use libp2p::{Multiaddr, PeerId};
+use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use tokio::sync::oneshot;
 
 use crate::error::{DialError, ListenError, PublishError, ReconnectError, SubscribeError};
 use crate::event::GossipId;
 use crate::metrics::Metrics;
 use crate::network::{ConnectedPeer, Verdict};
+use crate::streams::StreamError;
 
 pub(crate) type Reply<T> = oneshot::Sender<T>;
 
@@ -23,6 +24,12 @@ pub(crate) enum Command {
     Ensure {
         peer: PeerId,
         reply: Reply<Result<PeerId, DialError>>,
+    },
+    /// To a peer that is connected.
+    OpenStream {
+        peer: PeerId,
+        protocol: StreamProtocol,
+        reply: Reply<Result<Stream, StreamError>>,
     },
     Disconnect {
         peer: PeerId,

@@ -1,7 +1,6 @@
 //! The task that owns the swarm.
 //!
-//! It takes commands, swarm events, incoming streams and timers, in no fixed order, and answers
-//! each at once. It never waits for its owner: replies go into one-shot channels, events into a
+//! It takes commands, swarm events and timers, in no fixed order, and answers each at once. It never waits for its owner: replies go into one-shot channels, events into a
 //! queue that drops rather than blocks.
 
 mod dials;
@@ -13,10 +12,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
-use futures::stream::{BoxStream, SelectAll};
 use libp2p::swarm::SwarmEvent;
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, identify, multiaddr::Protocol};
-use libp2p_stream::Control;
+use libp2p::{Multiaddr, PeerId, Swarm, identify, multiaddr::Protocol};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
@@ -28,6 +25,7 @@ use crate::event::{Dropped, Event, PeerStream};
 use crate::events::EventSender;
 use crate::metrics::Metrics;
 use crate::reconnect::{MAX_RECONNECT_PEERS, Reconnect};
+use crate::streams::Accepted;
 
 use dials::Dials;
 use gossip::Unjudged;
@@ -38,13 +36,9 @@ use peers::Peers;
 const MAX_AGENT_CHARS: usize = 128;
 const MAX_IDENTIFY_PROTOCOLS: usize = 64;
 
-type Incoming = SelectAll<BoxStream<'static, (StreamProtocol, PeerId, libp2p::Stream)>>;
-
 pub(crate) struct Driver {
     swarm: Swarm<Behaviour>,
     tasks: ConnectionTasks,
-    control: Control,
-    incoming: Incoming,
     commands: mpsc::Receiver<Command>,
     events: EventSender,
     timing: Timing,
@@ -65,21 +59,9 @@ impl Driver {
     ) -> Result<Self, StartError> {
         let tasks = ConnectionTasks::default();
         let swarm = build_swarm(config, &tasks)?;
-        let mut control = swarm.behaviour().stream.new_control();
-        let mut incoming = SelectAll::new();
-        for protocol in &config.protocols {
-            let streams = control
-                .accept(protocol.clone())
-                .map_err(|_| StartError::ProtocolTwice(protocol.clone()))?;
-            let protocol = protocol.clone();
-            let named = move |(peer, stream)| (protocol.clone(), peer, stream);
-            incoming.push(streams.map(named).boxed());
-        }
         Ok(Self {
             swarm,
             tasks,
-            control,
-            incoming,
             commands,
             events,
             timing: config.timing,
@@ -97,10 +79,6 @@ impl Driver {
         *self.swarm.local_peer_id()
     }
 
-    pub(crate) fn control(&self) -> Control {
-        self.control.clone()
-    }
-
     pub(crate) async fn run(mut self) {
         loop {
             let due = self.next_timer();
@@ -110,9 +88,6 @@ impl Driver {
                     Some(command) => self.on_command(command),
                 },
                 event = self.swarm.select_next_some() => self.on_swarm_event(event),
-                Some((protocol, peer, stream)) = self.incoming.next() => {
-                    self.on_stream(protocol, peer, stream);
-                }
                 () = sleep_until(due.unwrap_or_else(Instant::now).into()), if due.is_some() => {
                     self.on_timer(Instant::now());
                 }
@@ -172,6 +147,16 @@ impl Driver {
             }
             Command::Dial { address, reply } => self.dial_address(address, reply),
             Command::Ensure { peer, reply } => self.ensure_connected(peer, reply),
+            Command::OpenStream {
+                peer,
+                protocol,
+                reply,
+            } => {
+                self.swarm
+                    .behaviour_mut()
+                    .stream
+                    .open(peer, protocol, reply);
+            }
             Command::Disconnect { peer, reply } => {
                 let _ = reply.send(self.disconnect(peer));
             }
@@ -210,6 +195,7 @@ impl Driver {
                 let _ = reply.send(self.reconnect.forget(&peer));
             }
             Command::Metrics { reply } => {
+                self.count_dropped_streams();
                 let connected_peers = self.peers.len();
                 let queue = self.events.counters();
                 let _ = reply.send(Metrics {
@@ -316,14 +302,21 @@ impl Driver {
                     observed: info.observed_addr,
                 });
             }
-            BehaviourEvent::Identify(_) | BehaviourEvent::Stream(()) => {}
+            BehaviourEvent::Stream((peer, accepted)) => self.on_stream(peer, accepted),
+            BehaviourEvent::Identify(_) => {}
         }
     }
 
-    fn on_stream(&mut self, protocol: StreamProtocol, peer: PeerId, stream: libp2p::Stream) {
-        // The peer was blocked or lost while its stream was on the way here.
+    fn count_dropped_streams(&self) {
+        let dropped = self.swarm.behaviour().stream.take_dropped();
+        self.events.count_dropped(Dropped::IncomingStreams, dropped);
+    }
+
+    fn on_stream(&mut self, peer: PeerId, Accepted { protocol, stream }: Accepted) {
+        self.count_dropped_streams();
+        // The peer was blocked while its stream was on the way here.
         if !self.peers.is_connected(&peer) {
-            self.events.count_dropped(Dropped::IncomingStreams);
+            self.events.count_dropped(Dropped::IncomingStreams, 1);
             return;
         }
         let stream = PeerStream::new(stream);

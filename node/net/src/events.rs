@@ -93,9 +93,11 @@ impl EventSender {
     }
 
     /// Counts a loss that happened before the queue.
-    pub(crate) fn count_dropped(&self, kind: Dropped) {
-        self.0.lock().count_dropped(kind);
-        self.0.arrived.notify_one();
+    pub(crate) fn count_dropped(&self, kind: Dropped, count: u64) {
+        if count > 0 {
+            self.0.lock().count_dropped(kind, count);
+            self.0.arrived.notify_one();
+        }
     }
 
     /// Removes what a peer that is no longer welcome has left behind.
@@ -195,7 +197,7 @@ impl Inner {
                     used >= (max / PEER_SHARE_DIVISOR).max(1)
                 });
         if full {
-            self.count_dropped(kind);
+            self.count_dropped(kind, 1);
             return false;
         }
         self.waiting_by_kind[index(kind)] += 1;
@@ -207,9 +209,9 @@ impl Inner {
         true
     }
 
-    fn count_dropped(&mut self, kind: Dropped) {
-        self.dropped[index(kind)] += 1;
-        self.unreported[index(kind)] += 1;
+    fn count_dropped(&mut self, kind: Dropped, count: u64) {
+        self.dropped[index(kind)] += count;
+        self.unreported[index(kind)] += count;
     }
 
     fn pop(&mut self) -> Option<Event> {

@@ -22,6 +22,7 @@ pub mod frame;
 pub mod metrics;
 mod network;
 pub mod reconnect;
+mod streams;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 

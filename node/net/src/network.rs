@@ -1,11 +1,11 @@
 //! The handle: cheap to clone, usable from any task.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId, StreamProtocol};
-use libp2p_stream::{Control, OpenStreamError};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
@@ -19,6 +19,7 @@ use crate::error::{
 use crate::event::{Direction, GossipId, PeerStream};
 use crate::events::{self, Events};
 use crate::metrics::Metrics;
+use crate::streams::StreamError;
 
 /// What the owner thinks of a gossip message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,6 @@ impl ConnectedPeer {
 pub struct Network {
     own_id: PeerId,
     commands: mpsc::Sender<Command>,
-    control: Control,
     opening: Arc<Semaphore>,
     ended: watch::Receiver<()>,
 }
@@ -77,7 +77,6 @@ impl Network {
         let network = Self {
             own_id: driver.own_id(),
             commands,
-            control: driver.control(),
             opening: Arc::new(Semaphore::new(config.limits.max_opening_streams.max(1))),
             ended,
         };
@@ -240,17 +239,22 @@ impl Network {
     ) -> Result<PeerStream, OpenError> {
         let _permit = self.opening.acquire().await.map_err(|_| Stopped)?;
         self.ask(|reply| Command::Ensure { peer, reply }).await??;
-        let mut control = self.control.clone();
-        match control.open_stream(peer, protocol).await {
-            Ok(stream) => Ok(PeerStream::new(stream)),
-            Err(OpenStreamError::UnsupportedProtocol(protocol)) => {
-                Err(OpenError::Unsupported { peer, protocol })
+        let (reply, answer) = oneshot::channel();
+        let command = Command::OpenStream {
+            peer,
+            protocol: protocol.clone(),
+            reply,
+        };
+        self.commands.send(command).await.map_err(|_| Stopped)?;
+        match answer.await {
+            Ok(Ok(stream)) => Ok(PeerStream::new(stream)),
+            Ok(Err(StreamError::Unsupported)) => Err(OpenError::Unsupported { peer, protocol }),
+            Ok(Err(StreamError::Io(cause))) => Err(OpenError::Closed { peer, cause }),
+            // The connection ended with the request on its way.
+            Err(_) => {
+                let cause = io::ErrorKind::NotConnected.into();
+                Err(OpenError::Closed { peer, cause })
             }
-            Err(OpenStreamError::Io(cause)) => Err(OpenError::Closed { peer, cause }),
-            Err(other) => Err(OpenError::Closed {
-                peer,
-                cause: std::io::Error::other(other),
-            }),
         }
     }
 

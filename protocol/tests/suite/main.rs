@@ -1,0 +1,3 @@
+//! The protocol's tests in one binary: one link instead of many.
+
+mod sync;

@@ -280,9 +280,9 @@ impl Session {
         !self.over && self.outbox_bytes <= OUTBOX_HIGH_BYTES
     }
 
-    /// Whether the session is over: nothing more will come from it.
+    /// Whether the session is over; the effects still in the outbox are its last.
     pub fn is_over(&self) -> bool {
-        self.over && self.outbox.is_empty()
+        self.over
     }
 
     /// Whether both sides had equal roots of the space when last compared, and nothing is under way.

@@ -166,7 +166,7 @@ impl Session {
         };
         state.deferred |= !round.pulling;
         let claims = if theirs.turn + 1 < TURNS_MAX && (theirs.pull || round.pulling) {
-            detail(trie, &round.salt, &found.differing)
+            detail(trie, &round.salt, found.differing)
         } else {
             Vec::new()
         };
@@ -383,11 +383,15 @@ fn findings(trie: &Trie, salt: &Salt, claims: &[Claim]) -> Findings {
 }
 
 /// Our state where more detail is needed, as far as it fits one message.
-fn detail(trie: &Trie, salt: &Salt, prefixes: &[Prefix]) -> Vec<Claim> {
+///
+/// No claim is about something within another, as the format demands.
+fn detail(trie: &Trie, salt: &Salt, mut prefixes: Vec<Prefix>) -> Vec<Claim> {
+    prefixes.sort_unstable();
+    prefixes.dedup_by(|later, earlier| earlier.covers_prefix(later));
     let mut claims = Vec::new();
     let mut bytes = 0;
     for prefix in prefixes {
-        let Some(claim) = claim::state(trie, salt, prefix) else {
+        let Some(claim) = claim::state(trie, salt, &prefix) else {
             continue;
         };
         bytes += claim.weight();

@@ -1,7 +1,7 @@
 //! The trie: equal sets and only equal sets have equal roots.
 
 use super::harness::{Rng, author, space};
-use comity_protocol::id::EntryId;
+use comity_protocol::id::{EntryId, digest, domain};
 use comity_protocol::key::SecretKey;
 use comity_protocol::sync::key::Item;
 use comity_protocol::sync::{AuthorTag, Key, Prefix, Trie, TrieHash};
@@ -25,6 +25,42 @@ fn any_key() -> impl Strategy<Value = Key> {
 
 fn build<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Trie {
     keys.into_iter().map(|key| (*key, 1)).collect()
+}
+
+/// The definition of `specs/sync.md` §3, word for word and without a thought for speed.
+fn defined(keys: &[[u8; 72]]) -> [u8; 32] {
+    let nibble = |key: &[u8; 72], at: usize| usize::from(key[at / 2] >> (4 * (1 - at % 2)) & 0xf);
+    match keys {
+        [] => [0; 32],
+        [only] => digest(domain::TRIE_LEAF, &[only]),
+        _ => {
+            let depth = (0..144)
+                .find(|at| {
+                    keys.iter()
+                        .any(|key| nibble(key, *at) != nibble(&keys[0], *at))
+                })
+                .unwrap();
+            let mut slots = 0u16;
+            let mut hashes = Vec::new();
+            for slot in 0..16 {
+                let part: Vec<_> = keys
+                    .iter()
+                    .filter(|key| nibble(key, depth) == slot)
+                    .copied()
+                    .collect();
+                if !part.is_empty() {
+                    slots |= 1 << (15 - slot);
+                    hashes.extend(defined(&part));
+                }
+            }
+            let count = (keys.len() as u64).to_be_bytes();
+            let slots = slots.to_be_bytes();
+            digest(
+                domain::TRIE_BRANCH,
+                &[&[depth as u8], &count, &slots, &hashes],
+            )
+        }
+    }
 }
 
 proptest! {
@@ -71,6 +107,8 @@ proptest! {
         b in prop::collection::btree_set(any_key(), 0..40),
     ) {
         prop_assert_eq!(build(&a).root() == build(&b).root(), a == b);
+        let bytes: Vec<_> = a.iter().map(Key::to_bytes).collect();
+        prop_assert_eq!(build(&a).root(), TrieHash::from_bytes(defined(&bytes)));
         for key in &a {
             let mut less = build(&a);
             prop_assert!(less.remove(key));

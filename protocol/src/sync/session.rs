@@ -208,6 +208,7 @@ struct SpaceState {
     put_off: bool,
     not_before_ms: u64,
     fruitless: u32,
+    fruitless_since_ms: u64,
     fruitless_pair: Option<(TrieHash, TrieHash)>,
     wanted: BTreeMap<Key, u64>,
     from_peer: BTreeSet<EntryId>,
@@ -264,14 +265,24 @@ impl Session {
         Some(effect)
     }
 
+    /// The number this session was made with.
+    pub fn peer(&self) -> PeerNumber {
+        self.peer
+    }
+
+    /// Whether [`Session::next_effect`] has something.
+    pub fn has_effects(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// Whether the driver may read another message from the peer. While it may not, it writes.
     pub fn ready_for_message(&self) -> bool {
         !self.over && self.outbox_bytes <= OUTBOX_HIGH_BYTES
     }
 
-    /// Whether the session is over: nothing more will come from it.
+    /// Whether the session is over; the effects still in the outbox are its last.
     pub fn is_over(&self) -> bool {
-        self.over && self.outbox.is_empty()
+        self.over
     }
 
     /// Whether both sides had equal roots of the space when last compared, and nothing is under way.
@@ -516,6 +527,13 @@ impl Session {
                 news.push(*key);
             }
         }
+        if state.round.is_none() && state.heard == context.replica.trie(&space).map(Trie::root) {
+            // An announced entry closed the last gap.
+            self.consider(space, context);
+        }
+        let Some(state) = self.spaces.get_mut(&space) else {
+            return;
+        };
         if news.is_empty() || !state.live || state.refused || state.round.is_some() {
             return;
         }
@@ -589,15 +607,17 @@ impl Session {
                 state.deferred = false;
                 tell.push(*space);
             }
-            if state.put_off && now_ms >= state.not_before_ms {
+            let equal = state.heard == Some(root) && state.in_sync_at != Some(root);
+            if equal || (state.put_off && now_ms >= state.not_before_ms) {
                 consider.push(*space);
             }
         }
         self.tell_roots(&tell, context);
-        for space in consider.into_iter().chain(tell) {
-            if self.role == Role::Acceptor {
-                self.consider(space, context);
-            }
+        if self.role == Role::Acceptor {
+            consider.extend(tell);
+        }
+        for space in consider {
+            self.consider(space, context);
         }
     }
 }

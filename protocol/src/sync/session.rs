@@ -293,6 +293,12 @@ impl Session {
         })
     }
 
+    /// Whether the peer last said that it does not speak about the space: it does not hold it, or we
+    /// may not read it; which of the two is not ours to know.
+    pub fn is_refused(&self, space: &SpaceId) -> bool {
+        self.spaces.get(space).is_some_and(|state| state.refused)
+    }
+
     /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
     pub fn held_bytes(&self) -> usize {
         let spaces: usize = self.spaces.values().map(SpaceState::held_bytes).sum();

@@ -8,7 +8,7 @@ use comity_protocol::id::{DocumentId, EntryId};
 fn put_body(len: usize) -> Draft {
     Draft::edit(vec![Operation::Put {
         path: path(&["body"]),
-        value: "x".repeat(len).into(),
+        value: "🔊".repeat(len / 4).into(),
     }])
 }
 
@@ -55,7 +55,7 @@ fn an_author_share_is_counted_over_the_causal_past() {
         }
         branches.push(head);
     }
-    let small = put_body(1);
+    let small = put_body(4);
     let limit = Outcome::Void(VoidReason::Limit(Limit::AuthorWords));
     assert_eq!(page.add(1, &branches, &small).1, limit);
     assert_eq!(page.add(1, &branches[..1], &small).1, Outcome::Changed);
@@ -70,7 +70,7 @@ fn an_author_share_is_counted_over_the_causal_past() {
 #[test]
 fn deletions_count_as_operations() {
     let mut page = Page::new();
-    let (head, _) = page.add(1, &[page.create], &put_body(100_000));
+    let (head, _) = page.add(1, &[page.create], &put_body(240_000));
     let delete = |len| {
         Draft::edit(vec![Operation::Splice {
             path: path(&["body"]),
@@ -80,8 +80,8 @@ fn deletions_count_as_operations() {
         }])
     };
     let mut head = head;
-    // 7 × 16,000 fits one eighth of a million, and no text is left for more.
-    for _ in 0..6 {
+    // Of 60,000 code points; the fourth deletion finds too few left.
+    for _ in 0..3 {
         let (id, outcome) = page.add(1, &[head], &delete(16_000));
         assert_eq!(outcome, Outcome::Changed);
         head = id;
@@ -114,7 +114,7 @@ fn a_budget_divides_the_work() {
     let mut deps = vec![page.create];
     let mut batch: Vec<Input> = Vec::new();
     for number in 0..20 {
-        let edit = input(entry(500 + number), id, deps, author(1), &put_body(3));
+        let edit = input(entry(500 + number), id, deps, author(1), &put_body(12));
         deps = vec![edit.id];
         batch.push(edit);
     }
@@ -125,5 +125,5 @@ fn a_budget_divides_the_work() {
     assert_eq!(page.document.remaining(), progress.remaining);
     page.document.extend(vec![], u64::MAX).unwrap();
     assert_eq!(page.document.remaining(), 0);
-    assert_eq!(page.document.view().unwrap().text("body"), Some("xxx"));
+    assert_eq!(page.document.view().unwrap().text("body"), Some("🔊🔊🔊"));
 }

@@ -363,7 +363,7 @@ fn shape_vectors_hold() {
         &json!({
             "valid": valid,
             "invalid": invalid,
-            "newer": [{ "name": "create-of-version-2", "shape": hex::encode(newer), "error": newer_code(&error) }],
+            "newer": [{ "name": "create-of-version-2", "shape": hex::encode(newer), "error": code(&newer_error) }],
             "words_that_count_as_erased": erased,
         }),
     );

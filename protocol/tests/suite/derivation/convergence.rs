@@ -183,6 +183,7 @@ fn random_worlds_hold_every_sort_of_outcome() {
 /// Three hundred authors edit one page, ten edits each, on four nodes in partitions that heal in
 /// random order.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "prints a figure; nothing depends on it")]
 fn three_hundred_authors_in_partitions_converge() {
     const NODES: usize = 4;
     let mut random = Random(300);

@@ -116,7 +116,11 @@ impl MailReader {
         let place = &self.located[placed.message];
         let raw = self.sources.read(place, self.options.message_max_bytes)?;
         let headers = Headers::parse(&raw, place.spelling);
-        let id = message_id(&headers, &raw, &self.options);
+        let id = public_id(
+            message_id(&headers, &raw, &self.options),
+            &headers,
+            &self.options,
+        );
         let mut notes = headers.notes();
         let (time, guessed) = date::of_message(&headers, place.from_line.as_deref());
         notes.extend(guessed);
@@ -231,29 +235,28 @@ fn read_node(raw: &[u8], place: &Located, options: &MailOptions) -> Result<Node,
     })
 }
 
+/// The id by which other messages refer to this one, or one made of its content.
 fn message_id(headers: &Headers, raw: &[u8], options: &MailOptions) -> String {
-    match headers.message_id() {
-        Some(id)
-            if !options.keep_addresses
-                && headers
-                    .address()
-                    .is_some_and(|a| a.eq_ignore_ascii_case(&id)) =>
-        {
-            format!("hidden:{}", options.salt.author_id(&id))
-        }
-        Some(id) => id,
-        None => {
-            let body = String::from_utf8_lossy(headers.body(raw));
-            let address = headers.address().unwrap_or_default();
-            let date = headers.first("date").unwrap_or_default();
-            format!(
-                "content:{}",
-                options
-                    .salt
-                    .content_id(&[&address, &date, &headers.subject, body.trim()])
-            )
-        }
+    headers.message_id().unwrap_or_else(|| {
+        let body = String::from_utf8_lossy(headers.body(raw));
+        let address = headers.address().unwrap_or_default();
+        let date = headers.first("date").unwrap_or_default();
+        let parts = [address.as_str(), &date, &headers.subject, body.trim()];
+        format!("content:{}", options.salt.content_id(&parts))
+    })
+}
+
+/// The id that an item carries. Some programs put the sender's address into the Message-ID; such an
+/// id is replaced by a keyed digest of it.
+fn public_id(id: String, headers: &Headers, options: &MailOptions) -> String {
+    let holds_address = id.contains("git-send-email-")
+        || headers
+            .address()
+            .is_some_and(|address| id.to_lowercase().contains(&address));
+    if holds_address && !options.keep_addresses {
+        return format!("hidden:{}", options.salt.author_id(&id));
     }
+    id
 }
 
 #[cfg(test)]

@@ -175,6 +175,9 @@ impl Writer {
         if self.pre.is_some() {
             return self.start_in_pre(name, attribute);
         }
+        if matches!(name, "a" | "img") || inline_mark(name).is_some() {
+            self.escape_bang();
+        }
         match name {
             "br" => self.line_break(),
             "img" => self.image(attribute),
@@ -248,17 +251,19 @@ impl Writer {
     }
 
     fn push_link(&mut self, text: &str, target: &str) {
-        // An exclamation mark before a link would make it an embedded image.
-        let escape = if self.paragraph.ends_with('!') {
-            "\\"
-        } else {
-            ""
+        self.push(&format!("[{text}]({target})"));
+    }
+
+    /// An exclamation mark right before a link would make it an embedded image.
+    fn escape_bang(&mut self) {
+        let Some(before) = self.paragraph.strip_suffix('!') else {
+            return;
         };
-        if !escape.is_empty() {
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        if backslashes.is_multiple_of(2) {
             self.paragraph.pop();
             self.push("\\!");
         }
-        self.push(&format!("[{text}]({target})"));
     }
 
     fn open_inline(&mut self, name: &str, href: Option<String>) {

@@ -232,6 +232,7 @@ fn read_node(raw: &[u8], place: &Located, options: &MailOptions) -> Result<Node,
         is_reply: headers.has_reply_prefix(),
         subject,
         time_ms: date::of_message(&headers, place.from_line.as_deref()).0,
+        sender: headers.sender_key(),
     })
 }
 
@@ -250,6 +251,7 @@ fn message_id(headers: &Headers, raw: &[u8], options: &MailOptions) -> String {
 /// id is replaced by a keyed digest of it.
 fn public_id(id: String, headers: &Headers, options: &MailOptions) -> String {
     let holds_address = id.contains("git-send-email-")
+        || id.contains(".git.")
         || headers
             .address()
             .is_some_and(|address| id.to_lowercase().contains(&address));

@@ -488,7 +488,8 @@ impl Writer {
             self.containers.last(),
             Some(Container::Item { fresh: true, .. })
         );
-        if !self.out.is_empty() && !(fresh && self.tight) {
+        let follows_closely = fresh && self.tight;
+        if !self.out.is_empty() && !follows_closely {
             let prefix = self.prefix(self.shared, false);
             self.out.push_str(prefix.trim_end());
             self.out.push('\n');

@@ -46,9 +46,18 @@ fn a_mailing_list() {
     let (items, report) = mail(&path, false);
     assert_eq!(report.read, 210);
     assert_eq!(report.items() + report.skipped_total(), 210);
-    println!(
-        "{} topics, {} replies, skipped: {:?}",
-        report.topics, report.replies, report.skipped
+    for item in &items {
+        if let ItemKind::Topic { title, .. } = &item.kind {
+            println!("{title}");
+        }
+    }
+    let skipped_as_double = report
+        .skipped
+        .iter()
+        .filter(|skipped| skipped.reason.contains("same Message-ID"));
+    assert_eq!(
+        (report.topics, report.replies, skipped_as_double.count()),
+        (9, 167, 34)
     );
     for item in &items {
         assert_safe(&item.body);

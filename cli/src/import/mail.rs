@@ -17,6 +17,7 @@ use super::{
     AddressSalt, BODY_MAX_BYTES, Form, ImportError, Item, ItemKind, Origin, OriginRef, Reader,
     Report, TITLE_MAX_CHARS,
     address::{Spelling, mask},
+    plain::{Edge, escape_inline},
     text,
 };
 use header::Headers;
@@ -124,49 +125,33 @@ impl MailReader {
         let mut notes = headers.notes();
         let (time, guessed) = date::of_message(&headers, place.from_line.as_deref());
         notes.extend(guessed);
-        let reference = |id: &str| OriginRef {
-            system: SYSTEM.into(),
-            id: id.to_owned(),
-        };
         let subject = header::strip_reply_prefixes(&headers.subject);
-        let visible = |text: &str| self.options.visible(text, place.spelling);
+        let shown = self.options.visible(&subject, place.spelling);
+        let shown = text::one_line(&shown, TITLE_MAX_CHARS);
 
         let parent = placed.ancestors(&self.given).next();
         let root = parent.map_or(placed.message, |parent| parent.1.root);
         let mut heading = String::new();
         let kind = match parent {
             Some((_, parent)) => {
-                let root_given = self.given[root].as_ref();
-                let root_id = root_given.map_or(&parent.id, |root| &root.id);
-                let other_subject = root_given.is_some_and(|root| root.subject != subject);
-                if other_subject && !subject.is_empty() {
-                    let line = text::one_line(&visible(&subject), TITLE_MAX_CHARS);
-                    heading = format!(
-                        "**Subject: {}**\n\n",
-                        super::plain::escape_inline(&line, super::plain::Edge::Unknown)
-                    );
+                let topic = self.given[root].as_ref().unwrap_or(parent);
+                if topic.subject != subject && !shown.is_empty() {
+                    heading = format!("**Subject: {}**\n\n", escape_inline(&shown, Edge::Unknown));
                 }
-                ItemKind::Reply {
-                    parent: reference(&parent.id),
-                    root: reference(root_id),
-                }
+                let (parent, root) = (reference(&parent.id), reference(&topic.id));
+                ItemKind::Reply { parent, root }
             }
             None => {
                 if headers.is_reply() {
-                    notes.push(
-                        "The message that this one answers is not among the imported ones.".into(),
-                    );
+                    notes.push(NOT_IMPORTED.into());
                 }
-                let title = text::one_line(&visible(&subject), TITLE_MAX_CHARS);
-                let title = if title.is_empty() {
+                let title = if shown.is_empty() {
                     "(no subject)".to_owned()
                 } else {
-                    title
+                    shown
                 };
-                ItemKind::Topic {
-                    form: Form::Discussion,
-                    title,
-                }
+                let form = Form::Discussion;
+                ItemKind::Topic { form, title }
             }
         };
         if let Some(how) = placed.how {
@@ -222,6 +207,16 @@ impl Reader for MailReader {
     }
 }
 
+const NOT_IMPORTED: &str = "The message that this one answers is not among the imported ones.";
+
+fn reference(id: &str) -> OriginRef {
+    let system = SYSTEM.to_owned();
+    OriginRef {
+        system,
+        id: id.to_owned(),
+    }
+}
+
 fn read_node(raw: &[u8], place: &Located, options: &MailOptions) -> Result<Node, String> {
     let headers = Headers::parse(raw, place.spelling);
     headers.check()?;
@@ -256,7 +251,7 @@ fn public_id(id: String, headers: &Headers, options: &MailOptions) -> String {
             .address()
             .is_some_and(|address| id.to_lowercase().contains(&address));
     if holds_address && !options.keep_addresses {
-        return format!("hidden:{}", options.salt.author_id(&id));
+        return format!("hidden:{}", options.salt.content_id(&[&id]));
     }
     id
 }

@@ -37,7 +37,7 @@ pub(super) struct Node {
 pub(super) struct Placed {
     pub(super) message: usize,
     /// From its parent up to the topic.
-    parents: std::rc::Rc<[Option<usize>]>,
+    parents: std::sync::Arc<[Option<usize>]>,
     /// How the parent was found, if not by reference.
     pub(super) how: Option<&'static str>,
 }
@@ -66,7 +66,7 @@ pub(super) fn arrange(nodes: &[Node]) -> Vec<Placed> {
     join_by_missing_root(nodes, &mut parents, &mut how);
     join_by_subject(nodes, &mut parents, &mut how);
     let order = in_order(nodes, &parents);
-    let parents: std::rc::Rc<[Option<usize>]> = parents.into();
+    let parents: std::sync::Arc<[Option<usize>]> = parents.into();
     order
         .into_iter()
         .map(|message| Placed {

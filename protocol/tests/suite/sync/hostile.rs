@@ -99,11 +99,11 @@ impl Victim {
 
     /// The round the victim has started, with its salt.
     fn round(&self) -> Compare {
-        let rounds = self.sent.iter().filter_map(|message| match message {
+        let mut rounds = self.sent.iter().rev().filter_map(|message| match message {
             Message::Compare(compare) => Some(compare.clone()),
             _ => None,
         });
-        rounds.last().expect("a round was started")
+        rounds.next().expect("a round was started")
     }
 }
 

@@ -194,6 +194,11 @@ impl Session {
         ) else {
             return;
         };
+        // A round that a new one cuts off brought nothing, whatever was asked for in it.
+        let cut_off = state.round.is_some();
+        if cut_off && state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
+            return self.misbehaved(Misbehaviour::Fruitless);
+        }
         self.last_round = theirs.round;
         self.sending.forget(&theirs.space);
         let pull = context

@@ -1,7 +1,5 @@
 //! Replicas in memory, joined by links that deliver in any order a seed decides.
 
-#![allow(unreachable_pub)]
-
 use comity_protocol::id::{EntryId, SpaceId, digest, domain};
 use comity_protocol::sync::session::Input;
 use comity_protocol::sync::{
@@ -390,27 +388,27 @@ impl World {
         }
     }
 
-    /// Whole trips of time, one way each, until nothing moves: every frame takes one, all else none.
-    pub fn settle_in_lockstep(&mut self) -> usize {
-        let mut ways = 0;
-        loop {
-            self.answer_all();
-            let mut batch = Vec::new();
-            for (number, link) in self.links.iter().enumerate() {
-                for (side, end) in link.ends.iter().enumerate() {
-                    batch.push((number, side, end.arriving.len()));
-                }
-            }
-            if batch.iter().all(|(_, _, count)| *count == 0) {
-                return ways;
-            }
-            ways += 1;
-            for (link, side, count) in batch {
-                for _ in 0..count {
-                    self.deliver(link, side);
-                }
+    /// One trip of time, one way: what is under way arrives, all else takes none. False if nothing
+    /// was under way.
+    pub fn one_way(&mut self) -> bool {
+        self.answer_all();
+        let mut batch = Vec::new();
+        for (number, link) in self.links.iter().enumerate() {
+            for (side, end) in link.ends.iter().enumerate() {
+                batch.push((number, side, end.arriving.len()));
             }
         }
+        for (link, side, count) in &batch {
+            for _ in 0..*count {
+                self.deliver(*link, *side);
+            }
+        }
+        self.answer_all();
+        batch.iter().any(|(_, _, count)| *count > 0)
+    }
+
+    pub fn settle_in_lockstep(&mut self) {
+        while self.one_way() {}
     }
 
     fn answer_all(&mut self) {

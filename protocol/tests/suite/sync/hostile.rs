@@ -3,7 +3,7 @@
 use super::harness::{Node, Rng, World, author, entry, key_of, space};
 use super::messages::{mutated, samples};
 use comity_protocol::sync::key::Item;
-use comity_protocol::sync::message::{Claim, Compare, Message, Run, SpaceRoot, WANTS_MAX};
+use comity_protocol::sync::message::{Claim, Compare, Message, Run, SpaceRoot};
 use comity_protocol::sync::session::{Input, Misbehaviour, OUTBOX_MAX_BYTES, WINDOW_BYTES};
 use comity_protocol::sync::{
     Context, Effect, InFlight, Key, PeerNumber, Prefix, Role, Session, TrieHash,
@@ -29,6 +29,9 @@ impl Victim {
         node.spaces.entry(space(7)).or_default();
         for number in 0..entries {
             node.insert(space(7), entry(number % 40, 1 + number / 40, 0, 200));
+        }
+        if let Some(space) = node.spaces.get_mut(&space(7)) {
+            space.trie.rehash();
         }
         let mut victim = Self {
             node,
@@ -84,6 +87,7 @@ impl Victim {
                             .into_iter()
                             .filter_map(|entry| self.node.insert(space, entry))
                             .collect();
+                        self.node.spaces.get_mut(&space).unwrap().trie.rehash();
                         inputs.push(Input::Inserted { space, keys });
                     }
                     Effect::PeerMisbehaved(how) => self.fault = Some(how),
@@ -99,11 +103,11 @@ impl Victim {
 
     /// The round the victim has started, with its salt.
     fn round(&self) -> Compare {
-        let rounds = self.sent.iter().filter_map(|message| match message {
+        let mut rounds = self.sent.iter().rev().filter_map(|message| match message {
             Message::Compare(compare) => Some(compare.clone()),
             _ => None,
         });
-        rounds.last().expect("a round was started")
+        rounds.next().expect("a round was started")
     }
 }
 
@@ -286,6 +290,16 @@ fn rounds_without_end_are_found_out() {
 }
 
 #[test]
+fn rounds_that_cut_each_other_off_are_found_out() {
+    let mut victim = Victim::new(Role::Opener, 500);
+    let wants = vec![Item::Under(Prefix::ALL)];
+    for round in 1..200 {
+        victim.hear(turn(round, 0, [1; 8], vec![], wants.clone()));
+    }
+    assert_eq!(victim.fault, Some(Misbehaviour::Fruitless));
+}
+
+#[test]
 fn a_peer_that_asks_and_does_not_read_is_dropped() {
     let mut victim = Victim::new(Role::Opener, 2_000);
     victim.reads = false;
@@ -296,11 +310,10 @@ fn a_peer_that_asks_and_does_not_read_is_dropped() {
         levels: 2,
         cells,
     };
-    for round in 1..10_000 {
-        let claims = vec![claim.clone()];
-        let wants = vec![Item::Under(Prefix::ALL); WANTS_MAX];
-        victim.hear(turn(round, 0, [1; 8], claims, wants));
-        victim.hear(root(2, 5, round));
+    victim.hear(turn(1, 0, [1; 8], vec![claim], vec![]));
+    for number in 0..200_000 {
+        victim.hear(root(number as u8, 5, 0));
+        victim.hear(Message::Refuse { space: space(7) });
         if victim.fault.is_some() {
             break;
         }

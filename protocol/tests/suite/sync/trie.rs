@@ -3,6 +3,7 @@
 use super::harness::{Rng, author, space};
 use comity_protocol::id::{EntryId, digest, domain};
 use comity_protocol::key::SecretKey;
+use comity_protocol::sync::claim::{self, Findings};
 use comity_protocol::sync::key::Item;
 use comity_protocol::sync::{AuthorTag, Key, Prefix, Trie, TrieHash};
 use proptest::prelude::*;
@@ -233,4 +234,50 @@ fn a_hundred_thousand_keys_take_little_memory() {
 fn the_empty_root_is_zero() {
     assert_eq!(Trie::new().root(), TrieHash::EMPTY);
     assert_eq!(TrieHash::EMPTY.as_bytes(), &[0; 32]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// No difference escapes a claim, and nothing that is equal is taken for lacking.
+    #[test]
+    fn a_claim_reveals_every_difference(
+        theirs in prop::collection::btree_set(any_key(), 1..150),
+        ours in prop::collection::btree_set(any_key(), 0..150),
+        one_author in any::<bool>(),
+    ) {
+        let narrow = |set: BTreeSet<Key>| -> BTreeSet<Key> {
+            let tag = AuthorTag::from_bytes([0x22; 32]);
+            let keys = set.into_iter();
+            keys.map(|key| if one_author { Key { author: tag, ..key } } else { key }).collect()
+        };
+        // Theirs is narrow, so its cells have a base that ours may lie beside.
+        let theirs = narrow(theirs);
+        let subject = if one_author {
+            Prefix::of_author(&AuthorTag::from_bytes([0x22; 32]))
+        } else {
+            Prefix::ALL
+        };
+        let theirs: BTreeSet<Key> =
+            theirs.into_iter().filter(|key| !one_author || key.seq / 16 == 1).collect();
+        let ours = narrow(ours);
+        let salt = [1; 8];
+        let Some(claim) = claim::state(&build(&theirs), &salt, &subject) else { return Ok(()) };
+        let mut found = Findings::default();
+        claim::compare(&build(&ours), &salt, &claim, &mut found);
+        let in_any = |items: &[Item], key: &Key| items.iter().any(|item| item.contains(key));
+        for key in theirs.symmetric_difference(&ours) {
+            let lacked = theirs.contains(key);
+            let side = if lacked { &found.lacking } else { &found.surplus };
+            // Behind an author's tail the next round looks again.
+            let tail = found.lacking.iter().any(
+                |item| matches!(item, Item::Span { author, .. } if *author == key.author),
+            );
+            let differs = found.differing.iter().any(|prefix| prefix.covers(key));
+            prop_assert!(in_any(side, key) || differs || tail, "{key:?} escapes {claim:?}");
+        }
+        for key in &theirs {
+            prop_assert!(!in_any(&found.surplus, key) , "{key:?} is there already");
+        }
+    }
 }

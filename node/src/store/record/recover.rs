@@ -153,7 +153,7 @@ fn open_segment(
         HeaderState::HalfDamaged(marker) => (Some(marker), false),
         HeaderState::Damaged => (marker_of_first_frame(file.as_ref(), number)?, false),
     };
-    let torn_creation = is_last && marker.is_none() && len <= u64::from(SEGMENT_HEADER_BYTES);
+    let torn_creation = is_last && !intact && len <= u64::from(SEGMENT_HEADER_BYTES);
     if torn_creation {
         // The header is synced before any frame is written, so there was none.
         files.remove(&name)?;

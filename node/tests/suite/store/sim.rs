@@ -88,7 +88,9 @@ impl SimFiles {
     }
 
     pub(crate) fn fail_all_syncs(&self, fail: bool) {
-        self.disk().syncs_fail = fail;
+        let mut disk = self.disk();
+        disk.syncs_fail = fail;
+        disk.fail_sync_at = None;
     }
 
     pub(crate) fn set_room(&self, bytes: Option<u64>) {

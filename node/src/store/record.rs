@@ -110,7 +110,7 @@ impl Record {
         let end = match number.cmp(&tail.segment()) {
             Ordering::Less => segment
                 .file
-                .len()
+                .size()
                 .map_err(StoreError::io("read the length of a segment"))?,
             Ordering::Equal => u64::from(tail.offset()),
             Ordering::Greater => return Ok(None),

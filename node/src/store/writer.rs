@@ -245,16 +245,8 @@ impl Writer {
                 .damaged_copy(&offered.id)
                 .map_or(Existing::None, Existing::Replace));
         };
-        let record = &self.shared.record;
-        let Some(segment) = record.segment(position.segment()) else {
+        let Some((segment, end)) = self.shared.record.readable_segment(position.segment())? else {
             return Ok(Existing::None);
-        };
-        let end = match position.segment() == record.tail().segment() {
-            true => u64::from(record.tail().offset()),
-            false => segment
-                .file
-                .len()
-                .map_err(StoreError::io("read a segment's length"))?,
         };
         let mut scan = segment.scan(position.offset(), end);
         let found = scan

@@ -144,7 +144,7 @@ fn open_segment(
 ) -> io::Result<Option<u32>> {
     let name = Segment::name(number);
     let file = files.open(&name)?;
-    let len = file.len()?;
+    let len = file.size()?;
     let mut header = vec![0; SEGMENT_HEADER_BYTES as usize];
     let read = file.read_at(0, &mut header)?;
     let (marker, intact) = match frame::read_segment_header(&header[..read], number) {
@@ -213,7 +213,7 @@ fn recover_tail(
     patcher: &mut Patcher,
 ) -> Result<Tail, StoreError> {
     let attempt = "read the last segment of the record";
-    let len = segment.file.len().map_err(StoreError::io(attempt))?;
+    let len = segment.file.size().map_err(StoreError::io(attempt))?;
     let walked = walk(segment, len).map_err(StoreError::io(attempt))?;
     let closed = last
         .closed_at

@@ -278,7 +278,7 @@ impl File for SimFile {
         self.change(Change::Write(offset, bytes.to_vec()))
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.files.disk().nodes[self.node].seen.len() as u64)
     }
 

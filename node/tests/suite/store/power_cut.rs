@@ -203,3 +203,20 @@ fn what_a_reopened_store_shows_survives_the_next_power_cut() {
         assert_holds(&store, shown);
     }
 }
+
+#[test]
+fn nothing_more_is_appended_to_a_segment_whose_sync_failed() {
+    let files = SimFiles::default();
+    let (store, _) = open_on(Arc::new(files.clone()));
+    let segment = |number| {
+        let outcome = store.commit(vec![entry(number)]).unwrap()[0];
+        outcome.position().to_u64() >> 32
+    };
+    assert_eq!(segment(0), 0);
+    files.fail_all_syncs(true);
+    store.commit(vec![entry(1)]).unwrap_err();
+    files.fail_all_syncs(false);
+    store.try_resume().unwrap();
+    assert_eq!(segment(2), 1);
+    assert!(!store.contains(&id(1)).unwrap());
+}

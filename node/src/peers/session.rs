@@ -313,6 +313,10 @@ impl Driver {
         self.ingest_next();
         if opened_more {
             self.open_and_close_spaces();
+        }
+        // There is room in the outbox again; the machine may have more to say.
+        self.input(Input::Writable);
+        if self.machine.has_effects() {
             return self.perform(outgoing);
         }
         Ok(false)

@@ -120,6 +120,10 @@ pub(crate) struct Inner {
     pub(crate) names: Names,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// Held while the node signs something of its own.
+    pub(crate) signing: Mutex<()>,
+    /// Held while the node decides about a join request.
+    pub(crate) deciding: Mutex<()>,
     pub(crate) started: Instant,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) peers: std::sync::OnceLock<Peers>,
@@ -138,6 +142,12 @@ impl Inner {
         if !warnings.contains(&text) && warnings.len() < 100 {
             warnings.push(text);
         }
+    }
+
+    /// Waits until the node stops.
+    pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+        // An error means the node is gone, which is what we wait for.
+        let _ = stopping.wait_for(|stopping| *stopping).await;
     }
 
     /// The network, unless the node was opened without.
@@ -287,6 +297,8 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
         names: Names::default(),
         ingest,
         warnings: Mutex::default(),
+        signing: Mutex::default(),
+        deciding: Mutex::default(),
         started: Instant::now(),
         stopping: watch::Sender::new(false),
         peers: std::sync::OnceLock::new(),

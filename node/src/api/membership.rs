@@ -6,13 +6,9 @@ use super::{
     extract::{Body, blocking},
     lookup,
 };
-use crate::{
-    random,
-    state::{JoinRecord, PeerState},
-};
+use crate::{peers::queue_join, random, state::JoinRecord};
 use axum::{Json, extract::State};
 use comity_client::types::{Consent, ConsentRequest, JoinState, PutGrant, StartJoin};
-use comity_net::PeerId;
 use comity_protocol::{
     access::{JoinRequest, NodeGrant},
     certificate::governance_space,
@@ -21,9 +17,6 @@ use comity_protocol::{
     record::consent_message,
 };
 use std::sync::Arc;
-
-/// Addresses kept per peer.
-const ADDRESSES_MAX: usize = 8;
 
 /// Consents to serving a member: the member's node link is void without. It binds nothing else, so
 /// the community need not be known yet.
@@ -87,55 +80,25 @@ pub(super) async fn join(
     State(app): State<Arc<App>>,
     Body(request): Body<StartJoin>,
 ) -> Result<Json<JoinState>, Failure> {
-    check_join(&request)?;
-    match app.inner.peers() {
-        Some(peers) => Ok(Json(peers.join(&request).await?)),
-        None => blocking(&app, move |app| queue(app, &request).map(Json)).await,
+    let queued = app.clone();
+    let record = blocking(&app, move |_| queue(&queued, &request)).await?;
+    if let Some(peers) = app.inner.peers() {
+        peers.join_queued(&record).await;
     }
+    Ok(Json(show(&app, &record)))
 }
 
-fn check_join(request: &StartJoin) -> Result<(JoinRequest, PublicKey), Failure> {
+fn queue(app: &App, request: &StartJoin) -> Result<JoinRecord, Failure> {
     let node = lookup::key(&request.node)?;
     let encoded = bytes::decode(&request.request, "the join request")?;
     let join = JoinRequest::decode(&encoded).map_err(Failure::invalid)?;
-    Ok((join, node))
-}
-
-fn queue(app: &App, request: &StartJoin) -> Result<JoinState, Failure> {
-    let (join, node) = check_join(request)?;
-    let encoded = bytes::decode(&request.request, "the join request")?;
-    let peer = peer_id(&node)?.to_string();
-    let record = JoinRecord {
-        community: join.community.to_string(),
-        member: join.member.to_string(),
-        peer: peer.clone(),
-        request: hex::encode(encoded),
-        state: "queued".to_owned(),
-        reason: Some("the node has no network at the moment".to_owned()),
-        attempts: 0,
-    };
-    app.take_part(join.community)?;
-    let kept = record.clone();
-    app.inner.state.change(|state| {
-        let known = state.peers.entry(peer).or_insert_with(PeerState::default);
-        for address in request.addresses.iter().rev() {
-            known.addresses.retain(|it| it != address);
-            known.addresses.insert(0, address.clone());
-        }
-        known.addresses.truncate(ADDRESSES_MAX);
-        let same = |it: &JoinRecord| it.community == kept.community && it.member == kept.member;
-        state.joins.retain(|it| !same(it));
-        state.joins.push(kept);
-    })?;
-    Ok(show(app, &record))
-}
-
-/// The libp2p peer id of a node's key.
-pub(super) fn peer_id(node: &PublicKey) -> Result<PeerId, Failure> {
-    // Identity multihash of the protobuf form of an Ed25519 key.
-    let bytes = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20], &node.as_bytes()[..]].concat();
-    PeerId::from_bytes(&bytes)
-        .map_err(|error| Failure::internal(format!("the key {node} has no peer id: {error}")))
+    Ok(queue_join(
+        &app.inner,
+        &join,
+        &encoded,
+        &node,
+        &request.addresses,
+    )?)
 }
 
 pub(super) async fn joins(State(app): State<Arc<App>>) -> Result<Json<Vec<JoinState>>, Failure> {

@@ -7,8 +7,9 @@ use super::{
     lookup,
 };
 use crate::{
+    peers::{join_state, queue_join},
     random,
-    state::{JoinRecord, PeerState},
+    state::JoinRecord,
 };
 use axum::{Json, extract::State};
 use comity_client::types::{Consent, ConsentRequest, JoinState, PutGrant, StartJoin};
@@ -87,47 +88,26 @@ pub(super) async fn join(
     State(app): State<Arc<App>>,
     Body(request): Body<StartJoin>,
 ) -> Result<Json<JoinState>, Failure> {
-    check_join(&request)?;
-    match app.inner.peers() {
-        Some(peers) => Ok(Json(peers.join(&request).await?)),
-        None => blocking(&app, move |app| queue(app, &request).map(Json)).await,
-    }
-}
-
-fn check_join(request: &StartJoin) -> Result<(JoinRequest, PublicKey), Failure> {
     let node = lookup::key(&request.node)?;
     let encoded = bytes::decode(&request.request, "the join request")?;
-    let join = JoinRequest::decode(&encoded).map_err(Failure::invalid)?;
-    Ok((join, node))
-}
-
-fn queue(app: &App, request: &StartJoin) -> Result<JoinState, Failure> {
-    let (join, node) = check_join(request)?;
-    let encoded = bytes::decode(&request.request, "the join request")?;
+    let parsed = JoinRequest::decode(&encoded).map_err(Failure::invalid)?;
+    if let Some(peers) = app.inner.peers() {
+        return Ok(Json(peers.join(&request, &encoded).await?));
+    }
     let peer = peer_id(&node)?.to_string();
-    let record = JoinRecord {
-        community: join.community.to_string(),
-        member: join.member.to_string(),
-        peer: peer.clone(),
-        request: hex::encode(encoded),
-        state: "queued".to_owned(),
-        reason: Some("the node has no network at the moment".to_owned()),
-        attempts: 0,
-    };
-    app.take_part(join.community)?;
-    let kept = record.clone();
-    app.inner.state.change(|state| {
-        let known = state.peers.entry(peer).or_insert_with(PeerState::default);
-        for address in request.addresses.iter().rev() {
-            known.addresses.retain(|it| it != address);
-            known.addresses.insert(0, address.clone());
-        }
-        known.addresses.truncate(ADDRESSES_MAX);
-        let same = |it: &JoinRecord| it.community == kept.community && it.member == kept.member;
-        state.joins.retain(|it| !same(it));
-        state.joins.push(kept);
-    })?;
-    Ok(show(app, &record))
+    blocking(&app, move |app| {
+        let record = queue_join(&app.inner, &parsed, &encoded, &peer)?;
+        app.inner.state.change(|state| {
+            let known = &mut state.peers.entry(peer).or_default().addresses;
+            for address in request.addresses.iter().rev() {
+                known.retain(|it| it != address);
+                known.insert(0, address.clone());
+            }
+            known.truncate(ADDRESSES_MAX);
+        })?;
+        Ok(Json(show(app, &record)))
+    })
+    .await
 }
 
 /// The libp2p peer id of a node's key.
@@ -154,15 +134,10 @@ fn show(app: &App, record: &JoinRecord) -> JoinState {
         let authority = app.inner.ingest.ledger().authority(&community)?;
         Some(authority.members().contains_key(&member))
     };
-    let arrived = arrived().unwrap_or(false);
-    JoinState {
-        community: record.community.clone(),
-        member: record.member.clone(),
-        state: match arrived {
-            true => "member".to_owned(),
-            false => record.state.clone(),
-        },
-        reason: record.reason.clone().filter(|_| !arrived),
-        attempts: record.attempts,
+    let mut state = join_state(record);
+    if arrived().unwrap_or(false) {
+        state.state = "member".to_owned();
+        state.reason = None;
     }
+    state
 }

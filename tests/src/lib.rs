@@ -5,3 +5,4 @@
 )]
 
 pub mod community;
+pub mod nodes;

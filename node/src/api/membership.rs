@@ -6,14 +6,9 @@ use super::{
     extract::{Body, blocking},
     lookup,
 };
-use crate::{
-    peers::{join_state, queue_join},
-    random,
-    state::JoinRecord,
-};
+use crate::{peers::queue_join, random, state::JoinRecord};
 use axum::{Json, extract::State};
 use comity_client::types::{Consent, ConsentRequest, JoinState, PutGrant, StartJoin};
-use comity_net::PeerId;
 use comity_protocol::{
     access::{JoinRequest, NodeGrant},
     certificate::governance_space,
@@ -22,9 +17,6 @@ use comity_protocol::{
     record::consent_message,
 };
 use std::sync::Arc;
-
-/// Addresses kept per peer.
-const ADDRESSES_MAX: usize = 8;
 
 /// Consents to serving a member: the member's node link is void without. It binds nothing else, so
 /// the community need not be known yet.
@@ -88,34 +80,25 @@ pub(super) async fn join(
     State(app): State<Arc<App>>,
     Body(request): Body<StartJoin>,
 ) -> Result<Json<JoinState>, Failure> {
-    let node = lookup::key(&request.node)?;
-    let encoded = bytes::decode(&request.request, "the join request")?;
-    let parsed = JoinRequest::decode(&encoded).map_err(Failure::invalid)?;
+    let queued = app.clone();
+    let record = blocking(&app, move |_| queue(&queued, &request)).await?;
     if let Some(peers) = app.inner.peers() {
-        return Ok(Json(peers.join(&request, &encoded).await?));
+        peers.join_queued(&record).await;
     }
-    let peer = peer_id(&node)?.to_string();
-    blocking(&app, move |app| {
-        let record = queue_join(&app.inner, &parsed, &encoded, &peer)?;
-        app.inner.state.change(|state| {
-            let known = &mut state.peers.entry(peer).or_default().addresses;
-            for address in request.addresses.iter().rev() {
-                known.retain(|it| it != address);
-                known.insert(0, address.clone());
-            }
-            known.truncate(ADDRESSES_MAX);
-        })?;
-        Ok(Json(show(app, &record)))
-    })
-    .await
+    Ok(Json(show(&app, &record)))
 }
 
-/// The libp2p peer id of a node's key.
-pub(super) fn peer_id(node: &PublicKey) -> Result<PeerId, Failure> {
-    // Identity multihash of the protobuf form of an Ed25519 key.
-    let bytes = [&[0x00, 0x24, 0x08, 0x01, 0x12, 0x20], &node.as_bytes()[..]].concat();
-    PeerId::from_bytes(&bytes)
-        .map_err(|error| Failure::internal(format!("the key {node} has no peer id: {error}")))
+fn queue(app: &App, request: &StartJoin) -> Result<JoinRecord, Failure> {
+    let node = lookup::key(&request.node)?;
+    let encoded = bytes::decode(&request.request, "the join request")?;
+    let join = JoinRequest::decode(&encoded).map_err(Failure::invalid)?;
+    Ok(queue_join(
+        &app.inner,
+        &join,
+        &encoded,
+        &node,
+        &request.addresses,
+    )?)
 }
 
 pub(super) async fn joins(State(app): State<Arc<App>>) -> Result<Json<Vec<JoinState>>, Failure> {
@@ -134,10 +117,15 @@ fn show(app: &App, record: &JoinRecord) -> JoinState {
         let authority = app.inner.ingest.ledger().authority(&community)?;
         Some(authority.members().contains_key(&member))
     };
-    let mut state = join_state(record);
-    if arrived().unwrap_or(false) {
-        state.state = "member".to_owned();
-        state.reason = None;
+    let arrived = arrived().unwrap_or(false);
+    JoinState {
+        community: record.community.clone(),
+        member: record.member.clone(),
+        state: match arrived {
+            true => "member".to_owned(),
+            false => record.state.clone(),
+        },
+        reason: record.reason.clone().filter(|_| !arrived),
+        attempts: record.attempts,
     }
-    state
 }

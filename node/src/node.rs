@@ -21,6 +21,7 @@ use comity_protocol::{
 };
 use std::{
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -174,6 +175,7 @@ impl Node {
             Ok(inner) => Arc::new(inner?),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
+        api::watch(&inner);
         if options.network {
             let peers = Peers::start(&inner, &options.listen, options.gossip).await?;
             // Set once, here.
@@ -210,6 +212,12 @@ impl Node {
             socket: socket.clone(),
             source,
         })?;
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o600)).map_err(
+            |source| NodeError::Socket {
+                socket: socket.clone(),
+                source,
+            },
+        )?;
         info!(socket = %socket.display(), "serving");
         let mut stopping = self.inner.stopping.subscribe();
         let served = axum::serve(listener, self.router.clone())

@@ -14,10 +14,12 @@ mod receipts;
 mod session;
 
 use crate::{node::Inner, state::JoinRecord};
-use comity_client::types::{JoinState, PeerInfo, StartJoin};
+pub(crate) use address::peer_of;
+use comity_client::types::PeerInfo;
 use comity_net::{Config, Event, Events, Network, NodeSeed, PeerId, PeerStream, StreamProtocol};
 use comity_protocol::{
     access::{JoinAnswer, JoinRequest},
+    key::PublicKey,
     sync::{InFlight, Role},
 };
 use hello::Greeting;
@@ -209,7 +211,7 @@ impl Peers {
         let address = address::resolve(text).await.map_err(failed)?;
         let dialled = self.hub.network.dial(address.clone()).await;
         let peer = dialled.map_err(|error| failed(error.to_string()))?;
-        self.hub.remember(&peer, &[address.to_string()])?;
+        remember(&self.hub.shared.inner, &peer, &[address.to_string()])?;
         self.hub.call(peer).await;
         Ok(peer.to_string())
     }
@@ -229,23 +231,12 @@ impl Peers {
             .is_ok()
     }
 
-    /// Asks into a community; retried in the background until answered.
-    ///
-    /// # Errors
-    /// If the request cannot be read or remembered.
-    pub async fn join(&self, request: &StartJoin, encoded: &[u8]) -> Result<JoinState, PeersError> {
-        let bad = |why: String| PeersError::BadRequest(why);
-        let parsed = JoinRequest::decode(encoded).map_err(|error| bad(error.to_string()))?;
-        let node = request
-            .node
-            .parse()
-            .map_err(|_| bad("the inviting node has no key".into()))?;
-        let peer = address::peer_of(&node).ok_or_else(|| bad("its key is not usable".into()))?;
-        let record = queue_join(&self.hub.shared.inner, &parsed, encoded, &peer.to_string())?;
-        self.hub.remember(&peer, &request.addresses)?;
-        self.hub.call(peer).await;
+    /// Has a join that was just queued answered soon.
+    pub(crate) async fn join_queued(&self, record: &JoinRecord) {
+        if let Ok(peer) = record.peer.parse() {
+            self.hub.call(peer).await;
+        }
         self.hub.joins_changed.notify_one();
-        Ok(join_state(&record))
     }
 
     /// Known peers that are not connected, in words.
@@ -283,7 +274,7 @@ impl Peers {
     }
 }
 
-/// Remembers a join request so that it survives a restart.
+/// Remembers a join request so that it survives a restart, and takes part in the community.
 ///
 /// # Errors
 /// If the state cannot be written.
@@ -291,17 +282,21 @@ pub(crate) fn queue_join(
     inner: &Inner,
     request: &JoinRequest,
     encoded: &[u8],
-    peer: &str,
+    node: &PublicKey,
+    addresses: &[String],
 ) -> Result<JoinRecord, PeersError> {
+    let peer = address::peer_of(node)
+        .ok_or_else(|| PeersError::BadRequest(format!("{node} is no key of a node")))?;
     let record = JoinRecord {
         community: request.community.to_string(),
         member: request.member.to_string(),
-        peer: peer.to_owned(),
+        peer: peer.to_string(),
         request: hex::encode(encoded),
         state: "queued".into(),
         reason: None,
         attempts: 0,
     };
+    remember(inner, &peer, addresses)?;
     inner.state.change(|state| {
         state
             .communities
@@ -315,15 +310,17 @@ pub(crate) fn queue_join(
     Ok(record)
 }
 
-/// A join as the API shows it.
-pub(crate) fn join_state(record: &JoinRecord) -> JoinState {
-    JoinState {
-        community: record.community.clone(),
-        member: record.member.clone(),
-        state: record.state.clone(),
-        reason: record.reason.clone(),
-        attempts: record.attempts,
-    }
+/// Keeps addresses at which a peer was or should be reached, newest first.
+fn remember(inner: &Inner, peer: &PeerId, addresses: &[String]) -> Result<(), PeersError> {
+    inner.state.change(|state| {
+        let known = &mut state.peers.entry(peer.to_string()).or_default().addresses;
+        for address in addresses.iter().rev() {
+            known.retain(|it| it != address);
+            known.insert(0, address.clone());
+        }
+        known.truncate(ADDRESSES_PER_PEER);
+    })?;
+    Ok(())
 }
 
 impl Hub {
@@ -381,19 +378,6 @@ impl Hub {
             rtt_ms: rtt.and_then(|rtt| u64::try_from(rtt.as_millis()).ok()),
             clock_offset_ms: greeting.clock_offset_ms,
         }
-    }
-
-    /// Keeps addresses at which a peer was or should be reached, newest first.
-    fn remember(&self, peer: &PeerId, addresses: &[String]) -> Result<(), PeersError> {
-        self.inner().state.change(|state| {
-            let known = &mut state.peers.entry(peer.to_string()).or_default().addresses;
-            for address in addresses.iter().rev() {
-                known.retain(|it| it != address);
-                known.insert(0, address.clone());
-            }
-            known.truncate(ADDRESSES_PER_PEER);
-        })?;
-        Ok(())
     }
 
     async fn call_known_peers(&self) {

@@ -1,5 +1,5 @@
 //! What the protocol promises, seen from outside; one binary, so that it links once.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod derivation;
 mod identity;

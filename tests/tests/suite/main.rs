@@ -1,4 +1,4 @@
 //! What no single crate can show alone; one binary, so that it links once.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 mod tidy;

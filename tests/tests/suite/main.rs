@@ -1,4 +1,4 @@
-//! What no single crate can show alone; one binary, so that it links once.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! What whole nodes promise together, in one binary so that it links once.
+#![allow(clippy::unwrap_used)]
 
 mod tidy;

@@ -27,6 +27,7 @@ fn named_specs(text: &str) -> BTreeSet<String> {
         .map(|(at, _)| text[at..].split(|c| !is_path(c)).next().unwrap_or_default())
         .map(|path| path.trim_end_matches('.').to_owned())
         .filter(|path| path.ends_with(".md") || path.ends_with(".json"))
+        .filter(|path| !path.contains("NNNN"))
         .collect()
 }
 
@@ -81,6 +82,28 @@ fn links_between_documents_lead_somewhere() {
         }
     }
     assert_none("links to nothing:", &found);
+}
+
+#[test]
+fn every_path_in_the_tour_exists() {
+    let root = root();
+    let mut found = Vec::new();
+    let mut checked = 0;
+    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+        for quoted in read(document).split('`').skip(1).step_by(2) {
+            let folder = quoted.split('/').next().unwrap_or_default();
+            let ours = ["protocol", "node", "cli", "tests", "specs", ".ci"].contains(&folder);
+            let plain = !quoted.contains(char::is_whitespace) && !quoted.contains("NNNN");
+            if ours && plain {
+                checked += 1;
+                if !root.join(quoted).exists() {
+                    found.push(format!("{document}: {quoted}"));
+                }
+            }
+        }
+    }
+    assert!(checked > 30, "only {checked} paths were found");
+    assert_none("named but missing:", &found);
 }
 
 #[test]

@@ -389,7 +389,7 @@ fn read_admission(r: &mut Reader<'_>) -> Result<Admission, BodyError> {
 }
 
 fn read_device_link(r: &mut Reader<'_>) -> Result<DeviceLink, BodyError> {
-    r.array_of(2)?;
+    r.array_of(3)?;
     Ok(DeviceLink {
         device: read_key(r)?,
         slot: r.uint_max(DEVICE_SLOT_MAX)?,

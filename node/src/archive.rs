@@ -93,7 +93,8 @@ impl Archive {
         Ok(value.and_then(|bytes| Some(EntryId::from_bytes(bytes.try_into().ok()?))))
     }
 
-    fn entry(&self, stored: StoredEntry) -> Result<Entry, ArchiveError> {
+    /// The entry that these stored parts make.
+    pub(crate) fn entry(&self, stored: StoredEntry) -> Result<Entry, ArchiveError> {
         let id = stored.id;
         let damaged = |source| ArchiveError::Damaged { id, source };
         let signature = Signature::from_bytes(stored.signature);

@@ -9,7 +9,7 @@ use crate::{
     ledger::{Applied, Ledger},
     library::Library,
     pending::{Pending, Source, Waits},
-    store::{Committed, StoreError},
+    store::StoreError,
 };
 use comity_protocol::{
     authority::{Authority, Unauthorized},
@@ -26,7 +26,7 @@ use std::{
     thread,
 };
 use thiserror::Error;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tracing::{debug, warn};
 
 /// Entries made durable at once.
@@ -91,13 +91,17 @@ pub struct Ingest {
     ledger: RwLock<Ledger>,
     writer: Mutex<Pending>,
     announcements: broadcast::Sender<Arc<Inserted>>,
+    applied: watch::Sender<u64>,
 }
 
 impl Ingest {
     /// The way into an archive.
     pub fn new(archive: Archive, library: Arc<Library>, ledger: Ledger) -> Self {
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS);
+        let newest = ledger.spaces().values().map(|it| it.trie.last_local());
+        let applied = watch::Sender::new(newest.max().unwrap_or_default());
         Self {
+            applied,
             archive,
             library,
             ledger: RwLock::new(ledger),
@@ -114,6 +118,11 @@ impl Ingest {
     /// What takes effect from now on.
     pub fn announcements(&self) -> broadcast::Receiver<Arc<Inserted>> {
         self.announcements.subscribe()
+    }
+
+    /// The newest position of the record whose entry, with all before it, is in effect.
+    pub fn applied(&self) -> watch::Receiver<u64> {
+        self.applied.subscribe()
     }
 
     /// How many entries wait for others, and for authority.
@@ -220,9 +229,7 @@ impl Ingest {
         let mut communities: HashSet<CommunityId> = HashSet::new();
         let mut announcements: Vec<Inserted> = Vec::new();
         for (it, committed) in accepted.into_iter().zip(committed) {
-            let (Committed::Added(position)
-            | Committed::AlreadyPresent(position)
-            | Committed::Restored(position)) = committed;
+            let position = committed.position();
             let local = position.to_u64();
             let entry_key = it.entry.key();
             let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);
@@ -242,6 +249,12 @@ impl Ingest {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .apply(&applied);
+        let newest = applied.iter().map(|it| it.local).max().unwrap_or_default();
+        self.applied.send_if_modified(|known| {
+            let newer = newest > *known;
+            *known = newest.max(*known);
+            newer
+        });
         for inserted in announcements {
             // No listener is no error.
             let _ = self.announcements.send(Arc::new(inserted));

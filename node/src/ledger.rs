@@ -13,7 +13,10 @@ use comity_protocol::{
     id::{CommunityId, EntryId, GovernanceDigest, SpaceId},
     sync::{AuthorTag, Key, Trie},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tracing::warn;
 
 const SCAN_PAGE: usize = 4096;
@@ -117,6 +120,26 @@ impl Ledger {
         }
     }
 
+    /// Takes entries out of their sets that the record has lost, so that sync fetches them again.
+    pub(crate) fn forget(&mut self, lost: &[EntryId]) {
+        if lost.is_empty() {
+            return;
+        }
+        let lost: BTreeSet<&EntryId> = lost.iter().collect();
+        for space in self.spaces.values_mut() {
+            let gone: Vec<Key> = space
+                .trie
+                .keys()
+                .map(|(key, _)| key)
+                .filter(|key| lost.contains(&key.id))
+                .collect();
+            for key in gone {
+                space.trie.remove(&key);
+            }
+            space.trie.rehash();
+        }
+    }
+
     /// The communities, by id.
     pub fn communities(&self) -> &BTreeMap<CommunityId, Community> {
         &self.communities
@@ -160,8 +183,7 @@ impl Ledger {
                     .push(it.entry.clone());
             }
         }
-        let touched: std::collections::BTreeSet<SpaceId> =
-            applied.iter().map(|it| it.space).collect();
+        let touched: BTreeSet<SpaceId> = applied.iter().map(|it| it.space).collect();
         for space in touched {
             if let Some(space) = self.spaces.get_mut(&space) {
                 space.trie.rehash();

@@ -7,13 +7,18 @@
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod api;
 pub mod archive;
+pub mod authors;
 pub mod home;
 pub mod ingest;
 pub mod ledger;
 pub mod library;
+pub mod node;
+pub mod peers;
 pub mod pending;
 pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
+pub mod views;

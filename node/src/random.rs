@@ -4,22 +4,22 @@ use rand_core::UnwrapErr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The system's random generator. It fails only where the system itself is broken.
-pub type SystemRng = UnwrapErr<getrandom::SysRng>;
+pub(crate) type SystemRng = UnwrapErr<getrandom::SysRng>;
 
 /// The system's random generator.
-pub fn rng() -> SystemRng {
+pub(crate) fn rng() -> SystemRng {
     UnwrapErr(getrandom::SysRng)
 }
 
 /// Fresh random bytes.
-pub fn bytes<const N: usize>() -> [u8; N] {
+pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system's random generator works");
     bytes
 }
 
 /// The system's clock, milliseconds since the Unix epoch; 0 before it.
-pub fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -92,6 +92,11 @@ pub trait Store: Send + Sync {
     /// Reads and checks everything that is durable now.
     fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, StoreError>;
 
+    /// Gives up the damaged ranges that were found since opening, so that [`Store::verify`] is
+    /// clean again; returns how many. A commit of a damaged id does so for that id by itself: this
+    /// is for damage that names no entry, once peers have sent what was missing.
+    fn discard_damage(&self) -> Result<usize, StoreError>;
+
     fn stats(&self) -> Result<Stats, StoreError>;
 
     /// Copies the record as of now to `to`, an empty or new folder that opens as a store. Commits

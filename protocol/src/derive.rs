@@ -195,6 +195,9 @@ pub struct Progress {
 
 /// A document as its contributions make it. Equal sets of contributions give equal outcomes, heads
 /// and views, whatever the order and the batches.
+///
+/// After an erasure, or when authority changed what is effective, build it anew from what counts
+/// now: an erased contribution comes with [`Words::Erased`], and nothing moves.
 #[derive(Debug)]
 pub struct DerivedDocument {
     document: DocumentId,

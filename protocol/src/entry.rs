@@ -368,6 +368,39 @@ impl Entry {
         }
     }
 
+    /// Where an entry claims to stand, read without checking anything that costs: for telling
+    /// whether it was asked for. None if even that cannot be read.
+    pub fn peek(bytes: &[u8]) -> Option<(Option<SpaceId>, EntryKey)> {
+        let mut reader = Reader::new(bytes);
+        let fields = reader.array(8).ok()?;
+        let tag = reader.uint().ok()?;
+        if tag == TAG_CERTIFICATE {
+            let Self::Certificate(certificate) = Self::decode(bytes).ok()? else {
+                return None;
+            };
+            let entry = Self::Certificate(certificate);
+            return Some((None, entry.key()));
+        }
+        let header = reader.bytes(HEADER_MAX_BYTES).ok()?;
+        let (space, author, seq, id) = match (tag, fields) {
+            (TAG_CONTRIBUTION, 5) => {
+                let it = Header::decode_own_record(header).ok()?;
+                (
+                    it.space,
+                    it.author,
+                    it.link.seq,
+                    contribution::id_of(header),
+                )
+            }
+            (TAG_RECORD, 4) => {
+                let it = RecordHeader::decode_own_record(header).ok()?;
+                (it.space, it.author, it.link.seq, record::id_of(header))
+            }
+            _ => return None,
+        };
+        Some((Some(space), EntryKey { author, seq, id }))
+    }
+
     /// The canonical encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();

@@ -10,7 +10,7 @@ use crate::{
     codec::{CodecError, Reader, Writer},
     contribution::{ChainLink, Context, HEADER_VERSION, HeaderError},
     id::{EntryId, GovernanceDigest, ID_BYTES, SpaceId, digest, domain},
-    key::{PublicKey, SecretKey},
+    key::{KeyError, PublicKey, SecretKey},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES, TIME_MAX_MS},
 };
 
@@ -66,6 +66,22 @@ impl RecordHeader {
     /// # Errors
     /// [`HeaderError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
+        Self::decode_with(bytes, PublicKey::from_bytes)
+    }
+
+    /// Reads a record header without the costly check of its signer's key. Only for a node's own
+    /// record, or where nothing rests on the key.
+    ///
+    /// # Errors
+    /// As [`RecordHeader::decode`].
+    pub fn decode_own_record(bytes: &[u8]) -> Result<Self, HeaderError> {
+        Self::decode_with(bytes, |bytes| Ok(PublicKey::from_own_record(bytes)))
+    }
+
+    fn decode_with(
+        bytes: &[u8],
+        key: fn([u8; 32]) -> Result<PublicKey, KeyError>,
+    ) -> Result<Self, HeaderError> {
         if bytes.len() > HEADER_MAX_BYTES {
             return Err(HeaderError::TooLarge(bytes.len()));
         }
@@ -85,7 +101,7 @@ impl RecordHeader {
         }
         let record_type = reader.uint()?;
         let space = SpaceId::from_bytes(reader.fixed()?);
-        let author = PublicKey::from_bytes(reader.fixed()?)?;
+        let author = key(reader.fixed()?)?;
         let link = ChainLink::read(&mut reader)?;
         let governance = GovernanceDigest::from_bytes(reader.fixed()?);
         let time_ms = reader.uint_max(TIME_MAX_MS)?;

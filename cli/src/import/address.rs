@@ -104,8 +104,7 @@ fn local_part(before: &str, may_be_spaced: bool) -> Option<usize> {
         before
     };
     let spaces = before.len() - trimmed.len();
-    if trimmed.ends_with('"') {
-        let inner = &trimmed[..trimmed.len() - 1];
+    if let Some(inner) = trimmed.strip_suffix('"') {
         let open = inner
             .char_indices()
             .rev()

@@ -4,6 +4,7 @@
 //! the stack, and one pass, so no nesting takes quadratic time. What comes out holds no raw HTML
 //! and no link that could run code; what cannot be shown is named in [`Converted::lost`].
 
+mod element;
 mod link;
 mod writer;
 
@@ -87,7 +88,7 @@ impl<F: Fn(&str) -> String> Sink<F> {
             }
             return TokenSinkResult::Continue;
         }
-        if !writer::matters(name) && unseen(name).is_none() {
+        if !element::matters(name) && unseen(name).is_none() {
             return TokenSinkResult::Continue;
         }
         let text = std::mem::take(&mut state.text);

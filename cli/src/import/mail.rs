@@ -17,6 +17,7 @@ use super::{
     AddressSalt, BODY_MAX_BYTES, Form, ImportError, Item, ItemKind, Origin, OriginRef, Reader,
     Report, TITLE_MAX_CHARS,
     address::{Spelling, mask},
+    plain::{Edge, escape_inline},
     text,
 };
 use header::Headers;
@@ -116,53 +117,41 @@ impl MailReader {
         let place = &self.located[placed.message];
         let raw = self.sources.read(place, self.options.message_max_bytes)?;
         let headers = Headers::parse(&raw, place.spelling);
-        let id = message_id(&headers, &raw, &self.options);
+        let id = public_id(
+            message_id(&headers, &raw, &self.options),
+            &headers,
+            &self.options,
+        );
         let mut notes = headers.notes();
         let (time, guessed) = date::of_message(&headers, place.from_line.as_deref());
         notes.extend(guessed);
-        let reference = |id: &str| OriginRef {
-            system: SYSTEM.into(),
-            id: id.to_owned(),
-        };
         let subject = header::strip_reply_prefixes(&headers.subject);
-        let visible = |text: &str| self.options.visible(text, place.spelling);
+        let shown = self.options.visible(&subject, place.spelling);
+        let shown = text::one_line(&shown, TITLE_MAX_CHARS);
 
         let parent = placed.ancestors(&self.given).next();
         let root = parent.map_or(placed.message, |parent| parent.1.root);
         let mut heading = String::new();
         let kind = match parent {
             Some((_, parent)) => {
-                let root_given = self.given[root].as_ref();
-                let root_id = root_given.map_or(&parent.id, |root| &root.id);
-                let other_subject = root_given.is_some_and(|root| root.subject != subject);
-                if other_subject && !subject.is_empty() {
-                    let line = text::one_line(&visible(&subject), TITLE_MAX_CHARS);
-                    heading = format!(
-                        "**Subject: {}**\n\n",
-                        super::plain::escape_inline(&line, super::plain::Edge::Unknown)
-                    );
+                let topic = self.given[root].as_ref().unwrap_or(parent);
+                if topic.subject != subject && !shown.is_empty() {
+                    heading = format!("**Subject: {}**\n\n", escape_inline(&shown, Edge::Unknown));
                 }
-                ItemKind::Reply {
-                    parent: reference(&parent.id),
-                    root: reference(root_id),
-                }
+                let (parent, root) = (reference(&parent.id), reference(&topic.id));
+                ItemKind::Reply { parent, root }
             }
             None => {
                 if headers.is_reply() {
-                    notes.push(
-                        "The message that this one answers is not among the imported ones.".into(),
-                    );
+                    notes.push(NOT_IMPORTED.into());
                 }
-                let title = text::one_line(&visible(&subject), TITLE_MAX_CHARS);
-                let title = if title.is_empty() {
+                let title = if shown.is_empty() {
                     "(no subject)".to_owned()
                 } else {
-                    title
+                    shown
                 };
-                ItemKind::Topic {
-                    form: Form::Discussion,
-                    title,
-                }
+                let form = Form::Discussion;
+                ItemKind::Topic { form, title }
             }
         };
         if let Some(how) = placed.how {
@@ -218,6 +207,16 @@ impl Reader for MailReader {
     }
 }
 
+const NOT_IMPORTED: &str = "The message that this one answers is not among the imported ones.";
+
+fn reference(id: &str) -> OriginRef {
+    let system = SYSTEM.to_owned();
+    OriginRef {
+        system,
+        id: id.to_owned(),
+    }
+}
+
 fn read_node(raw: &[u8], place: &Located, options: &MailOptions) -> Result<Node, String> {
     let headers = Headers::parse(raw, place.spelling);
     headers.check()?;
@@ -228,32 +227,33 @@ fn read_node(raw: &[u8], place: &Located, options: &MailOptions) -> Result<Node,
         is_reply: headers.has_reply_prefix(),
         subject,
         time_ms: date::of_message(&headers, place.from_line.as_deref()).0,
+        sender: headers.sender_key(),
     })
 }
 
+/// The id by which other messages refer to this one, or one made of its content.
 fn message_id(headers: &Headers, raw: &[u8], options: &MailOptions) -> String {
-    match headers.message_id() {
-        Some(id)
-            if !options.keep_addresses
-                && headers
-                    .address()
-                    .is_some_and(|a| a.eq_ignore_ascii_case(&id)) =>
-        {
-            format!("hidden:{}", options.salt.author_id(&id))
-        }
-        Some(id) => id,
-        None => {
-            let body = String::from_utf8_lossy(headers.body(raw));
-            let address = headers.address().unwrap_or_default();
-            let date = headers.first("date").unwrap_or_default();
-            format!(
-                "content:{}",
-                options
-                    .salt
-                    .content_id(&[&address, &date, &headers.subject, body.trim()])
-            )
-        }
+    headers.message_id().unwrap_or_else(|| {
+        let body = String::from_utf8_lossy(headers.body(raw));
+        let address = headers.address().unwrap_or_default();
+        let date = headers.first("date").unwrap_or_default();
+        let parts = [address.as_str(), &date, &headers.subject, body.trim()];
+        format!("content:{}", options.salt.content_id(&parts))
+    })
+}
+
+/// The id that an item carries. Some programs put the sender's address into the Message-ID; such an
+/// id is replaced by a keyed digest of it.
+fn public_id(id: String, headers: &Headers, options: &MailOptions) -> String {
+    let holds_address = id.contains("git-send-email-")
+        || id.contains(".git.")
+        || headers
+            .address()
+            .is_some_and(|address| id.to_lowercase().contains(&address));
+    if holds_address && !options.keep_addresses {
+        return format!("hidden:{}", options.salt.content_id(&[&id]));
     }
+    id
 }
 
 #[cfg(test)]

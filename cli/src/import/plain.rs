@@ -307,7 +307,11 @@ fn must_escape(chars: &[char], at: usize, edge: Edge) -> bool {
             !(blank(previous) && blank(next))
         }
         '_' => !run_is_harmless(chars, at, open),
-        '<' => next_is(&|c| c.is_alphabetic() || matches!(c, '/' | '!' | '?')),
+        // The last case is an address, which links without any scheme.
+        '<' => {
+            next_is(&|c| c.is_alphabetic() || matches!(c, '/' | '!' | '?'))
+                || next_is(&|c| c.is_ascii_graphic()) && (open || chars[at..].contains(&'@'))
+        }
         '[' => edge == Edge::InLink || next_is(&|c| matches!(c, '^' | ' ' | 'x' | 'X' | '[')),
         ']' => edge == Edge::InLink || next_is(&|c| matches!(c, '(' | '[' | ':')),
         '&' => {

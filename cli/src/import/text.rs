@@ -101,7 +101,13 @@ pub(super) fn finish_body(
     notes: &mut Vec<String>,
 ) -> String {
     let whole = markdown.len();
-    let cut = cut_at_line(&mut markdown, max_bytes.saturating_sub(FOOTER_ROOM_BYTES));
+    // A finished body that is read again must come out the same, so without footers it may be full.
+    let room = if footers.is_empty() && whole <= max_bytes {
+        0
+    } else {
+        FOOTER_ROOM_BYTES
+    };
+    let cut = cut_at_line(&mut markdown, max_bytes.saturating_sub(room));
     markdown.truncate(markdown.trim_end().len());
     if cut {
         if let Some(fence) = open_fence(&markdown) {

@@ -328,6 +328,8 @@ fn who_waits_for_the_lock_gets_it_and_sees_what_was_signed() {
     let (locked, is_locked) = std::sync::mpsc::sync_channel(0);
     let (release, may_release) = std::sync::mpsc::sync_channel(0);
     std::thread::scope(|scope| {
+        // Dropped if this closure panics, so that a failure ends the other thread too.
+        let release = release;
         scope.spawn(move || {
             let mut session = one.begin_signing(Duration::ZERO).unwrap();
             locked.send(()).unwrap();

@@ -28,7 +28,7 @@ fn fixed<const N: usize>(value: &Value, field: &str) -> [u8; N] {
     bytes(value, field).try_into().unwrap()
 }
 
-fn cases<'a>(value: &'a Value, count: usize) -> impl Iterator<Item = &'a Value> {
+fn cases(value: &Value, count: usize) -> impl Iterator<Item = &Value> {
     let cases = value.as_array().unwrap();
     assert_eq!(cases.len(), count);
     cases.iter()

@@ -291,3 +291,83 @@ fn gossip_bytes(event: &Event) -> usize {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::GossipId;
+
+    fn gossip(source: PeerId, bytes: usize) -> Event {
+        let (topic, data, id) = ("t".to_owned(), vec![0; bytes], GossipId([0; 32]));
+        Event::Gossip {
+            source,
+            topic,
+            data,
+            id,
+        }
+    }
+
+    fn limits() -> Limits {
+        Limits {
+            max_queued_gossip: 4,
+            max_queued_gossip_bytes: 100,
+            ..Limits::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_whole_queue_is_bounded_and_so_is_each_peers_share() {
+        let (sender, mut events) = queue(limits());
+        let pushed: Vec<bool> = [1, 1, 1, 2, 2, 3]
+            .into_iter()
+            .scan(
+                [PeerId::random(), PeerId::random(), PeerId::random()],
+                |peers, number| Some(sender.push(gossip(peers[number - 1], 1))),
+            )
+            .collect();
+        assert_eq!(pushed, [true, true, false, true, true, false]);
+        match events.recv().await {
+            Some(Event::Backpressure {
+                what: Dropped::Gossip,
+                dropped: 2,
+            }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(events.recv().await, Some(Event::Gossip { .. })));
+        assert!(
+            sender.push(gossip(PeerId::random(), 1)),
+            "taking one makes room for one"
+        );
+    }
+
+    #[test]
+    fn the_bytes_of_gossip_are_bounded_too() {
+        let (sender, _events) = queue(limits());
+        assert!(sender.push(gossip(PeerId::random(), 60)));
+        assert!(!sender.push(gossip(PeerId::random(), 41)));
+        assert!(sender.push(gossip(PeerId::random(), 40)));
+    }
+
+    #[tokio::test]
+    async fn a_purge_takes_what_one_peer_sent_and_keeps_its_end() {
+        let (sender, mut events) = queue(limits());
+        let (bad, good) = (PeerId::random(), PeerId::random());
+        let reason = crate::event::DisconnectReason::Blocked;
+        assert!(sender.push(gossip(bad, 1)));
+        assert!(sender.push(gossip(good, 1)));
+        assert!(sender.push(Event::Disconnected { peer: bad, reason }));
+        sender.purge(&bad);
+        match events.recv().await {
+            Some(Event::Gossip { source, .. }) => assert_eq!(source, good),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(
+            events.recv().await,
+            Some(Event::Disconnected { .. })
+        ));
+        assert!(
+            sender.push(gossip(bad, 1)) && sender.push(gossip(bad, 1)),
+            "its share is free"
+        );
+    }
+}

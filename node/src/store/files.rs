@@ -29,7 +29,7 @@ pub trait File: Send + Sync {
     /// Reads until the buffer is full or the file ends; returns the bytes read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
-    fn len(&self) -> io::Result<u64>;
+    fn size(&self) -> io::Result<u64>;
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// `fdatasync`: after success all bytes written before, and the length, are durable.
     ///
@@ -120,7 +120,7 @@ impl File for RealFile {
         self.0.write_all_at(bytes, offset)
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 

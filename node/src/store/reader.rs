@@ -199,6 +199,10 @@ impl Store for RecordStore {
         verify::verify(self.shared(), &self.reader, progress)
     }
 
+    fn discard_damage(&self) -> Result<usize, StoreError> {
+        self.reader.ask(|reply| Command::DiscardDamage { reply })
+    }
+
     fn stats(&self) -> Result<Stats, StoreError> {
         let shared = self.shared();
         let readable = shared.record.readable()?;

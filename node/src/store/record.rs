@@ -18,11 +18,12 @@ use super::{
     sync::{read, write},
 };
 use std::{
+    cmp::Ordering,
     collections::BTreeMap,
     io,
     sync::{
         Arc, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{self, AtomicU64},
     },
 };
 
@@ -77,11 +78,11 @@ pub(crate) struct RawFrame {
 
 impl Record {
     pub(crate) fn tail(&self) -> Position {
-        Position::from_u64(self.tail.load(Ordering::Acquire))
+        Position::from_u64(self.tail.load(atomic::Ordering::Acquire))
     }
 
     pub(crate) fn set_tail(&self, tail: Position) {
-        self.tail.store(tail.to_u64(), Ordering::Release);
+        self.tail.store(tail.to_u64(), atomic::Ordering::Release);
     }
 
     pub(crate) fn segment(&self, number: u32) -> Option<Arc<Segment>> {
@@ -90,21 +91,31 @@ impl Record {
 
     /// The segments up to the tail, each with the end of what may be read.
     pub(crate) fn readable(&self) -> Result<Vec<(Arc<Segment>, u64)>, StoreError> {
+        let numbers: Vec<u32> = read(&self.segments).keys().copied().collect();
+        let segments = numbers
+            .into_iter()
+            .map(|number| self.readable_segment(number));
+        segments.filter_map(Result::transpose).collect()
+    }
+
+    /// One segment with the end of what may be read; `None` if there is none up to the tail.
+    pub(crate) fn readable_segment(
+        &self,
+        number: u32,
+    ) -> Result<Option<(Arc<Segment>, u64)>, StoreError> {
         let tail = self.tail();
-        let segments: Vec<_> = read(&self.segments).values().cloned().collect();
-        let mut readable = Vec::new();
-        for segment in segments {
-            let end = match segment.number.cmp(&tail.segment()) {
-                std::cmp::Ordering::Less => segment
-                    .file
-                    .len()
-                    .map_err(StoreError::io("read the length of a segment"))?,
-                std::cmp::Ordering::Equal => u64::from(tail.offset()),
-                std::cmp::Ordering::Greater => continue,
-            };
-            readable.push((segment, end));
-        }
-        Ok(readable)
+        let Some(segment) = self.segment(number) else {
+            return Ok(None);
+        };
+        let end = match number.cmp(&tail.segment()) {
+            Ordering::Less => segment
+                .file
+                .size()
+                .map_err(StoreError::io("read the length of a segment"))?,
+            Ordering::Equal => u64::from(tail.offset()),
+            Ordering::Greater => return Ok(None),
+        };
+        Ok(Some((segment, end)))
     }
 
     /// Reads the frame at a position, without checking its structural part.

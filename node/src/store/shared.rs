@@ -3,6 +3,7 @@
 use super::{
     entry::{EntryRef, Position},
     error::StoreError,
+    frame::PREFIX_BYTES,
     index::{Index, Tree, Watermark},
     open::IndexPlace,
     projection::{IndexBatch, IndexReader, Projection},
@@ -23,8 +24,15 @@ use std::{
 };
 use tokio::sync::watch;
 
+const FILLER_MIN_BYTES: u32 = PREFIX_BYTES as u32;
 /// How often a replay says where it is and moves the watermark, in entries.
 const REPLAY_STEP: u64 = 2_000;
+
+/// Bytes of the record that nothing refers to any more.
+pub(crate) struct Obsolete {
+    pub(crate) position: Position,
+    pub(crate) len: u32,
+}
 
 pub(crate) struct Shared {
     pub(crate) record: Arc<Record>,
@@ -61,6 +69,21 @@ impl Shared {
             .range(..=position)
             .next_back()
             .is_some_and(|(_, damage)| damage.kind == DamageKind::Frame && position < damage.end)
+    }
+
+    /// The range at this position, if nothing can be read there now either.
+    pub(crate) fn damaged_range(&self, position: Position) -> Option<Obsolete> {
+        let (segment, end) = self.record.readable_segment(position.segment()).ok()??;
+        let mut scan = segment.scan(position.offset(), end);
+        match scan.next() {
+            Ok(Some(Found::Damaged { start, end, .. })) if end - start >= FILLER_MIN_BYTES => {
+                Some(Obsolete {
+                    position: Position::new(segment.number, start),
+                    len: end - start,
+                })
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn identity(&self) -> [u8; 8] {

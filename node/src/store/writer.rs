@@ -12,9 +12,9 @@ use super::{
     open::IndexPlace,
     projection::IndexReader,
     record::{append::Appender, patch::Patcher, session::Session},
-    report::{Progress, StoreState},
+    report::{Damage, DamageKind, Progress, StoreState},
     scan::Found,
-    shared::Shared,
+    shared::{Obsolete, Shared},
     sync::lock,
 };
 use comity_protocol::id::EntryId;
@@ -48,6 +48,9 @@ pub(crate) enum Command {
         seen: Option<u64>,
         reply: Reply<()>,
     },
+    DiscardDamage {
+        reply: Reply<usize>,
+    },
     Resume {
         reply: Reply<()>,
     },
@@ -71,12 +74,6 @@ enum Plan {
         frame: usize,
         replaces: bool,
     },
-}
-
-/// Bytes that a new copy of the same entry makes useless.
-struct Obsolete {
-    position: Position,
-    len: u32,
 }
 
 enum Existing {
@@ -109,6 +106,10 @@ impl Writer {
                 }
                 Command::Reindex { seen, reply } => {
                     let outcome = self.reindex(seen);
+                    let _ = reply.send(outcome);
+                }
+                Command::DiscardDamage { reply } => {
+                    let outcome = self.discard_damage();
                     let _ = reply.send(outcome);
                 }
                 Command::Resume { reply } => {
@@ -240,18 +241,12 @@ impl Writer {
     /// What the record has of this id, compared with what is offered.
     fn existing(&self, offered: &Prepared) -> Result<Existing, StoreError> {
         let Some(position) = self.shared.index.position_of(&offered.id)? else {
-            return Ok(Existing::None);
+            return Ok(self
+                .damaged_copy(&offered.id)
+                .map_or(Existing::None, Existing::Replace));
         };
-        let record = &self.shared.record;
-        let Some(segment) = record.segment(position.segment()) else {
+        let Some((segment, end)) = self.shared.record.readable_segment(position.segment())? else {
             return Ok(Existing::None);
-        };
-        let end = match position.segment() == record.tail().segment() {
-            true => u64::from(record.tail().offset()),
-            false => segment
-                .file
-                .len()
-                .map_err(StoreError::io("read a segment's length"))?,
         };
         let mut scan = segment.scan(position.offset(), end);
         let found = scan
@@ -280,6 +275,16 @@ impl Writer {
         }
         let len = (scan.at() - u64::from(position.offset())) as u32;
         Ok(Existing::Replace(Obsolete { position, len }))
+    }
+
+    /// With an index built after the damage, only the bytes themselves may still tell the id.
+    fn damaged_copy(&self, id: &EntryId) -> Option<Obsolete> {
+        let damage = lock(&self.shared.damage);
+        let here = |damage: &&Damage| damage.kind == DamageKind::Frame && damage.id == Some(*id);
+        damage
+            .values()
+            .find(here)
+            .and_then(|damage| self.shared.damaged_range(damage.start))
     }
 
     /// Makes durable entries visible. From here on a failure cannot undo the commit.
@@ -313,6 +318,25 @@ impl Writer {
             }
             Err(error) => self.turn_read_only(&error),
         }
+    }
+
+    /// Gives up what cannot be read, so that it is not reported for ever.
+    fn discard_damage(&mut self) -> Result<usize, StoreError> {
+        self.writable()?;
+        let starts: Vec<Position> = lock(&self.shared.damage)
+            .values()
+            .filter(|damage| damage.kind == DamageKind::Frame)
+            .map(|damage| damage.start)
+            .collect();
+        let mut discarded = 0;
+        for start in starts {
+            if let Some(range) = self.shared.damaged_range(start) {
+                self.discard(&range);
+                self.writable()?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
     }
 
     fn erase(&mut self, id: &EntryId) -> Result<Erasure, StoreError> {

@@ -1,5 +1,7 @@
 //! Tests of the store: one conformance suite for all engines, then what only files can suffer.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
 mod common;
 mod conformance;
 mod crash;

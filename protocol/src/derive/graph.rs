@@ -332,3 +332,45 @@ impl Graph {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::SecretKey;
+
+    fn graph(parents: &[&[Index]]) -> Graph {
+        let author = SecretKey::from_seed(&[1; 32]).public();
+        let mut graph = Graph::default();
+        for (index, parents) in parents.iter().enumerate() {
+            let deps: Vec<EntryId> = parents.iter().map(|dep| graph.nodes[*dep].id).collect();
+            graph.add(EntryId::from_bytes([index as u8; 32]), &deps, author);
+            let parents = graph.changed_frontier(index);
+            graph.change(index, parents, Cost { ops: 1, words: 0 });
+        }
+        graph
+    }
+
+    #[test]
+    fn a_frontier_holds_no_ancestor_of_its_own() {
+        // 0 ← 1 ← 3 ← 4 and 0 ← 2 ← 4.
+        let mut graph = graph(&[&[], &[0], &[0], &[1], &[2, 3]]);
+        assert_eq!(graph.frontier_of(&[0, 1, 3]), [3]);
+        assert_eq!(graph.frontier_of(&[1, 2]), [1, 2]);
+        assert_eq!(graph.frontier_of(&[2, 4]), [4]);
+        assert_eq!(graph.changed_heads(), [4]);
+        assert_eq!(graph.past(&[3]), [0, 1, 3]);
+    }
+
+    #[test]
+    fn void_contributions_stand_for_what_is_before_them() {
+        let mut graph = graph(&[&[], &[0]]);
+        let author = graph.nodes[0].author;
+        let id = EntryId::from_bytes([9; 32]);
+        let void = graph.add(id, &[graph.nodes[1].id, graph.nodes[0].id], author);
+        let parents = graph.changed_frontier(void);
+        graph.settle(void, Outcome::Unchanged, parents);
+        assert_eq!(graph.frontier_of(&[void]), [1]);
+        assert_eq!(graph.heads(), [id]);
+        assert_eq!(graph.changed_heads(), [1]);
+    }
+}

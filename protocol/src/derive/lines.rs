@@ -19,6 +19,13 @@ const LINES_MAX: usize = 8;
 /// Documents kept when nothing waits: the branch that grows while another is main.
 const LINES_IDLE_MAX: usize = 1;
 
+/// Earlier states of the main line that are kept once a document has seen concurrency: a branch
+/// that arrives late starts from one of them. The first is at most this many changes behind …
+const ANCHOR_GAP: usize = 32;
+/// … each further one this many times as far, and there are this many.
+const ANCHOR_FACTOR: usize = 8;
+const ANCHORS: usize = 3;
+
 /// A document at some heads.
 #[derive(Debug, Clone)]
 struct Line {
@@ -68,6 +75,9 @@ pub(super) struct Base(Option<Line>);
 pub(super) struct Lines {
     main: Option<Line>,
     beside: Vec<Line>,
+    /// Earlier states of the main line, newest first.
+    anchors: Vec<Line>,
+    has_branches: bool,
     /// Changes that the main line lacks.
     apart: Vec<Index>,
 }
@@ -97,8 +107,10 @@ impl Lines {
                 let copy = main.clone();
                 self.keep(graph, copy);
             }
+            self.anchor(graph);
             return Ok(Base(None));
         }
+        self.has_branches = true;
         if let Some(at) = self.beside.iter().position(|line| line.tip == parents) {
             let line = self.beside.remove(at);
             if again {
@@ -120,12 +132,14 @@ impl Lines {
         parents: &[Index],
         work: &mut u64,
     ) -> Result<Line, DeriveError> {
+        self.export(graph);
         let past = graph.past(parents);
         let usable = |line: &&Line| line.tip.iter().all(|tip| past.binary_search(tip).is_ok());
         let nearest = self
             .main
             .iter()
             .chain(&self.beside)
+            .chain(&self.anchors)
             .filter(usable)
             .max_by_key(|line| line.size);
         let mut line = match nearest {
@@ -142,13 +156,6 @@ impl Lines {
             .into_iter()
             .filter(|index| held.binary_search(index).is_err())
             .collect();
-        if missing
-            .iter()
-            .any(|index| graph.change_of(*index).is_none())
-        {
-            self.export(graph);
-        }
-        line.export(graph);
         line.advance(graph, &missing)?;
         line.tip = parents.to_vec();
         *work += missing.len() as u64;
@@ -256,6 +263,36 @@ impl Lines {
     fn export(&mut self, graph: &mut Graph) {
         for line in self.main.iter_mut().chain(&mut self.beside) {
             line.export(graph);
+        }
+    }
+
+    /// Keeps the main line as it stands, if the last such state is far enough behind.
+    fn anchor(&mut self, graph: &mut Graph) {
+        let Some(main) = self.main.as_mut().filter(|_| self.has_branches) else {
+            return;
+        };
+        let mut newer = None;
+        let mut gap = ANCHOR_GAP;
+        for at in 0..ANCHORS {
+            match self.anchors.get_mut(at) {
+                Some(anchor) if main.size - anchor.size < gap => return,
+                Some(anchor) => {
+                    let next = newer.take().unwrap_or_else(|| {
+                        main.export(graph);
+                        main.clone()
+                    });
+                    newer = Some(std::mem::replace(anchor, next));
+                }
+                None => {
+                    let next = newer.take().unwrap_or_else(|| {
+                        main.export(graph);
+                        main.clone()
+                    });
+                    self.anchors.push(next);
+                    return;
+                }
+            }
+            gap *= ANCHOR_FACTOR;
         }
     }
 }

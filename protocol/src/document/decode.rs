@@ -103,10 +103,10 @@ struct Decoder<'a> {
 
 impl Decoder<'_> {
     fn intent(&mut self) -> Result<Shape, ShapeError> {
-        let len = self.r.array(4)?;
+        // A later version may be longer, so the version is read before the length is judged.
+        let len = self.r.array(PAYLOAD_MAX_BYTES)?;
         match self.r.uint()? {
             CREATE => {
-                // The version is read before the length is judged: a later version may be longer.
                 match self.r.uint()? {
                     0 => return Err(ShapeError::VersionZero),
                     DERIVATION_VERSION => expect_len(len, 4)?,

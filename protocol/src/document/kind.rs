@@ -118,13 +118,16 @@ impl FieldType {
     }
 }
 
+/// The fields of a `create`.
+type Fields = BTreeMap<Key, Value<Leaf>>;
+
 /// A kind as data.
 struct Definition {
     name: &'static str,
     co_written: bool,
     fields: &'static [Field],
     /// What a `create` must obey beyond the types of its fields.
-    rule: fn(&BTreeMap<Key, Value<Leaf>>) -> Result<(), RuleError>,
+    rule: fn(&Fields) -> Result<(), RuleError>,
 }
 
 /// A shape breaks the rules of its kind; the contribution is void.
@@ -237,7 +240,7 @@ impl Kind {
         }
     }
 
-    pub(super) fn check_create(self, fields: &BTreeMap<Key, Value<Leaf>>) -> Result<(), RuleError> {
+    pub(super) fn check_create(self, fields: &Fields) -> Result<(), RuleError> {
         check_fields(self.fields(), fields, "")?;
         (self.definition().rule)(fields)
     }
@@ -297,11 +300,7 @@ fn find(fields: &'static [Field], key: &Key) -> Option<&'static Field> {
     fields.iter().find(|field| field.name == key.as_str())
 }
 
-fn check_fields(
-    fields: &'static [Field],
-    values: &BTreeMap<Key, Value<Leaf>>,
-    at: &str,
-) -> Result<(), RuleError> {
+fn check_fields(fields: &'static [Field], values: &Fields, at: &str) -> Result<(), RuleError> {
     for (key, value) in values {
         let at = format!("{at}/{key}");
         let field = find(fields, key).ok_or_else(|| RuleError::UnknownField(at.clone()))?;
@@ -362,7 +361,7 @@ fn describe(path: &[Step]) -> String {
         .collect()
 }
 
-fn no_further_rule(_: &BTreeMap<Key, Value<Leaf>>) -> Result<(), RuleError> {
+fn no_further_rule(_: &Fields) -> Result<(), RuleError> {
     Ok(())
 }
 

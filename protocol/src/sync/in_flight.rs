@@ -111,18 +111,6 @@ impl InFlight {
         self.entries.len() < HELD_ENTRIES_MAX && take(&mut self.entries, (space, id), by, now_ms)
     }
 
-    /// Whether another peer is being asked for an entry.
-    pub(crate) fn entry_is_held_by_other(
-        &self,
-        space: &SpaceId,
-        id: &EntryId,
-        by: PeerNumber,
-        now_ms: u64,
-    ) -> bool {
-        let held = self.entries.get(&(*space, *id));
-        held.is_some_and(|held| held.by != by && !held.expired(now_ms))
-    }
-
     /// An entry came, or is given up.
     pub(crate) fn release_entry(&mut self, space: &SpaceId, id: &EntryId) {
         self.entries.remove(&(*space, *id));

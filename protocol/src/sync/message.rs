@@ -74,6 +74,9 @@ pub enum MessageError {
     /// A part of a claim lies outside of what the claim is about.
     #[error("a claim speaks of something outside its prefix")]
     OutsideClaim,
+    /// A claim is about something that another claim of the message is about.
+    #[error("two claims of one message are about the same")]
+    Overlap,
     /// Numbers contradict each other.
     #[error("numbers of one record contradict each other")]
     Contradiction,
@@ -158,7 +161,8 @@ pub struct Compare {
     pub salt: Salt,
     /// Whether the receiver may send at once what it finds that the sender lacks.
     pub pull: bool,
-    /// What the sender has; nothing if it knows all it needs to.
+    /// What the sender has, ascending by subject, none about a part of another; empty if it needs no
+    /// more detail.
     pub claims: Vec<Claim>,
     /// What the sender asks for.
     pub wants: Vec<Item>,

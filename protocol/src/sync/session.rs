@@ -13,12 +13,13 @@
 //! Spec: `specs/sync.md` §4 to §9.
 
 mod expected;
+mod news;
 mod round;
 mod send;
 
 use super::in_flight::{IDLE_MS, InFlight, PeerNumber};
 use super::key::{Key, TrieHash};
-use super::message::{ANNOUNCE_MAX, CloseReason, Message, ROOTS_MAX, SpaceRoot};
+use super::message::{CloseReason, Message, ROOTS_MAX, SpaceRoot};
 use super::trie::Trie;
 use crate::id::{EntryId, SpaceId};
 use round::Round;
@@ -208,6 +209,7 @@ struct SpaceState {
     put_off: bool,
     not_before_ms: u64,
     fruitless: u32,
+    fruitless_since_ms: u64,
     fruitless_pair: Option<(TrieHash, TrieHash)>,
     wanted: BTreeMap<Key, u64>,
     from_peer: BTreeSet<EntryId>,
@@ -264,14 +266,24 @@ impl Session {
         Some(effect)
     }
 
+    /// The number this session was made with.
+    pub fn peer(&self) -> PeerNumber {
+        self.peer
+    }
+
+    /// Whether [`Session::next_effect`] has something.
+    pub fn has_effects(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
     /// Whether the driver may read another message from the peer. While it may not, it writes.
     pub fn ready_for_message(&self) -> bool {
         !self.over && self.outbox_bytes <= OUTBOX_HIGH_BYTES
     }
 
-    /// Whether the session is over: nothing more will come from it.
+    /// Whether the session is over; the effects still in the outbox are its last.
     pub fn is_over(&self) -> bool {
-        self.over && self.outbox.is_empty()
+        self.over
     }
 
     /// Whether both sides had equal roots of the space when last compared, and nothing is under way.
@@ -280,6 +292,12 @@ impl Session {
         state.is_some_and(|state| {
             state.round.is_none() && state.in_sync_at.is_some() && state.in_sync_at == state.heard
         })
+    }
+
+    /// Whether the peer last said that it does not speak about the space: it does not hold it, or we
+    /// may not read it; which of the two is not ours to know.
+    pub fn is_refused(&self, space: &SpaceId) -> bool {
+        self.spaces.get(space).is_some_and(|state| state.refused)
     }
 
     /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
@@ -504,60 +522,6 @@ impl Session {
         }
     }
 
-    fn inserted(&mut self, space: SpaceId, keys: &[Key], context: &mut Context<'_>) {
-        let Some(state) = self.spaces.get_mut(&space) else {
-            return;
-        };
-        let mut news = Vec::new();
-        for key in keys {
-            state.wanted.remove(key);
-            context.in_flight.release_entry(&space, &key.id);
-            if !state.from_peer.remove(&key.id) {
-                news.push(*key);
-            }
-        }
-        if news.is_empty() || !state.live || state.refused || state.round.is_some() {
-            return;
-        }
-        if self.outbox_bytes > OUTBOX_HIGH_BYTES {
-            // The next roots tell of it.
-            return;
-        }
-        if news.len() > ANNOUNCE_MAX {
-            return self.tell_roots(&[space], context);
-        }
-        news.sort_unstable();
-        news.dedup();
-        self.send(Message::Announce { space, keys: news });
-    }
-
-    fn heard_announce(&mut self, space: SpaceId, keys: &[Key], context: &mut Context<'_>) {
-        let peer = self.peer;
-        let Some(state) = self.open_space(&space, context) else {
-            return;
-        };
-        let Some(trie) = context.replica.trie(&space) else {
-            return;
-        };
-        let mut wants = Vec::new();
-        for key in keys {
-            let room = state.wanted.len() < WANTED_MAX;
-            if room
-                && !trie.contains(key)
-                && !state.wanted.contains_key(key)
-                && context
-                    .in_flight
-                    .take_entry(space, key.id, peer, context.now_ms)
-            {
-                state.wanted.insert(*key, context.now_ms);
-                wants.push(*key);
-            }
-        }
-        if !wants.is_empty() {
-            self.send(Message::Want { space, keys: wants });
-        }
-    }
-
     fn tick(&mut self, context: &mut Context<'_>) {
         let now_ms = context.now_ms;
         let mut tell = Vec::new();
@@ -589,15 +553,17 @@ impl Session {
                 state.deferred = false;
                 tell.push(*space);
             }
-            if state.put_off && now_ms >= state.not_before_ms {
+            let equal = state.heard == Some(root) && state.in_sync_at != Some(root);
+            if equal || (state.put_off && now_ms >= state.not_before_ms) {
                 consider.push(*space);
             }
         }
         self.tell_roots(&tell, context);
-        for space in consider.into_iter().chain(tell) {
-            if self.role == Role::Acceptor {
-                self.consider(space, context);
-            }
+        if self.role == Role::Acceptor {
+            consider.extend(tell);
+        }
+        for space in consider {
+            self.consider(space, context);
         }
     }
 }

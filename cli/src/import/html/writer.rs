@@ -1,6 +1,10 @@
 //! Builds Markdown from start tags, end tags and text, in one pass.
 
-use super::{Converted, link};
+use super::{
+    Converted,
+    element::{inline_mark, language_of},
+    link,
+};
 use crate::import::plain::{self, Edge};
 use std::collections::BTreeSet;
 
@@ -13,71 +17,6 @@ const COLUMNS_MAX: usize = 32;
 const ROWS_MAX: usize = 1_000;
 /// Markdown beyond this is dropped; far above what an item may hold.
 const OUT_MAX_BYTES: usize = 2 * 1024 * 1024;
-
-/// Whether an element changes the output at all. Others do not even interrupt a run of text.
-pub(super) fn matters(name: &str) -> bool {
-    is_block(name)
-        || inline_mark(name).is_some()
-        || matches!(name, "a" | "img" | "br" | "code" | "tt" | "q")
-}
-
-fn is_block(name: &str) -> bool {
-    matches!(
-        name,
-        "p" | "div"
-            | "h1"
-            | "h2"
-            | "h3"
-            | "h4"
-            | "h5"
-            | "h6"
-            | "ul"
-            | "ol"
-            | "li"
-            | "blockquote"
-            | "pre"
-            | "hr"
-            | "table"
-            | "tr"
-            | "td"
-            | "th"
-            | "thead"
-            | "tbody"
-            | "tfoot"
-            | "caption"
-            | "dl"
-            | "dt"
-            | "dd"
-            | "body"
-            | "html"
-            | "head"
-            | "section"
-            | "article"
-            | "header"
-            | "footer"
-            | "main"
-            | "aside"
-            | "nav"
-            | "figure"
-            | "figcaption"
-            | "address"
-            | "details"
-            | "summary"
-            | "center"
-            | "form"
-            | "fieldset"
-            | "option"
-    )
-}
-
-fn inline_mark(name: &str) -> Option<&'static str> {
-    match name {
-        "em" | "i" | "cite" | "dfn" => Some("*"),
-        "strong" | "b" => Some("**"),
-        "del" | "s" | "strike" => Some("~~"),
-        _ => None,
-    }
-}
 
 enum Container {
     Quote,
@@ -175,6 +114,9 @@ impl Writer {
         if self.pre.is_some() {
             return self.start_in_pre(name, attribute);
         }
+        if matches!(name, "a" | "img") || inline_mark(name).is_some() {
+            self.escape_bang();
+        }
         match name {
             "br" => self.line_break(),
             "img" => self.image(attribute),
@@ -248,17 +190,19 @@ impl Writer {
     }
 
     fn push_link(&mut self, text: &str, target: &str) {
-        // An exclamation mark before a link would make it an embedded image.
-        let escape = if self.paragraph.ends_with('!') {
-            "\\"
-        } else {
-            ""
+        self.push(&format!("[{text}]({target})"));
+    }
+
+    /// An exclamation mark right before a link would make it an embedded image.
+    fn escape_bang(&mut self) {
+        let Some(before) = self.paragraph.strip_suffix('!') else {
+            return;
         };
-        if !escape.is_empty() {
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        if backslashes.is_multiple_of(2) {
             self.paragraph.pop();
             self.push("\\!");
         }
-        self.push(&format!("[{text}]({target})"));
     }
 
     fn open_inline(&mut self, name: &str, href: Option<String>) {
@@ -483,7 +427,8 @@ impl Writer {
             self.containers.last(),
             Some(Container::Item { fresh: true, .. })
         );
-        if !self.out.is_empty() && !(fresh && self.tight) {
+        let follows_closely = fresh && self.tight;
+        if !self.out.is_empty() && !follows_closely {
             let prefix = self.prefix(self.shared, false);
             self.out.push_str(prefix.trim_end());
             self.out.push('\n');
@@ -618,26 +563,5 @@ impl Writer {
             markdown: self.out,
             lost: self.lost,
         }
-    }
-}
-
-/// The language that a code block names, if it is a plain word.
-fn language_of(attribute: &dyn Fn(&str) -> Option<String>) -> String {
-    let class = attribute("class").unwrap_or_default();
-    let language = class
-        .split_whitespace()
-        .find_map(|class| {
-            class
-                .strip_prefix("language-")
-                .or_else(|| class.strip_prefix("lang-"))
-        })
-        .unwrap_or_default();
-    let plain = language
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "+#-".contains(c));
-    if plain && language.len() <= 20 && language != "none" {
-        language.to_owned()
-    } else {
-        String::new()
     }
 }

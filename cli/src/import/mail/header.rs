@@ -182,6 +182,16 @@ impl Headers {
         (name, author_id)
     }
 
+    /// What to recognise a sender by who writes from several addresses.
+    pub(super) fn sender_key(&self) -> Option<String> {
+        let (name, address) = self.sender();
+        if name.is_empty() {
+            address
+        } else {
+            Some(name.to_lowercase())
+        }
+    }
+
     /// Name (maybe empty) and address of the first sender.
     fn sender(&self) -> (String, Option<String>) {
         let raw = self

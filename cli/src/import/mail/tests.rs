@@ -164,3 +164,33 @@ fn a_long_body_is_cut_with_a_note() {
     assert!(item.body.len() <= BODY_MAX_BYTES);
     assert!(item.notes.iter().any(|note| note.starts_with("Cut here")));
 }
+
+#[test]
+fn an_id_that_holds_the_senders_address_is_hidden_but_still_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = "From: a@b.c\nSubject: s\nMessage-ID: <1-git-send-email-a@b.c>\n\nx";
+    let answer = "From: d@e.f\nSubject: Re: s\nMessage-ID: <2@e>\nIn-Reply-To: <1-git-send-email-a@b.c>\n\ny";
+    fs::write(folder.path().join("1"), first).unwrap();
+    fs::write(folder.path().join("2"), answer).unwrap();
+    let (items, _) = read(folder.path(), options());
+    let id = &items[0].origin.reference.id;
+    assert!(id.starts_with("hidden:") && !id.contains('@'), "{id}");
+    assert!(matches!(&items[1].kind, ItemKind::Reply { parent, .. } if parent.id == *id));
+    let kept = read(
+        folder.path(),
+        MailOptions {
+            keep_addresses: true,
+            ..options()
+        },
+    )
+    .0;
+    assert_eq!(kept[0].origin.reference.id, "1-git-send-email-a@b.c");
+}
+
+#[test]
+fn readers_can_be_moved_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<MailReader>();
+    is_send::<crate::import::StackExchangeReader>();
+    is_send::<crate::import::JsonlReader>();
+}

@@ -2,6 +2,8 @@
 //!
 //! 1. The last of a message's references that is here is its parent; its In-Reply-To ids come last.
 //! 2. Threads whose root is missing but who name the same root belong together: the earliest leads.
+//!    Some name a word instead of an id ("yes", typed at a prompt of `git send-email`): such a word
+//!    joins only what one sender sent within [`WORD_WINDOW_MS`].
 //! 3. A message with a reply prefix and no parent joins the thread that has its subject: the latest
 //!    one that began before it, within [`SUBJECT_WINDOW_MS`].
 //!
@@ -14,6 +16,9 @@ use std::{cmp::Reverse, collections::HashMap};
 /// How long a subject stands for one thread, in milliseconds: 90 days.
 const SUBJECT_WINDOW_MS: u64 = 90 * 24 * 60 * 60 * 1000;
 
+/// How long a word in place of an id stands for one thread of one sender, in milliseconds: a day.
+const WORD_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// What threading needs to know of a message.
 pub(super) struct Node {
     pub(super) id: String,
@@ -24,13 +29,15 @@ pub(super) struct Node {
     /// Its subject without such prefixes, in lower case.
     pub(super) subject: String,
     pub(super) time_ms: Option<u64>,
+    /// Its sender's name, else address.
+    pub(super) sender: Option<String>,
 }
 
 /// A message at its place in the order.
 pub(super) struct Placed {
     pub(super) message: usize,
     /// From its parent up to the topic.
-    parents: std::rc::Rc<[Option<usize>]>,
+    parents: std::sync::Arc<[Option<usize>]>,
     /// How the parent was found, if not by reference.
     pub(super) how: Option<&'static str>,
 }
@@ -59,7 +66,7 @@ pub(super) fn arrange(nodes: &[Node]) -> Vec<Placed> {
     join_by_missing_root(nodes, &mut parents, &mut how);
     join_by_subject(nodes, &mut parents, &mut how);
     let order = in_order(nodes, &parents);
-    let parents: std::rc::Rc<[Option<usize>]> = parents.into();
+    let parents: std::sync::Arc<[Option<usize>]> = parents.into();
     order
         .into_iter()
         .map(|message| Placed {
@@ -121,27 +128,49 @@ fn join_by_missing_root(
     parents: &mut [Option<usize>],
     how: &mut [Option<&'static str>],
 ) {
-    let mut leaders: HashMap<&str, usize> = HashMap::new();
+    let mut leaders: HashMap<(&str, Option<&str>), usize> = HashMap::new();
     let mut roots: Vec<usize> = (0..nodes.len())
         .filter(|at| parents[*at].is_none())
         .collect();
     roots.sort_by_key(|at| rank(nodes, *at));
     for at in roots {
-        let Some(missing) = nodes[at].references.first() else {
+        let Some(key) = missing_root(&nodes[at]) else {
             continue;
         };
-        match leaders.get(missing.as_str()) {
-            // The leader may itself be named by one that it leads only if a circle was cut there.
-            Some(leader) if *leader != at => {
+        let window_ms = if key.1.is_some() {
+            WORD_WINDOW_MS
+        } else {
+            u64::MAX
+        };
+        match leaders.get(&key) {
+            Some(leader) if within(window_ms, &nodes[*leader], &nodes[at]) => {
                 parents[at] = Some(*leader);
-                how[at] = Some(
-                    "Placed in this thread because it names the same first message, which is missing.",
-                );
+                how[at] = Some(SAME_MISSING_ROOT);
             }
             _ => {
-                leaders.insert(missing, at);
+                leaders.insert(key, at);
             }
         }
+    }
+}
+
+const SAME_MISSING_ROOT: &str =
+    "Placed in this thread because it names the same first message, which is missing.";
+
+/// The oldest id that a message names, or a word with the message's sender.
+fn missing_root(node: &Node) -> Option<(&str, Option<&str>)> {
+    let id = node.references.iter().find(|id| id.contains('@'));
+    match (id, node.references.first(), &node.sender) {
+        (Some(id), ..) => Some((id, None)),
+        (None, Some(word), Some(sender)) => Some((word, Some(sender))),
+        _ => None,
+    }
+}
+
+fn within(window_ms: u64, before: &Node, after: &Node) -> bool {
+    match (before.time_ms, after.time_ms) {
+        (Some(before), Some(after)) => after.saturating_sub(before) <= window_ms,
+        _ => true,
     }
 }
 
@@ -157,12 +186,8 @@ fn join_by_subject(
     roots.sort_by_key(|at| (rank(nodes, *at).0, nodes[*at].is_reply, &nodes[*at].id));
     for at in roots {
         let leaders = threads.entry(&nodes[at].subject).or_default();
-        let near = leaders.last().copied().filter(|leader| {
-            match (nodes[*leader].time_ms, nodes[at].time_ms) {
-                (Some(before), Some(after)) => after.saturating_sub(before) <= SUBJECT_WINDOW_MS,
-                _ => true,
-            }
-        });
+        let in_time = |leader: &usize| within(SUBJECT_WINDOW_MS, &nodes[*leader], &nodes[at]);
+        let near = leaders.last().copied().filter(in_time);
         match near {
             Some(leader) if nodes[at].is_reply => {
                 parents[at] = Some(leader);
@@ -205,6 +230,7 @@ mod tests {
             is_reply: stripped.is_some(),
             subject: stripped.unwrap_or(subject).into(),
             time_ms: Some(time),
+            sender: Some("ann@x".into()),
         }
     }
 
@@ -230,8 +256,8 @@ mod tests {
     #[test]
     fn a_missing_root_and_a_subject_still_join() {
         let nodes = [
-            node("b", &["gone", "b1"], "Re: y", 2),
-            node("a", &["gone"], "Re: y", 1),
+            node("b", &["gone@", "b1"], "Re: y", 2),
+            node("a", &["gone@"], "Re: y", 1),
             node("c", &[], "Re: y", 3),
             node("new", &[], "y", 4),
             node("late", &[], "Re: y", 4 + SUBJECT_WINDOW_MS),
@@ -241,6 +267,18 @@ mod tests {
             shown(&nodes),
             ["a", "b<a", "c<a", "new", "late<new", "too late"]
         );
+    }
+
+    #[test]
+    fn a_word_in_place_of_an_id_joins_only_what_one_sender_sent_at_once() {
+        let mut nodes = [
+            node("a", &["yes"], "1/2", 1),
+            node("b", &["yes"], "2/2", 2),
+            node("other", &["yes"], "z", 3),
+            node("later", &["yes"], "1/1", 2 + WORD_WINDOW_MS),
+        ];
+        nodes[2].sender = Some("bob@x".into());
+        assert_eq!(shown(&nodes), ["a", "b<a", "other", "later"]);
     }
 
     #[test]

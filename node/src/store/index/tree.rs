@@ -16,7 +16,7 @@ use std::{
 };
 
 type Item = (Vec<u8>, Vec<u8>);
-type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
+pub(crate) type Bounds = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 pub(crate) enum Tree {
     Sled { db: sled::Db, folder: PathBuf },

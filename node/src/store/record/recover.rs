@@ -144,7 +144,7 @@ fn open_segment(
 ) -> io::Result<Option<u32>> {
     let name = Segment::name(number);
     let file = files.open(&name)?;
-    let len = file.len()?;
+    let len = file.size()?;
     let mut header = vec![0; SEGMENT_HEADER_BYTES as usize];
     let read = file.read_at(0, &mut header)?;
     let (marker, intact) = match frame::read_segment_header(&header[..read], number) {
@@ -153,7 +153,7 @@ fn open_segment(
         HeaderState::HalfDamaged(marker) => (Some(marker), false),
         HeaderState::Damaged => (marker_of_first_frame(file.as_ref(), number)?, false),
     };
-    let torn_creation = is_last && marker.is_none() && len <= u64::from(SEGMENT_HEADER_BYTES);
+    let torn_creation = is_last && !intact && len <= u64::from(SEGMENT_HEADER_BYTES);
     if torn_creation {
         // The header is synced before any frame is written, so there was none.
         files.remove(&name)?;
@@ -213,7 +213,7 @@ fn recover_tail(
     patcher: &mut Patcher,
 ) -> Result<Tail, StoreError> {
     let attempt = "read the last segment of the record";
-    let len = segment.file.len().map_err(StoreError::io(attempt))?;
+    let len = segment.file.size().map_err(StoreError::io(attempt))?;
     let walked = walk(segment, len).map_err(StoreError::io(attempt))?;
     let closed = last
         .closed_at

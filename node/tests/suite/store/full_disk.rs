@@ -53,7 +53,7 @@ fn child(home: &Path) {
     let saved = (0..)
         .take_while(|number| store.commit(vec![large(*number)]).is_ok())
         .count();
-    assert!((20..31).contains(&saved), "{saved} entries went into 3 MiB");
+    assert!((20..32).contains(&saved), "{saved} entries went into 3 MiB");
     let StoreState::ReadOnly { reason } = store.state().borrow().clone() else {
         panic!("ready")
     };

@@ -140,6 +140,7 @@ fn power_may_fail_again_while_the_record_is_being_recovered() {
 
 #[test]
 fn a_failed_sync_is_never_trusted() {
+    let mut failed = 0;
     for seed in 0..150 {
         println!("seed {seed}");
         let mut random = Random::new(seed);
@@ -148,6 +149,8 @@ fn a_failed_sync_is_never_trusted() {
         let mut told = Told::default();
         files.fail_sync_after(random.below(200));
         work(&store, &mut random, &mut told);
+        files.fail_all_syncs(false);
+        failed += u64::from(*store.state().borrow() != StoreState::Ready);
         if *store.state().borrow() != StoreState::Ready {
             store.commit(vec![entry(6000)]).unwrap_err();
             assert_told_while_read_only(&store, &told);
@@ -164,6 +167,7 @@ fn a_failed_sync_is_never_trusted() {
         assert_holds(&store, 7000..7010);
         assert!(!store.contains(&id(6000)).unwrap());
     }
+    assert!(failed > 100, "only {failed} runs met the failure");
 }
 
 fn assert_told_while_read_only(store: &RecordStore, told: &Told) {
@@ -198,4 +202,21 @@ fn what_a_reopened_store_shows_survives_the_next_power_cut() {
         let (store, _) = open_on(Arc::new(left));
         assert_holds(&store, shown);
     }
+}
+
+#[test]
+fn nothing_more_is_appended_to_a_segment_whose_sync_failed() {
+    let files = SimFiles::default();
+    let (store, _) = open_on(Arc::new(files.clone()));
+    let segment = |number| {
+        let outcome = store.commit(vec![entry(number)]).unwrap()[0];
+        outcome.position().to_u64() >> 32
+    };
+    assert_eq!(segment(0), 0);
+    files.fail_all_syncs(true);
+    store.commit(vec![entry(1)]).unwrap_err();
+    files.fail_all_syncs(false);
+    store.try_resume().unwrap();
+    assert_eq!(segment(2), 1);
+    assert!(!store.contains(&id(1)).unwrap());
 }

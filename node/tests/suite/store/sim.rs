@@ -88,7 +88,9 @@ impl SimFiles {
     }
 
     pub(crate) fn fail_all_syncs(&self, fail: bool) {
-        self.disk().syncs_fail = fail;
+        let mut disk = self.disk();
+        disk.syncs_fail = fail;
+        disk.fail_sync_at = None;
     }
 
     pub(crate) fn set_room(&self, bytes: Option<u64>) {
@@ -276,7 +278,7 @@ impl File for SimFile {
         self.change(Change::Write(offset, bytes.to_vec()))
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn size(&self) -> io::Result<u64> {
         Ok(self.files.disk().nodes[self.node].seen.len() as u64)
     }
 

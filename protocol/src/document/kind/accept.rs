@@ -1,8 +1,7 @@
 //! `accept`: says that a reply answers a topic.
 
-use super::{Definition, Field, FieldType, RuleError, origin::ORIGIN};
-use crate::document::{Key, Leaf, Value};
-use std::collections::BTreeMap;
+use super::{Definition, Field, FieldType, Fields, RuleError, origin::ORIGIN};
+use crate::document::Value;
 
 /// Most earlier acceptances that one can replace at once.
 const REPLACES_MAX: usize = 64;
@@ -28,7 +27,7 @@ pub(super) static DEFINITION: Definition = Definition {
     rule,
 };
 
-fn rule(fields: &BTreeMap<Key, Value<Leaf>>) -> Result<(), RuleError> {
+fn rule(fields: &Fields) -> Result<(), RuleError> {
     match (fields.get(&"topic".into()), fields.get(&"reply".into())) {
         (Some(Value::Reference(topic)), Some(Value::Reference(reply)))
             if topic.document == reply.document =>

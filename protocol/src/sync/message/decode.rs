@@ -170,6 +170,15 @@ fn read_compare(input: &mut Reader<'_>) -> Result<Compare> {
         claims: read_list(input, CLAIMS_MAX, read_claim)?,
         wants: read_list(input, WANTS_MAX, read_item)?,
     };
+    let subjects: Vec<Prefix> = compare.claims.iter().map(Claim::subject).collect();
+    ascending(&subjects, |subject| *subject)?;
+    // Disjoint subjects bound the work of comparing by the size of the trie.
+    if subjects
+        .windows(2)
+        .any(|pair| pair[0].covers_prefix(&pair[1]))
+    {
+        return Err(MessageError::Overlap);
+    }
     Ok(compare)
 }
 

@@ -51,6 +51,51 @@ impl Expected {
     }
 }
 
+/// The same keys as `items` in items that hardly overlap: whatever a peer asks for, a key is looked
+/// at twice at most.
+pub(super) fn without_overlap(mut items: Vec<Item>) -> Vec<Item> {
+    items.sort_by_cached_key(|item| {
+        let (first, last) = range(item);
+        (first, std::cmp::Reverse(last))
+    });
+    let mut kept: Vec<Item> = Vec::new();
+    let mut end: Option<[u8; KEY_BYTES]> = None;
+    let mut span: Option<usize> = None;
+    for item in items {
+        let (_, last) = range(&item);
+        if end.is_some_and(|end| last <= end) {
+            continue;
+        }
+        end = Some(last);
+        let joined = span.is_some_and(|at| join(&mut kept[at], &item));
+        if !joined {
+            if matches!(item, Item::Span { .. }) {
+                span = Some(kept.len());
+            }
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+/// Lengthens a span by one that starts within it or right after it. Returns whether it could.
+fn join(kept: &mut Item, next: &Item) -> bool {
+    match (kept, next) {
+        (
+            Item::Span { author, last, .. },
+            Item::Span {
+                author: also,
+                first,
+                last: end,
+            },
+        ) if author == also && *first <= last.saturating_add(1) => {
+            *last = (*last).max(*end);
+            true
+        }
+        _ => false,
+    }
+}
+
 fn range(item: &Item) -> ([u8; KEY_BYTES], [u8; KEY_BYTES]) {
     let mut first = [0; KEY_BYTES];
     let mut last = [0xff; KEY_BYTES];

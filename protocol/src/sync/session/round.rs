@@ -4,7 +4,7 @@ use super::expected::Expected;
 use super::send::Plan;
 use super::{
     Context, Effect, FROM_PEER_MAX, FRUITLESS_MAX, Misbehaviour, RETRY_MAX_MS, Role, Session,
-    UNASKED_MAX, WASTED_MAX_BYTES, WINDOW_BYTES,
+    SpaceState, UNASKED_MAX, WASTED_MAX_BYTES, WINDOW_BYTES,
 };
 use crate::id::{SpaceId, digest};
 use crate::sync::claim::{self, Findings};
@@ -15,7 +15,7 @@ use crate::sync::trie::Trie;
 /// Domain of the salts of rounds.
 const SALT: &[u8] = b"comity/1/sync-salt\0";
 /// Most turns of one round; what is not found by then is left to the next.
-pub const TURNS_MAX: u64 = 64;
+pub(super) const TURNS_MAX: u64 = 64;
 /// Claims of one turn end here, in bytes; what does not fit is left to the next round.
 const CLAIMS_MAX_BYTES: usize = 512 * 1024;
 
@@ -166,7 +166,7 @@ impl Session {
         };
         state.deferred |= !round.pulling;
         let claims = if theirs.turn + 1 < TURNS_MAX && (theirs.pull || round.pulling) {
-            detail(trie, &round.salt, &found.differing)
+            detail(trie, &round.salt, found.differing)
         } else {
             Vec::new()
         };
@@ -194,6 +194,11 @@ impl Session {
         ) else {
             return;
         };
+        // A round that a new one cuts off brought nothing, whatever was asked for in it.
+        let cut_off = state.round.is_some();
+        if cut_off && state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
+            return self.misbehaved(Misbehaviour::Fruitless);
+        }
         self.last_round = theirs.round;
         self.sending.forget(&theirs.space);
         let pull = context
@@ -201,7 +206,6 @@ impl Session {
             .take_space(theirs.space, self.peer, context.now_ms);
         let round = Round::new(theirs.round, theirs.salt, 0, pull, trie, context.now_ms);
         state.last_round = theirs.round;
-        state.heard = None;
         state.round = Some(round);
     }
 
@@ -341,19 +345,34 @@ impl Session {
         let ours = trie.root();
         if round.moved && (ours != round.ours || round.plan.sent > 0) {
             state.fruitless = 0;
+        } else if state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
+            return self.misbehaved(Misbehaviour::Fruitless);
         } else {
-            state.fruitless += 1;
-            let pause = 1000 << state.fruitless.min(6);
-            state.not_before_ms = context.now_ms + RETRY_MAX_MS.min(pause);
             state.fruitless_pair = round.theirs.map(|theirs| (ours, theirs));
-            if state.fruitless > FRUITLESS_MAX && self.role == Role::Opener {
-                return self.misbehaved(Misbehaviour::Fruitless);
-            }
         }
         match self.role {
-            Role::Opener => self.tell_roots(&[space], context),
-            Role::Acceptor => self.consider(space, context),
+            Role::Opener => {
+                // The acceptor's root as heard before the round still stands: it tells of changes.
+                state.answered = state.heard.map(|heard| (ours, heard));
+                self.tell_roots(&[space], context);
+            }
+            Role::Acceptor => {}
         }
+        self.consider(space, context);
+    }
+}
+
+impl SpaceState {
+    /// Counts a round that brought nothing and puts off the next; returns how many there were of
+    /// late.
+    fn note_fruitless(&mut self, now_ms: u64) -> u32 {
+        if now_ms.saturating_sub(self.fruitless_since_ms) >= RETRY_MAX_MS * 2 {
+            self.fruitless = self.fruitless.min(6);
+            self.fruitless_since_ms = now_ms;
+        }
+        self.fruitless += 1;
+        self.not_before_ms = now_ms + RETRY_MAX_MS.min(1000 << self.fruitless.min(6));
+        self.fruitless
     }
 }
 
@@ -369,11 +388,15 @@ fn findings(trie: &Trie, salt: &Salt, claims: &[Claim]) -> Findings {
 }
 
 /// Our state where more detail is needed, as far as it fits one message.
-fn detail(trie: &Trie, salt: &Salt, prefixes: &[Prefix]) -> Vec<Claim> {
+///
+/// No claim is about something within another, as the format demands.
+fn detail(trie: &Trie, salt: &Salt, mut prefixes: Vec<Prefix>) -> Vec<Claim> {
+    prefixes.sort_unstable();
+    prefixes.dedup_by(|later, earlier| earlier.covers_prefix(later));
     let mut claims = Vec::new();
     let mut bytes = 0;
     for prefix in prefixes {
-        let Some(claim) = claim::state(trie, salt, prefix) else {
+        let Some(claim) = claim::state(trie, salt, &prefix) else {
             continue;
         };
         bytes += claim.weight();

@@ -1,5 +1,6 @@
 //! Sending entries: what a peer asked for, in local order, within its credit.
 
+use super::expected::without_overlap;
 use super::{Context, Effect, Misbehaviour, OUTBOX_HIGH_BYTES, Session, WINDOW_BYTES};
 use crate::id::{EntryId, SpaceId};
 use crate::sync::key::Item;
@@ -37,6 +38,7 @@ impl Plan {
     /// Fixes where the plan ends, so that entries that arrive while it is carried out do not keep
     /// it going for ever.
     pub(super) fn start(&mut self, trie: &Trie) {
+        self.items = without_overlap(std::mem::take(&mut self.items));
         self.until = trie.last_local();
     }
 

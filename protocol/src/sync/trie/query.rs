@@ -141,9 +141,10 @@ impl Trie {
         until: u64,
         max: usize,
     ) -> Vec<(u64, EntryId)> {
-        let mut found = BTreeSet::new();
+        let mut found: BTreeSet<(u64, EntryId)> = BTreeSet::new();
         for (key, local) in items.iter().flat_map(|item| self.keys_in(item)) {
-            if local <= until && after.is_none_or(|after| local > after) {
+            let late = found.len() == max && found.last() < Some(&(local, key.id));
+            if !late && local <= until && after.is_none_or(|after| local > after) {
                 found.insert((local, key.id));
                 if found.len() > max {
                     found.pop_last();

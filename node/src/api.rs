@@ -1,0 +1,120 @@
+//! The local API: HTTP over the node's Unix socket, or in-process.
+//!
+//! Whoever reaches the socket is one of the node's own people, so nothing is hidden here; what
+//! strangers may see is decided where peers ask. Handlers are thin: they read a request, let a
+//! blocking thread answer it from the archive, the ledger and the views, and give JSON back.
+//! Each file below is one group of endpoints.
+//!
+//! Spec: `specs/http-api.md`.
+
+mod arrivals;
+mod background;
+mod bytes;
+mod chains;
+mod communities;
+mod document;
+mod documents;
+mod entries;
+mod error;
+mod events;
+mod export;
+mod extract;
+mod lookup;
+mod maintenance;
+mod membership;
+mod origins;
+mod resolve;
+mod signing;
+mod status;
+mod sync;
+
+use crate::node::Inner;
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use comity_client::Answer;
+use error::Failure;
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, body::Bytes};
+use std::sync::Arc;
+use tower::ServiceExt;
+
+pub(crate) use background::watch;
+
+/// The node and what the API remembers between requests. Everything here can be built again.
+pub(crate) struct App {
+    inner: Arc<Inner>,
+    counts: arrivals::Counts,
+    chains: chains::Chains,
+    origins: origins::Origins,
+}
+
+impl App {
+    fn new(inner: Arc<Inner>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            counts: arrivals::Counts::default(),
+            chains: chains::Chains::default(),
+            origins: origins::Origins::default(),
+        })
+    }
+
+    /// Forgets what follows from positions in the index.
+    fn forget_caches(&self) {
+        self.counts.forget();
+        self.origins.forget();
+        self.inner.names.forget();
+    }
+}
+
+/// Marks a request that was made in this process.
+#[derive(Clone, Copy)]
+struct SameProcess;
+
+pub(crate) fn router(inner: Arc<Inner>) -> Router {
+    Router::new()
+        .route("/v0/status", get(status::status))
+        .route("/v0/stop", post(status::stop))
+        .route(
+            "/v0/communities",
+            get(communities::list).post(communities::track),
+        )
+        .route("/v0/communities/{id}", get(communities::show))
+        .route("/v0/entries", post(entries::submit))
+        .route("/v0/entries/{id}", get(entries::show))
+        .route("/v0/spaces/{space}/context", get(signing::context))
+        .route("/v0/consent", post(membership::consent))
+        .route("/v0/grants", post(membership::put_grant))
+        .route("/v0/joins", get(membership::joins).post(membership::join))
+        .route("/v0/documents", get(documents::list))
+        .route("/v0/documents/{id}", get(document::show))
+        .route("/v0/documents/{id}/history", get(document::history))
+        .route("/v0/documents/{id}/blame", get(document::blame))
+        .route("/v0/documents/{id}/automerge", get(document::automerge))
+        .route("/v0/resolve", get(resolve::resolve))
+        .route("/v0/origins", post(origins::origins))
+        .route("/v0/connect", post(sync::connect))
+        .route("/v0/sync", post(sync::sync))
+        .route("/v0/sync/status", get(sync::status))
+        .route("/v0/verify", post(maintenance::verify))
+        .route("/v0/reindex", post(maintenance::reindex))
+        .route("/v0/backup", post(maintenance::backup))
+        .route("/v0/export", get(export::export))
+        .route("/v0/events", get(events::events))
+        .fallback(|| async { Failure::not_found("there is no such endpoint in this version") })
+        .method_not_allowed_fallback(|| async {
+            Failure::invalid("the endpoint does not take this method")
+        })
+        .with_state(App::new(inner))
+}
+
+/// Answers a request of a client in the same process.
+pub(crate) async fn answer_in_process(router: Router, request: Request<Full<Bytes>>) -> Answer {
+    let mut request = request.map(axum::body::Body::new);
+    request.extensions_mut().insert(SameProcess);
+    match router.oneshot(request).await {
+        Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,185 @@
+//! Communities: what this node takes part in.
+
+use super::{
+    App,
+    entries::{sharing, take_in},
+    error::Failure,
+    extract::{Body, Name, SUBMISSION_MAX_BYTES, blocking},
+};
+use crate::authors::Authors;
+use axum::{Json, extract::State};
+use comity_client::types::{
+    CommunityInfo, MemberInfo, PartyInfo, SpaceInfo, Submitted, TrackCommunity,
+};
+use comity_protocol::{
+    authority::Authority,
+    certificate::{Readers, Writers, governance_space},
+    id::{CommunityId, SpaceId},
+    key::PublicKey,
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+pub(super) async fn list(State(app): State<Arc<App>>) -> Result<Json<Vec<CommunityInfo>>, Failure> {
+    blocking(&app, |app| {
+        let ids: Vec<CommunityId> = app.community_ids();
+        let infos = ids.into_iter().map(|id| info(app, id));
+        Ok(Json(infos.collect::<Result<Vec<_>, _>>()?))
+    })
+    .await
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+) -> Result<Json<CommunityInfo>, Failure> {
+    blocking(&app, move |app| {
+        let id = app.find_community(&id)?;
+        info(app, id).map(Json)
+    })
+    .await
+}
+
+/// Takes part in a community. Remembering it comes first: its entries would have no home otherwise.
+pub(super) async fn track(
+    State(app): State<Arc<App>>,
+    Body(request): Body<TrackCommunity, SUBMISSION_MAX_BYTES>,
+) -> Result<Json<Submitted>, Failure> {
+    let (community, results) = blocking(&app, move |app| {
+        let community = super::lookup::entry_id(&request.community)?;
+        let community = CommunityId::from_bytes(*community.as_bytes());
+        app.take_part(community)?;
+        Ok((community, take_in(app, community, &request.entries)?))
+    })
+    .await?;
+    let peers = sharing(&app, &community).await;
+    Ok(Json(Submitted { results, peers }))
+}
+
+impl App {
+    pub(super) fn community_ids(&self) -> Vec<CommunityId> {
+        let ledger = self.inner.ingest.ledger();
+        ledger.communities().keys().copied().collect()
+    }
+
+    /// Starts to take part in a community, durably; does nothing if the node does already.
+    pub(super) fn take_part(&self, community: CommunityId) -> Result<(), Failure> {
+        self.inner.state.change(|state| {
+            state.communities.entry(community.to_string()).or_default();
+        })?;
+        self.inner.ingest.track(community);
+        Ok(())
+    }
+
+    /// A space and its set.
+    pub(super) fn space_info(
+        &self,
+        authority: &Authority,
+        id: &SpaceId,
+    ) -> Result<SpaceInfo, Failure> {
+        let (entries, root) = {
+            let ledger = self.inner.ingest.ledger();
+            let held = ledger.spaces().get(id);
+            held.map(|it| (it.trie.len(), it.trie.root().to_string()))
+                .unwrap_or_else(|| (0, comity_protocol::sync::TrieHash::EMPTY.to_string()))
+        };
+        let declared = authority.spaces().get(id);
+        let (name, readers, writers) = match declared {
+            Some(space) => (
+                space.name.as_str(),
+                readers(space.readers),
+                writers(space.writers),
+            ),
+            // The space of the community's records, which is declared nowhere.
+            None => ("governance", "everyone", "stewards"),
+        };
+        Ok(SpaceInfo {
+            id: id.to_string(),
+            name: name.to_owned(),
+            community: authority.community().to_string(),
+            readers: readers.to_owned(),
+            writers: writers.to_owned(),
+            entries,
+            documents: self.counts.of(&self.inner.archive, id)?,
+            root,
+        })
+    }
+}
+
+fn readers(readers: Readers) -> &'static str {
+    match readers {
+        Readers::Everyone => "everyone",
+        Readers::Members => "members",
+    }
+}
+
+fn writers(writers: Writers) -> &'static str {
+    match writers {
+        Writers::Members => "members",
+        Writers::Stewards => "stewards",
+    }
+}
+
+fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
+    let unknown = || super::lookup::unknown("community", &id.to_string());
+    let views = app.views(id).ok_or_else(unknown)?;
+    let authority = views.authors.authority.clone();
+    let genesis = authority.genesis();
+    let spaces: Vec<SpaceId> = genesis
+        .map(|genesis| genesis.spaces(id).map(|(space, _)| space).collect())
+        .unwrap_or_default();
+    let governance = app.inner.ingest.ledger().governance_digest(&id);
+    Ok(CommunityInfo {
+        id: id.to_string(),
+        name: genesis.map(|it| it.name.clone()).unwrap_or_default(),
+        purpose: genesis.map(|it| it.purpose.clone()).unwrap_or_default(),
+        complete: genesis.is_some(),
+        governance_space: governance_space(id).to_string(),
+        governance: governance.to_string(),
+        parties: parties(&authority),
+        spaces: spaces
+            .iter()
+            .map(|space| app.space_info(&authority, space))
+            .collect::<Result<_, _>>()?,
+        members: authority
+            .members()
+            .keys()
+            .map(|root| member(&views.authors, root))
+            .collect(),
+    })
+}
+
+fn parties(authority: &Authority) -> Vec<PartyInfo> {
+    let parties = authority.parties().iter().map(|(id, party)| PartyInfo {
+        id: id.to_string(),
+        name: party.name.clone(),
+        delegates: party.delegates.iter().map(PublicKey::to_string).collect(),
+        nodes: party.nodes.iter().map(PublicKey::to_string).collect(),
+    });
+    parties.collect()
+}
+
+fn member(authors: &Authors<'_>, root: &PublicKey) -> MemberInfo {
+    let authority = &authors.authority;
+    let memberships = authority.members().get(root);
+    let roles: BTreeSet<_> = memberships
+        .into_iter()
+        .flat_map(|it| it.values())
+        .flat_map(|membership| membership.roles.iter().copied())
+        .collect();
+    let devices = authority.device_slots(root);
+    MemberInfo {
+        root: root.to_string(),
+        name: authors.name(root),
+        parties: memberships
+            .into_iter()
+            .flat_map(|it| it.keys())
+            .map(ToString::to_string)
+            .collect(),
+        roles: roles.iter().map(|role| role.name().to_owned()).collect(),
+        devices: devices
+            .into_iter()
+            .flat_map(|it| it.values())
+            .map(PublicKey::to_string)
+            .collect(),
+    }
+}

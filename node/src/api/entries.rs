@@ -1,0 +1,163 @@
+//! Submitting signed entries, and reading one back.
+
+use super::{
+    App, bytes,
+    error::Failure,
+    extract::{Body, Name, SUBMISSION_MAX_BYTES, blocking},
+    lookup,
+};
+use crate::{ingest::Outcome, pending::Source, store::StoreState};
+use axum::{Json, extract::State};
+use comity_client::types::{EntryResult, RawEntry, Submit, Submitted};
+use comity_protocol::{
+    authority::Unauthorized,
+    certificate::governance_space,
+    entry::Entry,
+    id::{CommunityId, EntryId, SpaceId},
+};
+use std::sync::Arc;
+
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    Body(request): Body<Submit, SUBMISSION_MAX_BYTES>,
+) -> Result<Json<Submitted>, Failure> {
+    let (community, results) = blocking(&app, move |app| {
+        let community = app.find_community(&request.community)?;
+        Ok((community, take_in(app, community, &request.entries)?))
+    })
+    .await?;
+    let peers = sharing(&app, &community).await;
+    Ok(Json(Submitted { results, peers }))
+}
+
+/// Peers connected now with whom a community is shared.
+pub(super) async fn sharing(app: &App, community: &CommunityId) -> usize {
+    let Some(peers) = app.inner.peers() else {
+        return 0;
+    };
+    let id = community.to_string();
+    let connected = peers.connected().await;
+    connected
+        .iter()
+        .filter(|peer| peer.communities.contains(&id))
+        .count()
+}
+
+/// Takes entries in base64 into a community, and says what became of each.
+pub(super) fn take_in(
+    app: &App,
+    community: CommunityId,
+    entries: &[String],
+) -> Result<Vec<EntryResult>, Failure> {
+    let entries = entries
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| bytes::decode(entry, &format!("entry {index}")))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let StoreState::ReadOnly { reason } = app.store_state() {
+        return Err(Failure::read_only(&reason));
+    }
+    let taken = app
+        .inner
+        .ingest
+        .take_in(community, &entries, &Source::Local);
+    let outcomes = match (taken, app.store_state()) {
+        (Ok(outcomes), _) => outcomes,
+        (Err(_), StoreState::ReadOnly { reason }) => return Err(Failure::read_only(&reason)),
+        (Err(error), _) => return Err(error.into()),
+    };
+    // What was submitted may be a profile: the answer comes after names are read anew.
+    app.inner.names.forget();
+    Ok(outcomes.iter().map(result).collect())
+}
+
+fn result((id, outcome): &(Option<EntryId>, Outcome)) -> EntryResult {
+    let (state, reason) = match outcome {
+        Outcome::Saved => ("saved", None),
+        Outcome::AlreadyPresent => ("already_present", None),
+        Outcome::Pending(missing) => ("pending", Some(waits_for(missing))),
+        Outcome::Unauthorized(reason) => ("unauthorized", Some(unauthorized(*reason))),
+        Outcome::Refused(refusal) => ("refused", Some(refusal.to_string())),
+    };
+    EntryResult {
+        id: id.map(|id| id.to_string()).unwrap_or_default(),
+        state: state.to_owned(),
+        reason,
+    }
+}
+
+fn waits_for(missing: &[EntryId]) -> String {
+    let named: Vec<String> = missing.iter().take(3).map(EntryId::to_string).collect();
+    let more = missing.len() - named.len();
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(
+        "it builds on entries that have not arrived here: {}{more}",
+        named.join(", ")
+    )
+}
+
+fn unauthorized(reason: Unauthorized) -> String {
+    let advice = match reason {
+        Unauthorized::NoGenesis | Unauthorized::UnknownSpace => {
+            "it is kept until the community's records arrive"
+        }
+        Unauthorized::NotAMember | Unauthorized::NoStanding => {
+            "it is kept for a while in case the membership is still on its way; otherwise ask a \
+             member for an invitation"
+        }
+        Unauthorized::RoleMissing => "ask a delegate of your party for the role",
+        Unauthorized::NotTheOwner => "write a reply instead",
+        Unauthorized::NotANode | Unauthorized::WrongSpace => "no node will take it as it is",
+    };
+    format!("{reason}; {advice}")
+}
+
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+) -> Result<Json<RawEntry>, Failure> {
+    blocking(&app, move |app| raw(app, &id).map(Json)).await
+}
+
+fn raw(app: &App, text: &str) -> Result<RawEntry, Failure> {
+    let id = lookup::entry_id(text)?;
+    let unknown = || lookup::unknown("entry", text);
+    let entry = app.inner.archive.get(&id)?.ok_or_else(unknown)?;
+    let (space, community) = app.place_of(&entry, &id).ok_or_else(unknown)?;
+    let document = match &entry {
+        Entry::Contribution(it) => Some(it.header().document(id).to_string()),
+        _ => None,
+    };
+    Ok(RawEntry {
+        id: id.to_string(),
+        community: community.to_string(),
+        space: space.to_string(),
+        document,
+        entry: bytes::encode(&entry.encode()),
+    })
+}
+
+impl App {
+    pub(super) fn store_state(&self) -> StoreState {
+        self.inner.archive.store().state().borrow().clone()
+    }
+
+    /// Space and community of a stored entry. A certificate names no space of its own: it belongs
+    /// to the community in whose governance set it stands.
+    pub(super) fn place_of(&self, entry: &Entry, id: &EntryId) -> Option<(SpaceId, CommunityId)> {
+        let ledger = self.inner.ingest.ledger();
+        if let Some(space) = entry.space() {
+            return Some((space, ledger.spaces().get(&space)?.community));
+        }
+        let key = entry.key();
+        ledger.communities().keys().find_map(|community| {
+            let space = governance_space(*community);
+            let key = comity_protocol::sync::Key::new(&space, &key.author, key.seq, *id);
+            let held = ledger.spaces().get(&space)?.trie.contains(&key);
+            held.then_some((space, *community))
+        })
+    }
+}

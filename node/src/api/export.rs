@@ -1,0 +1,88 @@
+//! `GET /v0/export`: all documents as JSON lines.
+//!
+//! In the order of document ids, which is the same on all nodes, read from the index one document
+//! at a time: the export of a large node needs no more memory than that of a small one.
+
+use super::{App, error::Failure, extract::Args};
+use crate::store::IndexScan;
+use axum::{
+    body::{Body, Bytes},
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use comity_protocol::id::{DocumentId, SpaceId};
+use hyper::header::CONTENT_TYPE;
+use serde::Deserialize;
+use std::{io, sync::Arc};
+use tokio::sync::mpsc;
+use tracing::warn;
+
+/// Lines made ahead of the reader.
+const AHEAD: usize = 64;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    space: Option<String>,
+}
+
+pub(super) type Lines = mpsc::Sender<Result<Bytes, io::Error>>;
+
+/// An answer of JSON lines that are sent as they come.
+pub(super) fn lines() -> (Lines, Response) {
+    let (sender, mut receiver) = mpsc::channel(AHEAD);
+    let stream = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
+    let headers = [(CONTENT_TYPE, "application/x-ndjson")];
+    (sender, (headers, Body::from_stream(stream)).into_response())
+}
+
+pub(super) async fn export(
+    State(app): State<Arc<App>>,
+    Args(Asked { space }): Args<Asked>,
+) -> Result<Response, Failure> {
+    let space = space
+        .map(|it| app.find_space(&it).map(|found| found.0))
+        .transpose()?;
+    let (sender, answer) = lines();
+    tokio::task::spawn_blocking(move || {
+        if let Err(failure) = write(&app, space, &sender) {
+            // A broken connection tells the reader that the export is not whole.
+            warn!(message = failure.message(), "an export broke off");
+            let _ = sender.blocking_send(Err(io::Error::other(failure.message().to_owned())));
+        }
+    });
+    Ok(answer)
+}
+
+fn write(app: &App, space: Option<SpaceId>, lines: &Lines) -> Result<(), Failure> {
+    let mut after: Option<DocumentId> = None;
+    while let Some(document) = next_document(app, after)? {
+        after = Some(document);
+        let Ok((found, views)) = app.views_of(&document) else {
+            continue;
+        };
+        if space.is_some_and(|wanted| wanted != found) {
+            continue;
+        }
+        let line = views.export(&document)?;
+        let mut line = serde_json::to_vec(&line).map_err(Failure::internal)?;
+        line.push(b'\n');
+        if lines.blocking_send(Ok(line.into())).is_err() {
+            // The reader went away.
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The first document with an id above `after`.
+fn next_document(app: &App, after: Option<DocumentId>) -> Result<Option<DocumentId>, Failure> {
+    // Above every position of that document.
+    let after = after.map(|it| [&b"d"[..], it.as_bytes(), &[0xff; 9]].concat());
+    let scan = IndexScan::forward(b"d".to_vec(), 1).after(after);
+    let page = app.inner.archive.store().index().scan(&scan)?;
+    let id = page
+        .items
+        .first()
+        .and_then(|(key, _)| <[u8; 32]>::try_from(key.get(1..33)?).ok());
+    Ok(id.map(DocumentId::from_bytes))
+}

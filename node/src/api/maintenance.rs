@@ -1,0 +1,261 @@
+//! Checking, rebuilding and copying the node's home.
+
+use super::{
+    App,
+    error::Failure,
+    extract::{Body, blocking},
+};
+use crate::{
+    home::write_atomically,
+    projection::set_prefix,
+    random,
+    store::{IndexScan, Position, Progress, StoredEntry},
+};
+use axum::{Json, extract::State};
+use comity_client::types::{BackupRequest, MaintenanceReport};
+use comity_protocol::{
+    entry::{Entry, Verified},
+    id::EntryId,
+    record::RecordBody,
+    sync::Key,
+};
+use std::{fs, path::PathBuf, sync::Arc};
+use tracing::info;
+
+/// Entries checked at once.
+const PAGE: usize = 256;
+const SCAN_PAGE: usize = 4_096;
+/// Problems listed; more are counted.
+const PROBLEMS_MAX: usize = 1_000;
+
+pub(super) async fn verify(
+    State(app): State<Arc<App>>,
+) -> Result<Json<MaintenanceReport>, Failure> {
+    blocking(&app, |app| {
+        let mut told = 0;
+        let report = app.inner.archive.store().verify(&mut |progress| {
+            if let Progress::Verifying { done, total } = progress
+                && let Some(tenth) = (done * 10).checked_div(total)
+                && tenth > told
+            {
+                told = tenth;
+                info!(done, total, "checking the record");
+            }
+        })?;
+        let mut check = Check {
+            app,
+            problems: Vec::new(),
+            more: 0,
+        };
+        for damage in &report.damage {
+            let id = damage.id.map(|id| format!(" (entry {id})"));
+            check.problem(format!(
+                "damage at {}{}: {:?}",
+                damage.start,
+                id.unwrap_or_default(),
+                damage.kind
+            ));
+        }
+        for id in &report.missing_in_index {
+            check.problem(format!(
+                "entry {id} is missing in the index; run `comity reindex`"
+            ));
+        }
+        let entries = check.entries()?;
+        check.sets()?;
+        if check.more > 0 {
+            check.problems.push(format!("and {} more", check.more));
+        }
+        Ok(Json(MaintenanceReport {
+            entries,
+            problems: check.problems,
+            bytes: report.bytes,
+        }))
+    })
+    .await
+}
+
+struct Check<'a> {
+    app: &'a App,
+    problems: Vec<String>,
+    more: usize,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, problem: String) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Decodes every entry anew, as if it came from a stranger; gives how many there are.
+    fn entries(&mut self) -> Result<u64, Failure> {
+        let store = self.app.inner.archive.store();
+        let mut from = Position::START;
+        let mut count = 0;
+        loop {
+            let page = store.iterate(from, PAGE)?;
+            count += page.entries.len() as u64;
+            let entries: Vec<Entry> = page
+                .entries
+                .into_iter()
+                .filter_map(|stored| self.decode(stored))
+                .collect();
+            for entry in &entries {
+                self.links(entry)?;
+            }
+            let ids: Vec<EntryId> = entries.iter().map(Entry::id).collect();
+            let verdicts = Verified::check_batch(entries, &mut random::rng());
+            for (id, verdict) in ids.iter().zip(verdicts) {
+                if let Err(error) = verdict {
+                    self.problem(format!("entry {id} is not signed as it says: {error}"));
+                }
+            }
+            from = page.next;
+            if page.at_end {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn decode(&mut self, stored: StoredEntry) -> Option<Entry> {
+        let id = stored.id;
+        match self.app.inner.archive.entry(stored) {
+            // The bytes are read again as they travel: keys are checked anew.
+            Ok(entry) => match Entry::decode(&entry.encode()) {
+                Ok(entry) if entry.id() == id => return Some(entry),
+                Ok(entry) => {
+                    self.problem(format!(
+                        "entry {id} is stored under the id of {}",
+                        entry.id()
+                    ));
+                }
+                Err(error) => self.problem(format!("entry {id} cannot be read: {error}")),
+            },
+            Err(error) => self.problem(error.to_string()),
+        }
+        None
+    }
+
+    /// What an entry builds on is here, and it stands in the set of its space.
+    fn links(&mut self, entry: &Entry) -> Result<(), Failure> {
+        let app = self.app;
+        let id = entry.id();
+        let needed: Vec<EntryId> = match entry {
+            Entry::Contribution(it) => it.header().deps().to_vec(),
+            Entry::Record(it) => match it.body() {
+                RecordBody::Erasure(erasure) => vec![erasure.contribution],
+                _ => Vec::new(),
+            },
+            Entry::Certificate(_) => Vec::new(),
+        };
+        for needed in needed {
+            if !app.inner.archive.contains(&needed)? {
+                self.problem(format!("entry {id} builds on {needed}, which is not here"));
+            }
+        }
+        let key = entry.key();
+        let held = app.place_of(entry, &id).is_some_and(|(space, _)| {
+            let key = Key::new(&space, &key.author, key.seq, id);
+            let ledger = app.inner.ingest.ledger();
+            ledger
+                .spaces()
+                .get(&space)
+                .is_some_and(|it| it.trie.contains(&key))
+        });
+        if !held {
+            self.problem(format!(
+                "entry {id} is in the record but in no space's set; run `comity reindex` and \
+                 restart the node"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The index holds as many entries of each space as its set in memory.
+    fn sets(&mut self) -> Result<(), Failure> {
+        let app = self.app;
+        let spaces: Vec<_> = app.inner.ingest.ledger().spaces().keys().copied().collect();
+        for space in spaces {
+            let mut indexed = 0;
+            let mut after = None;
+            loop {
+                let scan = IndexScan::forward(set_prefix(&space), SCAN_PAGE).after(after);
+                let page = app.inner.archive.store().index().scan(&scan)?;
+                indexed += page.items.len() as u64;
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let held = app.inner.ingest.ledger();
+            let held = held.spaces().get(&space).map_or(0, |it| it.trie.len());
+            // Entries may have arrived between the two counts.
+            if indexed < held.min(indexed + 1) && indexed != held {
+                self.problem(format!(
+                    "space {space} has {held} entries, its index {indexed}; run `comity reindex`"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn reindex(
+    State(app): State<Arc<App>>,
+) -> Result<Json<MaintenanceReport>, Failure> {
+    blocking(&app, |app| {
+        let store = app.inner.archive.store();
+        store.reindex()?;
+        app.forget_caches();
+        let stats = store.stats()?;
+        info!(entries = stats.entries, "the index was rebuilt");
+        Ok(Json(MaintenanceReport {
+            entries: stats.entries,
+            problems: Vec::new(),
+            bytes: stats.record_bytes,
+        }))
+    })
+    .await
+}
+
+pub(super) async fn backup(
+    State(app): State<Arc<App>>,
+    Body(request): Body<BackupRequest>,
+) -> Result<Json<MaintenanceReport>, Failure> {
+    blocking(&app, move |app| {
+        let to = PathBuf::from(&request.to);
+        if !to.is_absolute() {
+            return Err(
+                Failure::invalid(format!("{} is no absolute path", to.display()))
+                    .hint("The node may run in another folder than you: give the whole path."),
+            );
+        }
+        let cannot = |error: std::io::Error| {
+            Failure::invalid(format!("could not back up to {}: {error}", to.display()))
+                .hint("Name a new or empty folder that the node may write to.")
+        };
+        fs::create_dir_all(&to).map_err(cannot)?;
+        if fs::read_dir(&to).map_err(cannot)?.next().is_some() {
+            return Err(Failure::invalid(format!(
+                "could not back up to {}: it is not empty",
+                to.display()
+            ))
+            .hint("Name a new or empty folder."));
+        }
+        let report = app.inner.archive.store().backup(&to)?;
+        let entries = app.inner.archive.store().stats()?.entries;
+        write_atomically(&to.join("node.key"), app.inner.key.seed()).map_err(cannot)?;
+        let state = app.inner.state.read().clone();
+        let state = serde_json::to_vec_pretty(&state).map_err(Failure::internal)?;
+        write_atomically(&to.join("state.json"), &state).map_err(cannot)?;
+        Ok(Json(MaintenanceReport {
+            entries,
+            problems: Vec::new(),
+            bytes: report.bytes,
+        }))
+    })
+    .await
+}

@@ -1,0 +1,113 @@
+//! `GET /v0/spaces/{space}/context`: what a device needs to sign its next entry in a space.
+
+use super::{
+    App,
+    error::Failure,
+    extract::{Args, Name, blocking},
+    lookup,
+};
+use crate::random;
+use axum::{Json, extract::State};
+use comity_client::types::SigningContext;
+use comity_protocol::{
+    authority::{Act, Authority, Unauthorized},
+    certificate::governance_space,
+    id::{EntryId, SpaceId},
+    key::PublicKey,
+    limits::SEQ_MAX,
+    sync::{AuthorTag, Trie},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    author: String,
+}
+
+pub(super) async fn context(
+    State(app): State<Arc<App>>,
+    Name(space): Name,
+    Args(Asked { author }): Args<Asked>,
+) -> Result<Json<SigningContext>, Failure> {
+    blocking(&app, move |app| read(app, &space, &author).map(Json)).await
+}
+
+fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure> {
+    let author = lookup::key(author)?;
+    let (space, community) = app.find_space(space)?;
+    let ledger = app.inner.ingest.ledger();
+    let unknown = || lookup::unknown("space", &space.to_string());
+    let held = ledger.spaces().get(&space).ok_or_else(unknown)?;
+    let authority = ledger.authority(&community).ok_or_else(unknown)?;
+    let newest = newest(&held.trie, &space, &author);
+    let governance = ledger.governance_digest(&community);
+    drop(ledger);
+    if let Some(newest) = &newest
+        && newest.forked
+    {
+        app.inner.warn(format!(
+            "{author} signed two different entries number {} in space {space}: its chain is \
+             forked, as after a restore from an old backup. New entries follow {}",
+            newest.seq, newest.id
+        ));
+    }
+    Ok(SigningContext {
+        space: space.to_string(),
+        community: community.to_string(),
+        governance_space: governance_space(community).to_string(),
+        governance: governance.to_string(),
+        next_seq: newest.as_ref().map_or(1, |it| it.seq + 1),
+        prev: newest.map(|it| it.id.to_string()),
+        time_ms: random::now_ms(),
+        may_write: may_write(&authority, space, &author).map_err(|why| why.to_string()),
+    })
+}
+
+/// The end of a chain.
+pub(super) struct Newest {
+    pub(super) seq: u64,
+    pub(super) id: EntryId,
+    /// Whether another entry has the same number.
+    pub(super) forked: bool,
+}
+
+/// The highest entry of an author's chain; of several with one number the one with the lowest id.
+pub(super) fn newest(trie: &Trie, space: &SpaceId, author: &PublicKey) -> Option<Newest> {
+    let tag = AuthorTag::new(space, author);
+    let mut newest: Option<Newest> = None;
+    // Keys come in the order of sequence numbers, then ids.
+    for (key, _) in trie.keys_of(&tag, 1..=SEQ_MAX) {
+        match &mut newest {
+            Some(newest) if newest.seq == key.seq => newest.forked = true,
+            _ => {
+                newest = Some(Newest {
+                    seq: key.seq,
+                    id: key.id,
+                    forked: false,
+                });
+            }
+        }
+    }
+    newest
+}
+
+fn may_write(
+    authority: &Authority,
+    space: SpaceId,
+    author: &PublicKey,
+) -> Result<(), Unauthorized> {
+    if space != authority.governance_space() {
+        return authority
+            .authorize_contribution(space, author, Act::Create)
+            .map(|_| ());
+    }
+    let of_party = authority
+        .parties()
+        .values()
+        .any(|party| party.delegates.contains(author) || party.nodes.contains(author));
+    match of_party || authority.members().contains_key(author) {
+        true => Ok(()),
+        false => Err(Unauthorized::NoStanding),
+    }
+}

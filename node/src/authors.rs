@@ -1,0 +1,136 @@
+//! Who stands behind a device: the person, the name from a profile, the party that vouches.
+
+use crate::{
+    archive::Archive, ledger::Ledger, library::Library, projection::profile_prefix,
+    store::IndexScan,
+};
+use comity_client::types::Author;
+use comity_protocol::{
+    authority::Authority,
+    id::{CommunityId, DocumentId},
+    key::PublicKey,
+};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// Names found, by community and root key; dropped whole when a profile changes.
+#[derive(Default)]
+pub struct Names {
+    known: Mutex<HashMap<(CommunityId, PublicKey), Option<String>>>,
+}
+
+const NAMES_MAX: usize = 10_000;
+
+impl Names {
+    /// Forgets all names: a profile changed, or spaces did.
+    pub fn forget(&self) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn get(&self, key: &(CommunityId, PublicKey)) -> Option<Option<String>> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(key)
+            .cloned()
+    }
+
+    fn put(&self, key: (CommunityId, PublicKey), name: Option<String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= NAMES_MAX {
+            known.clear();
+        }
+        known.insert(key, name);
+    }
+}
+
+/// Looks people up.
+pub struct Authors<'a> {
+    /// Entries.
+    pub archive: &'a Archive,
+    /// Documents.
+    pub library: &'a Library,
+    /// Names found before.
+    pub names: &'a Names,
+    /// The community.
+    pub community: CommunityId,
+    /// Its authority.
+    pub authority: Arc<Authority>,
+}
+
+impl<'a> Authors<'a> {
+    /// People of one community; none if this node does not take part in it.
+    pub fn of(
+        community: CommunityId,
+        ledger: &Ledger,
+        archive: &'a Archive,
+        library: &'a Library,
+        names: &'a Names,
+    ) -> Option<Self> {
+        let authority = ledger.authority(&community)?;
+        Some(Self {
+            archive,
+            library,
+            names,
+            community,
+            authority,
+        })
+    }
+
+    /// What stands beside a text by this device.
+    pub fn author(&self, device: &PublicKey) -> Author {
+        let root = self.authority.root_of(device);
+        let party = self.authority.standing(device).and_then(|standing| {
+            self.authority
+                .parties()
+                .get(&standing.party)
+                .map(|party| party.name.clone())
+        });
+        Author {
+            device: device.to_string(),
+            root: root.map(|root| root.to_string()),
+            name: root.and_then(|root| self.name(&root)),
+            party,
+        }
+    }
+
+    /// The name a person goes by, from the newest of their profiles that is readable here.
+    pub fn name(&self, root: &PublicKey) -> Option<String> {
+        let key = (self.community, *root);
+        if let Some(known) = self.names.get(&key) {
+            return known;
+        }
+        let name = self.find_name(root);
+        self.names.put(key, name.clone());
+        name
+    }
+
+    fn find_name(&self, root: &PublicKey) -> Option<String> {
+        let devices = self.authority.device_slots(root)?;
+        for device in devices.values() {
+            for space in self.authority.spaces().keys() {
+                let scan = IndexScan::backward(profile_prefix(space, device), 1);
+                let page = self.archive.store().index().scan(&scan).ok()?;
+                let Some((_, id)) = page.items.first() else {
+                    continue;
+                };
+                let Ok(id) = <[u8; 32]>::try_from(id.as_slice()) else {
+                    continue;
+                };
+                let read = self.library.glance(&DocumentId::from_bytes(id), |shelved| {
+                    let view = shelved.derived.view().ok()?;
+                    view.text("name").map(str::to_owned)
+                });
+                if let Ok(Some(name)) = read {
+                    return Some(name);
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,105 @@
+//! Gossip: news of spaces that everyone may read, passed along as a hint (I10).
+
+use crate::{ingest::Outcome, node::Inner, pending::Source};
+use comity_net::{Network, PeerId, Verdict, error::PublishError};
+use comity_protocol::id::SpaceId;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+use tracing::{debug, warn};
+
+/// Largest entry sent along inline, in bytes; larger ones travel by sync only.
+const INLINE_MAX_BYTES: usize = 48 * 1024;
+const TOPIC_PREFIX: &str = "comity/1/";
+
+fn topic(space: &SpaceId) -> String {
+    format!("{TOPIC_PREFIX}{space}")
+}
+
+/// Spaces that strangers may read: nothing else is ever gossiped (I9).
+fn public_spaces(inner: &Inner) -> Vec<SpaceId> {
+    let ledger = inner.ingest.ledger();
+    let spaces = ledger.spaces().iter().filter(|(space, known)| {
+        ledger
+            .authority(&known.community)
+            .is_some_and(|it| it.may_read(None, **space))
+    });
+    spaces.map(|(space, _)| *space).collect()
+}
+
+/// Subscribes to the topics of public spaces; those subscribed already stay so.
+pub(crate) async fn subscribe(inner: &Inner, network: &Network) {
+    for space in public_spaces(inner) {
+        if let Err(error) = network.subscribe(topic(&space)).await {
+            debug!(%error, "a topic cannot be subscribed");
+        }
+    }
+}
+
+/// Publishes what people write here, until the node stops.
+pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
+    let mut announcements = inner.ingest.announcements();
+    loop {
+        let inserted = match announcements.recv().await {
+            Ok(inserted) => inserted,
+            // Sync brings what gossip misses.
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        // Bulk goes by sync: gossip is for news.
+        if inserted.source != Source::Local || inserted.entries.len() > 8 {
+            continue;
+        }
+        if !public_spaces(&inner).contains(&inserted.space) {
+            continue;
+        }
+        for (key, _) in &inserted.entries {
+            let (archive, id) = (inner.archive.clone(), key.id);
+            let read = tokio::task::spawn_blocking(move || archive.get(&id)).await;
+            let Ok(Ok(Some(entry))) = read else { continue };
+            let bytes = entry.encode();
+            if bytes.len() > INLINE_MAX_BYTES {
+                continue;
+            }
+            match network.publish(topic(&inserted.space), bytes).await {
+                Ok(_) | Err(PublishError::NoPeers { .. } | PublishError::Duplicate { .. }) => {}
+                Err(error) => debug!(%error, "not gossiped"),
+            }
+        }
+    }
+}
+
+/// Takes in what a peer gossiped; says whether it is worth passing on.
+pub(crate) async fn hear(
+    inner: Arc<Inner>,
+    source: PeerId,
+    topic: String,
+    data: Vec<u8>,
+) -> Verdict {
+    let space = topic
+        .strip_prefix(TOPIC_PREFIX)
+        .and_then(|text| text.parse::<SpaceId>().ok());
+    let community = space.and_then(|space| {
+        let ledger = inner.ingest.ledger();
+        ledger.spaces().get(&space).map(|known| known.community)
+    });
+    let Some(community) = community else {
+        return Verdict::Ignore;
+    };
+    let taken = tokio::task::spawn_blocking(move || {
+        inner
+            .ingest
+            .take_in(community, &[data], &Source::Peer(source.to_string()))
+    })
+    .await;
+    match taken {
+        Ok(Ok(outcomes)) => match outcomes.first() {
+            Some((_, Outcome::Saved | Outcome::AlreadyPresent)) => Verdict::Accept,
+            Some((_, Outcome::Refused(refusal))) => {
+                warn!(%source, %refusal, "a peer gossiped something broken");
+                Verdict::Reject
+            }
+            _ => Verdict::Ignore,
+        },
+        _ => Verdict::Ignore,
+    }
+}

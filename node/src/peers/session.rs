@@ -1,0 +1,453 @@
+//! The sync stream of one peer: the pure machine of `comity_protocol::sync` with its hands and ears.
+//!
+//! One task owns the machine. A reader task decodes frames ahead of it, a writer task sends what it
+//! says; both through small channels, so a slow peer slows its own session and nothing else. Store
+//! reads and the ingest path run on blocking threads, one at a time and in order.
+
+use super::{hello, hello::Greeting};
+use crate::{
+    ingest::{Inserted, Outcome},
+    ledger::Ledger,
+    node::Inner,
+    pending::Source,
+    random,
+};
+use comity_net::{FrameReader, FrameWriter, PeerId, PeerStream};
+use comity_protocol::{
+    entry::Entry,
+    id::{EntryId, SpaceId},
+    key::PublicKey,
+    sync::{
+        Context, Effect, InFlight, Key, Message, PeerNumber, Replica, Role, Session, Trie,
+        message::FRAME_MAX_BYTES, session::Input,
+    },
+};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{debug, warn};
+
+/// The protocol's name.
+pub(crate) const PROTOCOL: &str = "/comity/sync/1";
+/// How long one frame may take to be written.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a stream may be idle between frames before reading starts anew.
+const READ_PATIENCE: Duration = Duration::from_secs(3_600);
+const FRAMES_AHEAD: usize = 8;
+
+/// What all sessions of a node share.
+pub(crate) struct Shared {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) in_flight: Mutex<InFlight>,
+    pub(crate) since: Instant,
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Asked of a session: take in what is new, then say whether all is equal.
+pub(crate) type Nudge = oneshot::Sender<bool>;
+
+/// A session as the rest of the node sees it.
+pub(crate) struct Running {
+    pub(crate) nudges: mpsc::Sender<Nudge>,
+    pub(crate) in_sync: watch::Receiver<bool>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+/// Starts the session of a peer over a fresh stream.
+pub(crate) fn start(
+    shared: Arc<Shared>,
+    peer: PeerId,
+    number: u64,
+    role: Role,
+    stream: PeerStream,
+    greeting: watch::Receiver<Greeting>,
+) -> Running {
+    let (nudges, nudged) = mpsc::channel(8);
+    let (in_sync_sender, in_sync) = watch::channel(false);
+    let task = tokio::spawn(async move {
+        let announcements = shared.inner.ingest.announcements();
+        let number = PeerNumber(number);
+        let driver = Driver {
+            node: super::address::node_of(&peer),
+            machine: Session::new(role, number, random::bytes()),
+            shared: shared.clone(),
+            peer,
+            greeting,
+            open: BTreeSet::new(),
+            synced_governance: BTreeSet::new(),
+            to_ingest: VecDeque::new(),
+            ingesting: None,
+            loading: None,
+            in_sync: in_sync_sender,
+        };
+        let ended = driver.run(stream, announcements, nudged).await;
+        shared
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .release_peer(number);
+        debug!(%peer, %ended, "sync session ended");
+    });
+    Running {
+        nudges,
+        in_sync,
+        task,
+    }
+}
+
+struct LedgerReplica<'a>(&'a Ledger);
+
+impl Replica for LedgerReplica<'_> {
+    fn trie(&self, space: &SpaceId) -> Option<&Trie> {
+        self.0.spaces().get(space).map(|space| &space.trie)
+    }
+
+    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
+        let (named, key) = Entry::peek(entry)?;
+        (named.is_none() || named == Some(*space))
+            .then(|| Key::new(space, &key.author, key.seq, key.id))
+    }
+}
+
+type Loading = JoinHandle<(SpaceId, Vec<Option<Vec<u8>>>)>;
+type Ingesting = JoinHandle<Option<(SpaceId, usize, u64)>>;
+
+struct Driver {
+    shared: Arc<Shared>,
+    peer: PeerId,
+    node: Option<PublicKey>,
+    machine: Session,
+    greeting: watch::Receiver<Greeting>,
+    open: BTreeSet<SpaceId>,
+    synced_governance: BTreeSet<SpaceId>,
+    to_ingest: VecDeque<(SpaceId, Vec<Vec<u8>>)>,
+    ingesting: Option<Ingesting>,
+    loading: Option<Loading>,
+    in_sync: watch::Sender<bool>,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        stream: PeerStream,
+        mut announcements: broadcast::Receiver<Arc<Inserted>>,
+        mut nudged: mpsc::Receiver<Nudge>,
+    ) -> String {
+        let (reader, writer) = stream.into_frames(FRAME_MAX_BYTES);
+        let (frames, mut received) = mpsc::channel(FRAMES_AHEAD);
+        let (outgoing, to_write) = mpsc::channel::<Vec<u8>>(FRAMES_AHEAD);
+        let reading = tokio::spawn(read_frames(reader, frames));
+        let mut writing = tokio::spawn(write_frames(writer, to_write));
+        let mut ticks = interval(Duration::from_secs(1));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stopping = self.shared.inner.stopping.subscribe();
+        let ended = loop {
+            self.open_and_close_spaces();
+            let waits_for_writer = match self.perform(&outgoing) {
+                Ok(waits) => waits,
+                Err(ended) => break ended,
+            };
+            self.tell_whether_in_sync();
+            if self.machine.is_over() {
+                break "the conversation is over".to_owned();
+            }
+            tokio::select! {
+                biased;
+                () = Inner::stopped(&mut stopping) => break "this node stops".to_owned(),
+                written = &mut writing => break ending(written),
+                permit = outgoing.reserve(), if waits_for_writer => {
+                    if permit.is_err() {
+                        break "the peer is gone".to_owned();
+                    }
+                }
+                done = finished(&mut self.loading) => {
+                    self.loading = None;
+                    if let Some((space, entries)) = done {
+                        self.input(Input::Loaded { space, entries });
+                    }
+                }
+                done = finished(&mut self.ingesting) => {
+                    self.ingesting = None;
+                    match done {
+                        Some(Some((space, entries, bytes))) => {
+                            self.input(Input::Ingested { space, entries, bytes });
+                        }
+                        _ => break "this node cannot write".to_owned(),
+                    }
+                }
+                news = announcements.recv() => self.hear(news),
+                message = received.recv(), if self.machine.ready_for_message() => {
+                    match message {
+                        Some(Ok(message)) => self.input(Input::Received(message)),
+                        Some(Err(why)) => break why,
+                        None => break "the peer closed the stream".to_owned(),
+                    }
+                }
+                changed = self.greeting.changed() => {
+                    if changed.is_err() {
+                        break "the peer is gone".to_owned();
+                    }
+                }
+                Some(answer) = nudged.recv() => {
+                    while let Ok(news) = announcements.try_recv() {
+                        self.hear(Ok(news));
+                    }
+                    self.input(Input::Tick);
+                    // Nobody waits any more is no error.
+                    let _ = answer.send(self.is_in_sync());
+                }
+                _ = ticks.tick() => self.input(Input::Tick),
+            }
+        };
+        self.in_sync.send_replace(false);
+        reading.abort();
+        drop(outgoing);
+        // Lets a last word, such as why we leave, get out.
+        let _ = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
+        writing.abort();
+        ended
+    }
+
+    fn input(&mut self, input: Input) {
+        let ledger = self.shared.inner.ingest.ledger();
+        let mut in_flight = self
+            .shared
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut context = Context {
+            replica: &LedgerReplica(&ledger),
+            in_flight: &mut in_flight,
+            now_ms: self.shared.now_ms(),
+        };
+        self.machine.handle(input, &mut context);
+    }
+
+    fn hear(&mut self, news: Result<Arc<Inserted>, broadcast::error::RecvError>) {
+        match news {
+            Ok(inserted) => {
+                let keys = inserted.entries.iter().map(|(key, _)| *key).collect();
+                self.input(Input::Inserted {
+                    space: inserted.space,
+                    keys,
+                });
+            }
+            // Roots are compared again by themselves; news are a hint.
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                debug!(peer = %self.peer, missed, "announcements passed a slow session by");
+                self.input(Input::Tick);
+            }
+            Err(broadcast::error::RecvError::Closed) => {}
+        }
+    }
+
+    /// Opens what the peer may read now, governance first, and closes what it may no longer (I9).
+    fn open_and_close_spaces(&mut self) {
+        let greeting = self.greeting.borrow().clone();
+        let readable = hello::readable(&self.shared.inner, self.node.as_ref(), &greeting);
+        let now: BTreeSet<SpaceId> = {
+            let ledger = self.shared.inner.ingest.ledger();
+            let may_open = readable.into_iter().filter(|space| {
+                let Some(known) = ledger.spaces().get(space) else {
+                    return false;
+                };
+                let governance = comity_protocol::certificate::governance_space(known.community);
+                governance == *space || self.synced_governance.contains(&governance)
+            });
+            may_open.collect()
+        };
+        for space in self.open.difference(&now).copied().collect::<Vec<_>>() {
+            self.input(Input::SpaceClosed(space));
+        }
+        for space in now.difference(&self.open).copied().collect::<Vec<_>>() {
+            self.input(Input::SpaceOpened(space));
+        }
+        self.open = now;
+    }
+
+    /// Performs effects in order; true if the next one waits for the writer.
+    fn perform(&mut self, outgoing: &mpsc::Sender<Vec<u8>>) -> Result<bool, String> {
+        let mut opened_more = false;
+        loop {
+            let Ok(permit) = outgoing.try_reserve() else {
+                return match outgoing.is_closed() {
+                    true => Err("the peer is gone".to_owned()),
+                    false => Ok(true),
+                };
+            };
+            let Some(effect) = self.machine.next_effect() else {
+                break;
+            };
+            match effect {
+                Effect::Send(message) => permit.send(message.encode()),
+                Effect::Load {
+                    space,
+                    ids,
+                    max_bytes,
+                } => self.load(space, ids, max_bytes),
+                Effect::Ingest { space, entries } => self.to_ingest.push_back((space, entries)),
+                Effect::InSync { space } => {
+                    opened_more |= self.synced_governance.insert(space);
+                }
+                Effect::PeerMisbehaved(how) => {
+                    warn!(peer = %self.peer, %how, "a peer misbehaved");
+                }
+                Effect::Closed(reason) => {
+                    return Err(format!("the peer ended the conversation: {reason:?}"));
+                }
+            }
+        }
+        self.ingest_next();
+        if opened_more {
+            self.open_and_close_spaces();
+        }
+        // There is room in the outbox again; the machine may have more to say.
+        self.input(Input::Writable);
+        if self.machine.has_effects() {
+            return self.perform(outgoing);
+        }
+        Ok(false)
+    }
+
+    fn load(&mut self, space: SpaceId, ids: Vec<EntryId>, max_bytes: usize) {
+        let inner = self.shared.inner.clone();
+        self.loading = Some(tokio::task::spawn_blocking(move || {
+            let mut entries = Vec::new();
+            let mut bytes = 0;
+            for id in ids {
+                let entry = match inner.archive.get(&id) {
+                    Ok(entry) => entry.map(|entry| entry.encode()),
+                    Err(error) => {
+                        warn!(%id, %error, "an entry cannot be given to a peer");
+                        None
+                    }
+                };
+                let len = entry.as_ref().map_or(0, Vec::len);
+                if !entries.is_empty() && bytes + len > max_bytes {
+                    break;
+                }
+                bytes += len;
+                entries.push(entry);
+            }
+            (space, entries)
+        }));
+    }
+
+    fn ingest_next(&mut self) {
+        if self.ingesting.is_some() {
+            return;
+        }
+        let Some((space, entries)) = self.to_ingest.pop_front() else {
+            return;
+        };
+        let inner = self.shared.inner.clone();
+        let source = Source::Peer(self.peer.to_string());
+        let community = inner
+            .ingest
+            .ledger()
+            .spaces()
+            .get(&space)
+            .map(|it| it.community);
+        self.ingesting = Some(tokio::task::spawn_blocking(move || {
+            let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
+            let Some(community) = community else {
+                return Some((space, entries.len(), bytes));
+            };
+            match inner.ingest.take_in(community, &entries, &source) {
+                Ok(outcomes) => {
+                    for (id, outcome) in outcomes {
+                        if let Outcome::Refused(refusal) = outcome {
+                            warn!(?source, ?id, %refusal, "a peer sent a broken entry");
+                        }
+                    }
+                    Some((space, entries.len(), bytes))
+                }
+                Err(error) => {
+                    warn!(%error, "entries of a peer could not be made durable");
+                    None
+                }
+            }
+        }));
+    }
+
+    fn is_in_sync(&self) -> bool {
+        !self.open.is_empty()
+            && self.to_ingest.is_empty()
+            && self.ingesting.is_none()
+            && self
+                .open
+                .iter()
+                .all(|space| self.machine.is_in_sync(space) || self.machine.is_refused(space))
+    }
+
+    fn tell_whether_in_sync(&self) {
+        let now = self.is_in_sync();
+        self.in_sync.send_if_modified(|before| {
+            let changed = *before != now;
+            *before = now;
+            changed
+        });
+    }
+}
+
+/// The result of a task, once it is done; never while there is none.
+async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Option<T> {
+    match task {
+        Some(task) => task.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+fn ending(written: Result<Result<(), String>, tokio::task::JoinError>) -> String {
+    match written {
+        Ok(Err(why)) => why,
+        _ => "the writer ended".to_owned(),
+    }
+}
+
+async fn read_frames(
+    mut reader: FrameReader<ReadHalf<PeerStream>>,
+    frames: mpsc::Sender<Result<Message, String>>,
+) {
+    loop {
+        let item = match reader.read(READ_PATIENCE).await {
+            Ok(Some(frame)) => Message::decode(&frame).map_err(|error| error.to_string()),
+            Ok(None) => return,
+            Err(comity_net::FrameError::TimedOut { .. }) => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        let last = item.is_err();
+        if frames.send(item).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+async fn write_frames(
+    mut writer: FrameWriter<WriteHalf<PeerStream>>,
+    mut frames: mpsc::Receiver<Vec<u8>>,
+) -> Result<(), String> {
+    while let Some(frame) = frames.recv().await {
+        writer
+            .write(&frame, WRITE_PATIENCE)
+            .await
+            .map_err(|error| error.to_string())?;
+    }
+    writer
+        .close(Duration::from_secs(1))
+        .await
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,557 @@
+//! How readers see documents: lists, threads, histories, who wrote what. Views are total: whatever
+//! is in effect gives a view or a stub, never a failure.
+
+use crate::{
+    archive::{Archive, ArchiveError},
+    authors::Authors,
+    library::{Library, LibraryError, Listed, Shelved},
+    projection::{KindCode, read_listed, thread_prefix},
+    store::{IndexScan, StoreError},
+};
+use comity_client::types::{
+    BlameSpan, ConcurrentValue, DocumentSummary, DocumentView, ExportLine, Field, HistoryItem,
+    Origin,
+};
+use comity_protocol::{
+    derive::{Blame, Candidate, Outcome, Stub, View, Viewed},
+    document::{FILLER, Step, kind::Form},
+    id::{DocumentId, EntryId, SpaceId},
+};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Replies shown with a document.
+const THREAD_MAX: usize = 1_000;
+/// Longest title made from the first words of a body, in code points.
+const EXCERPT_CODE_POINTS: usize = 80;
+
+/// Why a view cannot be given.
+#[derive(Debug, Error)]
+pub enum ViewError {
+    /// The document cannot be derived.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The heads asked for are not here.
+    #[error("{0}")]
+    Heads(Stub),
+    /// A field is not a text.
+    #[error("the document has no text in a field {0:?}")]
+    NoText(String),
+}
+
+impl From<ArchiveError> for ViewError {
+    fn from(error: ArchiveError) -> Self {
+        Self::Library(error.into())
+    }
+}
+
+/// What a document is, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headline {
+    /// Its kind.
+    pub kind: String,
+    /// Its title, or the first words of its body.
+    pub title: String,
+}
+
+/// Views of the documents of one community.
+pub struct Views<'a> {
+    /// Entries.
+    pub archive: &'a Archive,
+    /// Documents.
+    pub library: &'a Library,
+    /// People.
+    pub authors: Authors<'a>,
+}
+
+impl Views<'_> {
+    /// One line of a list.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or cannot be read.
+    pub fn summary(&self, document: &DocumentId) -> Result<DocumentSummary, ViewError> {
+        let mut summary = self
+            .library
+            .glance(document, |shelved| self.summarize(document, shelved))?;
+        self.add_thread_facts(document, &mut summary)?;
+        Ok(summary)
+    }
+
+    /// A document, now or at given heads, with its thread.
+    ///
+    /// # Errors
+    /// [`ViewError`] if it is unknown, cannot be read, or the heads are not here.
+    pub fn document(
+        &self,
+        document: &DocumentId,
+        at: &[EntryId],
+    ) -> Result<DocumentView, ViewError> {
+        let mut view = self
+            .library
+            .read(document, |shelved| self.view(document, shelved, at))??;
+        self.add_thread_facts(document, &mut view.summary)?;
+        for reply in self.thread(document)? {
+            // A reply that cannot be read must not hide the rest of the thread.
+            if let Ok(Ok(reply)) = self
+                .library
+                .glance(&reply, |shelved| self.view(&reply, shelved, &[]))
+            {
+                view.replies.push(reply);
+            }
+        }
+        Ok(view)
+    }
+
+    fn view(
+        &self,
+        document: &DocumentId,
+        shelved: &mut Shelved,
+        at: &[EntryId],
+    ) -> Result<DocumentView, ViewError> {
+        let summary = self.summarize(document, shelved);
+        let heads = if at.is_empty() {
+            shelved.derived.heads()
+        } else {
+            at.to_vec()
+        };
+        let view = match at.is_empty() {
+            true => shelved.derived.view(),
+            false => shelved.derived.view_at(at),
+        };
+        let fields = match view {
+            Ok(view) => self.fields(&view, &shelved.contributions),
+            Err(stub @ (Stub::UnknownHead(_) | Stub::NotDerived(_))) => {
+                return Err(ViewError::Heads(stub));
+            }
+            // The summary says why there is nothing to show.
+            Err(_) => Vec::new(),
+        };
+        Ok(DocumentView {
+            summary,
+            at: heads.iter().map(ToString::to_string).collect(),
+            fields,
+            underived: shelved.derived.remaining() as u64,
+            replies: Vec::new(),
+        })
+    }
+
+    fn fields(&self, view: &View, contributions: &[Listed]) -> Vec<Field> {
+        let shown = |candidates: &Vec<Candidate>| -> Vec<ConcurrentValue> {
+            if candidates.len() < 2 {
+                return Vec::new();
+            }
+            let concurrent = candidates.iter().map(|candidate| ConcurrentValue {
+                value: to_json(&candidate.value),
+                by: candidate.by.to_string(),
+                author: self.author_of(&candidate.by, contributions),
+            });
+            concurrent.collect()
+        };
+        view.fields
+            .iter()
+            .filter_map(|(name, candidates)| {
+                let first = candidates.first()?;
+                Some(Field {
+                    name: name.clone(),
+                    value: to_json(&first.value),
+                    by: first.by.to_string(),
+                    concurrent: shown(candidates),
+                })
+            })
+            .collect()
+    }
+
+    fn author_of(
+        &self,
+        contribution: &EntryId,
+        contributions: &[Listed],
+    ) -> comity_client::types::Author {
+        let found = contributions.iter().find(|it| it.id == *contribution);
+        match found {
+            Some(it) => self.authors.author(&it.header.author),
+            None => comity_client::types::Author {
+                device: String::new(),
+                root: None,
+                name: None,
+                party: None,
+            },
+        }
+    }
+
+    fn summarize(&self, document: &DocumentId, shelved: &Shelved) -> DocumentSummary {
+        let create = &shelved.contributions[0];
+        let space = create.header.space;
+        let declared = self.authors.authority.spaces().get(&space);
+        let (view, void) = match shelved.derived.view() {
+            Ok(view) => (Some(view), None),
+            Err(stub) => (None, Some(stub.to_string())),
+        };
+        let updated = shelved
+            .contributions
+            .iter()
+            .map(|it| it.header.time_ms)
+            .max();
+        let reference = |field: &str| {
+            let view = view.as_ref()?;
+            Some(view.reference(field)?.document.to_string())
+        };
+        DocumentSummary {
+            id: document.to_string(),
+            community: self.authors.community.to_string(),
+            space: space.to_string(),
+            space_name: declared.map(|it| it.name.clone()).unwrap_or_default(),
+            kind: kind_name(view.as_ref(), shelved),
+            form: view.as_ref().and_then(form),
+            title: view.as_ref().map(title).unwrap_or_default(),
+            author: self.authors.author(&create.header.author),
+            created_ms: create.header.time_ms,
+            updated_ms: updated.unwrap_or(create.header.time_ms),
+            heads: shelved
+                .derived
+                .heads()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            contributions: shelved.contributions.len() as u64,
+            replies: 0,
+            parent: reference("parent"),
+            accepted: None,
+            tags: view
+                .as_ref()
+                .map(|view| view.texts("tags").into_iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            origin: view.as_ref().and_then(origin),
+            erased: create.erased,
+            void,
+        }
+    }
+
+    fn add_thread_facts(
+        &self,
+        document: &DocumentId,
+        summary: &mut DocumentSummary,
+    ) -> Result<(), ViewError> {
+        let scan = IndexScan::forward(thread_prefix(document), THREAD_MAX);
+        let page = self.archive.store().index().scan(&scan)?;
+        for (_, value) in &page.items {
+            let Some((id, kind)) = read_listed(value) else {
+                continue;
+            };
+            if kind == KindCode::of("reply") {
+                summary.replies += 1;
+            } else if kind == KindCode::of("accept") {
+                let accepted = self.library.glance(&id, |shelved| {
+                    let view = shelved.derived.view().ok()?;
+                    let withdrawn = matches!(view.value("withdrawn"), Some(Viewed::Bool(true)));
+                    let reply = view.reference("reply")?.document.to_string();
+                    (!withdrawn).then_some(reply)
+                });
+                // Of several acceptances the newest to arrive is shown; succession comes later.
+                if let Ok(Some(reply)) = accepted {
+                    summary.accepted = Some(reply);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn thread(&self, root: &DocumentId) -> Result<Vec<DocumentId>, StoreError> {
+        let scan = IndexScan::forward(thread_prefix(root), THREAD_MAX);
+        let page = self.archive.store().index().scan(&scan)?;
+        let replies = page
+            .items
+            .iter()
+            .filter_map(|(_, value)| match read_listed(value)? {
+                (id, kind) if kind == KindCode::of("reply") => Some(id),
+                _ => None,
+            });
+        Ok(replies.collect())
+    }
+
+    /// The contributions of a document, each after what it depends on.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or cannot be read.
+    pub fn history(&self, document: &DocumentId) -> Result<Vec<HistoryItem>, ViewError> {
+        let items = self.library.read(document, |shelved| {
+            let derived = &shelved.derived;
+            shelved
+                .contributions
+                .iter()
+                .map(|it| {
+                    let outcome = derived.outcome(&it.id);
+                    let what = match (it.header.deps(), it.fields.is_empty()) {
+                        ([], _) => "create",
+                        (_, true) => "merge",
+                        _ => "edit",
+                    };
+                    HistoryItem {
+                        id: it.id.to_string(),
+                        author: self.authors.author(&it.header.author),
+                        seq: it.header.link.seq,
+                        time_ms: it.header.time_ms,
+                        deps: it.header.deps().iter().map(ToString::to_string).collect(),
+                        what: what.into(),
+                        fields: it.fields.iter().cloned().collect(),
+                        verdict: match outcome {
+                            None => "underived",
+                            Some(outcome) if outcome.is_effective() => "effective",
+                            Some(Outcome::Newer(_)) => "newer",
+                            Some(_) => "void",
+                        }
+                        .into(),
+                        reason: outcome.and_then(reason),
+                        erased: it.erased,
+                    }
+                })
+                .collect()
+        })?;
+        Ok(items)
+    }
+
+    /// Who wrote which part of a text field.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or the field holds no text.
+    pub fn blame(&self, document: &DocumentId, field: &str) -> Result<Vec<BlameSpan>, ViewError> {
+        let no_text = || ViewError::NoText(field.to_owned());
+        self.library.read(document, |shelved| {
+            let view = shelved.derived.view().map_err(ViewError::Heads)?;
+            let text = view.text(field).ok_or_else(no_text)?;
+            let blamed = shelved.derived.blame(&[Step::Key(field.into())]);
+            let Ok(Some(Blame::Text(spans))) = blamed else {
+                return Err(no_text());
+            };
+            let code_points: Vec<char> = text.chars().collect();
+            let spans = spans.iter().map(|span| {
+                let by = shelved.contributions.iter().find(|it| it.id == span.by);
+                BlameSpan {
+                    text: code_points.iter().skip(span.start).take(span.len).collect(),
+                    by: span.by.to_string(),
+                    author: self.author_of(&span.by, &shelved.contributions),
+                    time_ms: by.map_or(0, |it| it.header.time_ms),
+                }
+            });
+            Ok(spans.collect())
+        })?
+    }
+
+    /// The document as a standard Automerge file.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or void.
+    pub fn automerge(&self, document: &DocumentId) -> Result<Vec<u8>, ViewError> {
+        self.library
+            .read(document, |shelved| shelved.derived.save())?
+            .map_err(ViewError::Heads)
+    }
+
+    /// The document for an export that is equal on all nodes with equal sets.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or cannot be read.
+    pub fn export(&self, document: &DocumentId) -> Result<ExportLine, ViewError> {
+        loop {
+            // A reader derives a bounded part; an export has to show the whole.
+            let (remaining, line) = self.library.glance(document, |shelved| {
+                (
+                    shelved.derived.remaining(),
+                    self.export_line(document, shelved),
+                )
+            })?;
+            if remaining == 0 {
+                return Ok(line);
+            }
+        }
+    }
+
+    fn export_line(&self, document: &DocumentId, shelved: &Shelved) -> ExportLine {
+        let create = &shelved.contributions[0].header;
+        let declared = self.authors.authority.spaces().get(&create.space);
+        let view = shelved.derived.view().ok();
+        let mut contributions: Vec<(String, String)> = shelved
+            .contributions
+            .iter()
+            .map(|it| (it.id.to_string(), it.header.author.to_string()))
+            .collect();
+        contributions.sort();
+        let mut erased: Vec<String> = shelved
+            .contributions
+            .iter()
+            .filter(|it| it.erased)
+            .map(|it| it.id.to_string())
+            .collect();
+        erased.sort();
+        ExportLine {
+            id: document.to_string(),
+            community: self.authors.community.to_string(),
+            space: declared.map(|it| it.name.clone()).unwrap_or_default(),
+            kind: kind_name(view.as_ref(), shelved),
+            author: create.author.to_string(),
+            party: self
+                .authors
+                .authority
+                .standing(&create.author)
+                .map(|standing| standing.party.to_string()),
+            created_ms: create.time_ms,
+            heads: shelved
+                .derived
+                .heads()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            fields: view.as_ref().map(fields_json).unwrap_or_default(),
+            contributions,
+            erased,
+        }
+    }
+
+    /// Kind and title alone, for lines of news.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or cannot be read.
+    pub fn headline(&self, document: &DocumentId) -> Result<Headline, ViewError> {
+        Ok(self.library.glance(document, |shelved| {
+            let view = shelved.derived.view().ok();
+            Headline {
+                kind: kind_name(view.as_ref(), shelved),
+                title: view.as_ref().map(title).unwrap_or_default(),
+            }
+        })?)
+    }
+
+    /// The space a document is in.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown.
+    pub fn space_of(&self, document: &DocumentId) -> Result<SpaceId, ViewError> {
+        Ok(self
+            .library
+            .glance(document, |shelved| shelved.contributions[0].header.space)?)
+    }
+}
+
+fn reason(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::Void(reason) => Some(reason.to_string()),
+        Outcome::Newer(newer) => Some(newer.to_string()),
+        Outcome::Changed | Outcome::Unchanged => None,
+    }
+}
+
+fn kind_name(view: Option<&View>, shelved: &Shelved) -> String {
+    match (view, shelved.derived.kind()) {
+        (Some(view), _) => view.kind.name().to_owned(),
+        (None, Ok(kind)) => kind.name().to_owned(),
+        (None, Err(_)) => "unknown".to_owned(),
+    }
+}
+
+fn form(view: &View) -> Option<String> {
+    let form = Form::from_code(view.int("form")?)?;
+    Some(format!("{form:?}").to_lowercase())
+}
+
+fn title(view: &View) -> String {
+    let text = view
+        .text("title")
+        .or_else(|| view.text("name"))
+        .or_else(|| view.text("body"));
+    let text = text.unwrap_or_default();
+    let line = text
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    if line.chars().count() <= EXCERPT_CODE_POINTS {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(EXCERPT_CODE_POINTS).collect();
+    format!("{cut}…")
+}
+
+fn origin(view: &View) -> Option<Origin> {
+    let Some(Viewed::Map(entries)) = view.value("origin") else {
+        return None;
+    };
+    let text = |key: &str| match &entries.get(key)?.first()?.value {
+        Viewed::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let time_ms = match entries
+        .get("time")
+        .and_then(|it| it.first())
+        .map(|it| &it.value)
+    {
+        Some(Viewed::Int(time)) => Some(*time),
+        _ => None,
+    };
+    Some(Origin {
+        system: text("system")?,
+        id: text("id")?,
+        author: text("author").unwrap_or_default(),
+        time_ms,
+    })
+}
+
+/// Origin of a document, for finding what was imported before.
+pub fn origin_key(view: &View) -> Option<(String, String)> {
+    let origin = origin(view)?;
+    let erased = |text: &str| text.chars().all(|it| it == FILLER);
+    (!erased(&origin.id)).then_some((origin.system, origin.id))
+}
+
+fn fields_json(view: &View) -> Map<String, Value> {
+    view.fields
+        .iter()
+        .filter_map(|(name, candidates)| {
+            let value = match candidates.as_slice() {
+                [] => return None,
+                [only] => to_json(&only.value),
+                several => {
+                    let mut values: Vec<(String, Value)> = several
+                        .iter()
+                        .map(|it| (it.by.to_string(), to_json(&it.value)))
+                        .collect();
+                    values.sort_by(|a, b| a.0.cmp(&b.0));
+                    json!({ "concurrent": values })
+                }
+            };
+            Some((name.clone(), value))
+        })
+        .collect()
+}
+
+fn to_json(value: &Viewed) -> Value {
+    match value {
+        Viewed::Null => Value::Null,
+        Viewed::Bool(value) => json!(value),
+        Viewed::Int(value) => json!(value),
+        Viewed::Text(text) => json!(text),
+        Viewed::Reference(reference) => {
+            let heads: Vec<String> = reference.heads.iter().map(ToString::to_string).collect();
+            match heads.is_empty() {
+                true => json!({ "document": reference.document.to_string() }),
+                false => json!({ "document": reference.document.to_string(), "heads": heads }),
+            }
+        }
+        Viewed::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .filter_map(|(key, it)| Some((key.clone(), to_json(&it.first()?.value))))
+                .collect::<BTreeMap<_, _>>()
+                .into_iter()
+                .collect(),
+        ),
+        Viewed::List(items) => Value::Array(
+            items
+                .iter()
+                .filter_map(|it| Some(to_json(&it.first()?.value)))
+                .collect(),
+        ),
+    }
+}

@@ -1,0 +1,445 @@
+//! Replicas in memory, joined by links that deliver in any order a seed decides.
+
+use comity_protocol::id::{EntryId, SpaceId, digest, domain};
+use comity_protocol::sync::session::Input;
+use comity_protocol::sync::{
+    AuthorTag, Context, Effect, InFlight, Key, Message, PeerNumber, Replica, Role, Session, Trie,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A small deterministic generator (SplitMix64).
+pub struct Rng(pub u64);
+
+impl Rng {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+}
+
+pub fn space(number: u8) -> SpaceId {
+    SpaceId::from_bytes([number; 32])
+}
+
+pub fn author(number: u64) -> AuthorTag {
+    AuthorTag::from_bytes(digest(domain::TRIE_AUTHOR, &[&number.to_be_bytes()]))
+}
+
+/// Bytes of a test entry: tag, seq, and a body that makes it unique.
+pub fn entry(author_number: u64, seq: u64, fork: u64, size: usize) -> Vec<u8> {
+    let mut bytes = author(author_number).as_bytes().to_vec();
+    bytes.extend(seq.to_be_bytes());
+    bytes.extend(fork.to_be_bytes());
+    bytes.resize(bytes.len().max(size), 0x5a);
+    bytes
+}
+
+pub fn key_of(entry: &[u8]) -> Option<Key> {
+    Some(Key {
+        author: AuthorTag::from_bytes(entry.get(..32)?.try_into().ok()?),
+        seq: u64::from_be_bytes(entry.get(32..40)?.try_into().ok()?),
+        id: EntryId::from_bytes(digest(domain::CONTRIBUTION_ID, &[entry])),
+    })
+}
+
+#[derive(Default)]
+pub struct Space {
+    pub trie: Trie,
+    pub entries: BTreeMap<EntryId, Vec<u8>>,
+}
+
+#[derive(Default)]
+pub struct Node {
+    pub spaces: BTreeMap<SpaceId, Space>,
+    /// Entries of these authors are refused, as a node with other governance would.
+    pub refuses: Vec<AuthorTag>,
+    /// Ingested entries in order of arrival.
+    pub arrived: Vec<Key>,
+    /// Entries that came when they were here already.
+    pub repeated: usize,
+}
+
+impl Replica for Node {
+    fn trie(&self, space: &SpaceId) -> Option<&Trie> {
+        self.spaces.get(space).map(|space| &space.trie)
+    }
+
+    fn key_of(&self, _: &SpaceId, entry: &[u8]) -> Option<Key> {
+        key_of(entry)
+    }
+}
+
+impl Node {
+    pub fn insert(&mut self, space: SpaceId, bytes: Vec<u8>) -> Option<Key> {
+        let key = key_of(&bytes).unwrap();
+        let space = self.spaces.entry(space).or_default();
+        let local = space.trie.last_local() + 1;
+        if self.refuses.contains(&key.author) || !space.trie.insert(&key, local) {
+            return None;
+        }
+        space.entries.insert(key.id, bytes);
+        Some(key)
+    }
+
+    pub fn root(&self, space: &SpaceId) -> comity_protocol::sync::TrieHash {
+        self.spaces[space].trie.root()
+    }
+}
+
+/// One end of a link.
+pub struct End {
+    pub node: usize,
+    pub session: Session,
+    /// Answers of the node that the session has not seen yet.
+    pub answers: VecDeque<Input>,
+    /// Frames on their way to this end.
+    pub arriving: VecDeque<Vec<u8>>,
+    pub in_sync: Vec<SpaceId>,
+    pub fault: Option<Effect>,
+}
+
+pub struct Link {
+    pub ends: [End; 2],
+    pub cut: bool,
+}
+
+/// What went over all links.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Traffic {
+    pub messages: usize,
+    pub bytes: usize,
+    pub entries: usize,
+    pub entry_bytes: usize,
+}
+
+impl Traffic {
+    pub fn overhead(&self) -> usize {
+        self.bytes - self.entry_bytes
+    }
+}
+
+#[derive(Default)]
+pub struct World {
+    pub nodes: Vec<Node>,
+    pub in_flight: Vec<InFlight>,
+    pub links: Vec<Link>,
+    pub now_ms: u64,
+    pub traffic: Traffic,
+    peers: u64,
+}
+
+impl World {
+    pub fn new(nodes: usize, spaces: &[SpaceId]) -> Self {
+        let mut world = Self::default();
+        for _ in 0..nodes {
+            let mut node = Node::default();
+            for space in spaces {
+                node.spaces.insert(*space, Space::default());
+            }
+            world.nodes.push(node);
+            world.in_flight.push(InFlight::new());
+        }
+        world
+    }
+
+    fn new_end(&mut self, node: usize, role: Role) -> End {
+        self.peers += 1;
+        let seed = digest(b"test-seed\0", &[&self.peers.to_be_bytes()]);
+        End {
+            node,
+            session: Session::new(role, PeerNumber(self.peers), seed),
+            answers: VecDeque::new(),
+            arriving: VecDeque::new(),
+            in_sync: Vec::new(),
+            fault: None,
+        }
+    }
+
+    /// Joins two nodes and opens all spaces of each.
+    pub fn connect(&mut self, opener: usize, acceptor: usize) -> usize {
+        let ends = [
+            self.new_end(opener, Role::Opener),
+            self.new_end(acceptor, Role::Acceptor),
+        ];
+        self.links.push(Link { ends, cut: false });
+        let link = self.links.len() - 1;
+        self.open_spaces(link);
+        link
+    }
+
+    fn open_spaces(&mut self, link: usize) {
+        for side in 0..2 {
+            let node = self.links[link].ends[side].node;
+            let spaces: Vec<_> = self.nodes[node].spaces.keys().copied().collect();
+            for space in spaces {
+                self.input(link, side, Input::SpaceOpened(space));
+            }
+        }
+    }
+
+    /// Cuts a link: everything under way is lost, and new sessions begin.
+    pub fn cut(&mut self, link: usize) {
+        for side in 0..2 {
+            let node = self.links[link].ends[side].node;
+            let old = PeerNumber(self.links[link].ends[side].session.peer().0);
+            self.in_flight[node].release_peer(old);
+            let role = [Role::Opener, Role::Acceptor][side];
+            self.links[link].ends[side] = self.new_end(node, role);
+        }
+        self.open_spaces(link);
+    }
+
+    pub fn input(&mut self, link: usize, side: usize, input: Input) {
+        let end = &mut self.links[link].ends[side];
+        let mut context = Context {
+            replica: &self.nodes[end.node],
+            in_flight: &mut self.in_flight[end.node],
+            now_ms: self.now_ms,
+        };
+        end.session.handle(input, &mut context);
+        self.perform(link, side);
+    }
+
+    fn perform(&mut self, link: usize, side: usize) {
+        while let Some(effect) = self.links[link].ends[side].session.next_effect() {
+            let node = self.links[link].ends[side].node;
+            match effect {
+                Effect::Send(message) => {
+                    let frame = message.to_frame();
+                    self.traffic.messages += 1;
+                    self.traffic.bytes += frame.len();
+                    if let Message::Entries { entries, .. } = &message {
+                        self.traffic.entries += entries.len();
+                        self.traffic.entry_bytes += entries.iter().map(Vec::len).sum::<usize>();
+                    }
+                    if !self.links[link].cut {
+                        self.links[link].ends[1 - side].arriving.push_back(frame);
+                    }
+                }
+                Effect::Load {
+                    space,
+                    ids,
+                    max_bytes,
+                } => {
+                    let held = &self.nodes[node].spaces[&space].entries;
+                    let mut entries = Vec::new();
+                    let mut bytes = 0;
+                    for id in ids {
+                        let entry = held.get(&id).cloned();
+                        bytes += entry.as_ref().map_or(0, Vec::len);
+                        if bytes > max_bytes && !entries.is_empty() {
+                            break;
+                        }
+                        entries.push(entry);
+                    }
+                    let answer = Input::Loaded { space, entries };
+                    self.links[link].ends[side].answers.push_back(answer);
+                }
+                Effect::Ingest { space, entries } => self.ingest(link, side, space, entries),
+                Effect::InSync { space } => self.links[link].ends[side].in_sync.push(space),
+                fault => self.links[link].ends[side].fault = Some(fault),
+            }
+        }
+        let answers = &mut self.links[link].ends[side].answers;
+        if !answers.iter().any(|input| matches!(input, Input::Writable)) {
+            answers.push_back(Input::Writable);
+        }
+    }
+
+    fn ingest(&mut self, link: usize, side: usize, space: SpaceId, entries: Vec<Vec<u8>>) {
+        let node = self.links[link].ends[side].node;
+        let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
+        let count = entries.len();
+        let mut keys = Vec::new();
+        for entry in entries {
+            let key = key_of(&entry).unwrap();
+            if self.nodes[node].spaces[&space].trie.contains(&key) {
+                self.nodes[node].repeated += 1;
+            }
+            if let Some(key) = self.nodes[node].insert(space, entry) {
+                self.nodes[node].arrived.push(key);
+                keys.push(key);
+            }
+        }
+        self.told(node, space, keys);
+        let answer = Input::Ingested {
+            space,
+            entries: count,
+            bytes,
+        };
+        self.links[link].ends[side].answers.push_back(answer);
+    }
+
+    /// Tells every session of a node what is new.
+    fn told(&mut self, node: usize, space: SpaceId, keys: Vec<Key>) {
+        self.nodes[node]
+            .spaces
+            .get_mut(&space)
+            .unwrap()
+            .trie
+            .rehash();
+        for link in &mut self.links {
+            for end in link.ends.iter_mut().filter(|end| end.node == node) {
+                end.answers.push_back(Input::Inserted {
+                    space,
+                    keys: keys.clone(),
+                });
+            }
+        }
+    }
+
+    /// A new entry of a node's own people.
+    pub fn publish(&mut self, node: usize, space: SpaceId, bytes: Vec<u8>) {
+        if let Some(key) = self.nodes[node].insert(space, bytes) {
+            self.told(node, space, vec![key]);
+        }
+    }
+
+    /// Everything that could happen next, as (link, side, whether a message).
+    fn possible(&self) -> Vec<(usize, usize, bool)> {
+        let mut all = Vec::new();
+        for (number, link) in self.links.iter().enumerate() {
+            for (side, end) in link.ends.iter().enumerate() {
+                if !end.arriving.is_empty() && end.session.ready_for_message() {
+                    all.push((number, side, true));
+                }
+                if !end.answers.is_empty() {
+                    all.push((number, side, false));
+                }
+            }
+        }
+        all
+    }
+
+    /// Lets one thing happen; false if nothing can.
+    pub fn step(&mut self, rng: &mut Rng) -> bool {
+        let possible = self.possible();
+        if possible.is_empty() {
+            return false;
+        }
+        let (link, side, message) = possible[rng.below(possible.len())];
+        if message {
+            self.deliver(link, side);
+        } else if let Some(input) = self.links[link].ends[side].answers.pop_front() {
+            if matches!(input, Input::Writable) {
+                self.quiet_input(link, side, input);
+            } else {
+                self.input(link, side, input);
+            }
+        }
+        true
+    }
+
+    /// An input that does not cause another `Writable` by itself unless it led to something.
+    fn quiet_input(&mut self, link: usize, side: usize, input: Input) {
+        let end = &mut self.links[link].ends[side];
+        let mut context = Context {
+            replica: &self.nodes[end.node],
+            in_flight: &mut self.in_flight[end.node],
+            now_ms: self.now_ms,
+        };
+        end.session.handle(input, &mut context);
+        if end.session.has_effects() {
+            self.perform(link, side);
+        }
+    }
+
+    pub fn deliver(&mut self, link: usize, side: usize) {
+        let frame = self.links[link].ends[side].arriving.pop_front().unwrap();
+        let length = Message::frame_length(frame[..4].try_into().unwrap()).unwrap();
+        assert_eq!(length, frame.len() - 4);
+        let message = Message::decode(&frame[4..]).unwrap();
+        self.input(link, side, Input::Received(message));
+    }
+
+    /// Runs until nothing happens any more, passing time in between; panics if that never comes.
+    pub fn settle(&mut self, rng: &mut Rng) {
+        for _ in 0..100 {
+            let mut steps = 0;
+            while self.step(rng) {
+                steps += 1;
+                assert!(steps < 2_000_000, "no rest after {steps} steps");
+            }
+            let before = self.traffic;
+            for _ in 0..20 {
+                self.tick(2_000);
+                while self.step(rng) {}
+            }
+            if self.traffic == before {
+                return;
+            }
+        }
+        panic!("the replicas never come to rest");
+    }
+
+    pub fn tick(&mut self, ms: u64) {
+        self.now_ms += ms;
+        for link in 0..self.links.len() {
+            for side in 0..2 {
+                self.input(link, side, Input::Tick);
+            }
+        }
+    }
+
+    /// One trip of time, one way: what is under way arrives, all else takes none. False if nothing
+    /// was under way.
+    pub fn one_way(&mut self) -> bool {
+        self.answer_all();
+        let mut batch = Vec::new();
+        for (number, link) in self.links.iter().enumerate() {
+            for (side, end) in link.ends.iter().enumerate() {
+                batch.push((number, side, end.arriving.len()));
+            }
+        }
+        for (link, side, count) in &batch {
+            for _ in 0..*count {
+                self.deliver(*link, *side);
+            }
+        }
+        self.answer_all();
+        batch.iter().any(|(_, _, count)| *count > 0)
+    }
+
+    pub fn settle_in_lockstep(&mut self) {
+        while self.one_way() {}
+    }
+
+    fn answer_all(&mut self) {
+        loop {
+            let mut idle = true;
+            for link in 0..self.links.len() {
+                for side in 0..2 {
+                    while let Some(input) = self.links[link].ends[side].answers.pop_front() {
+                        idle &= matches!(input, Input::Writable);
+                        self.quiet_or_loud(link, side, input);
+                    }
+                }
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn quiet_or_loud(&mut self, link: usize, side: usize, input: Input) {
+        match input {
+            Input::Writable => self.quiet_input(link, side, input),
+            input => self.input(link, side, input),
+        }
+    }
+
+    pub fn assert_no_faults(&self) {
+        for link in &self.links {
+            for end in &link.ends {
+                assert_eq!(end.fault, None, "at node {}", end.node);
+            }
+        }
+    }
+}

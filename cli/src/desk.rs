@@ -81,7 +81,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// If it may not, or its chain cannot be continued.
-    pub async fn device_chain(&mut self, place: &Place) -> Result<Chain<'a>, CommandError> {
+    pub(crate) async fn device_chain(&mut self, place: &Place) -> Result<Chain<'a>, CommandError> {
         let device = self.identity.device();
         let mut context = self.context(&place.space.id, &device.public()).await?;
         if context.may_write.is_err() && self.link_if_forgotten(place).await? {

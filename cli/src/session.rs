@@ -3,18 +3,16 @@
 //! Everything that touches `comity_node` is here. A command asks for a [`Session`], talks to its
 //! [`Client`], and closes it, so that what was written is flushed before the process ends.
 
-mod engine;
-
 use crate::error::CommandError;
 use comity_client::{Client, ClientError, Transport};
-use comity_node::home::{HomeError, SOCKET_PATH_MAX_BYTES};
-use engine::{Node, NodeOptions};
+use comity_node::{
+    home::{HomeError, SOCKET_PATH_MAX_BYTES},
+    node::{Node, NodeError, NodeOptions},
+};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-
-pub use engine::Engine;
 
 /// How long a command waits for another one that has the store open.
 const STORE_WAIT: Duration = Duration::from_secs(5);
@@ -81,12 +79,22 @@ async fn open_patiently(options: NodeOptions) -> Result<Node, CommandError> {
     loop {
         match Node::open(options.clone()).await {
             Ok(node) => return Ok(node),
-            Err(error) if engine::is_locked(&error) && tokio::time::Instant::now() < deadline => {
+            Err(NodeError::Locked { .. }) if tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(STORE_RETRY).await;
             }
-            Err(error) => return Err(engine::explain(&error)),
+            Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Opens a node of this process that takes part in the network, or keeps to its store.
+///
+/// # Errors
+/// If its home or store cannot be opened, or it cannot listen.
+pub async fn open_node(options: NodeOptions) -> Result<(Node, Client), CommandError> {
+    let node = Node::open(options).await?;
+    let client = Client::new(Transport::InProcess(node.in_process()));
+    Ok((node, client))
 }
 
 /// The node that runs in `home`, if one answers.
@@ -151,6 +159,32 @@ impl From<ClientError> for CommandError {
             ClientError::Unexpected { .. } => {
                 made.hint("restart the node with the version of this command: `comity node stop`")
             }
+        }
+    }
+}
+
+impl From<NodeError> for CommandError {
+    fn from(error: NodeError) -> Self {
+        let made = Self::of(crate::error::ErrorKind::Failure, &error);
+        match error {
+            NodeError::Home(error) => error.into(),
+            NodeError::Locked { .. } => {
+                made.hint("`comity node status` shows a node that runs; wait for another command")
+            }
+            NodeError::AlreadyRunning { .. } => made.hint("`comity node status` shows how it does"),
+            NodeError::Network(_) => made
+                .hint("another program may listen there: choose another port with --listen")
+                .hint("the form of an address is /ip4/0.0.0.0/tcp/7440"),
+            NodeError::Socket { .. } => {
+                made.hint("choose another home, on a local disk, with --home or COMITY_HOME")
+            }
+            NodeError::Store(_) => made
+                .hint("check the disk, then `comity verify`")
+                .hint("a copy made with `comity backup` can be brought back with `comity restore`"),
+            NodeError::BadState(_) => {
+                made.hint("restore state.json from a backup, or move it away")
+            }
+            NodeError::TooNew { .. } => made,
         }
     }
 }

@@ -5,13 +5,13 @@ use crate::{
     args::node::{NodeCommand, StartNode},
     error::{Attempting as _, CommandError},
     render,
-    session::{self, Engine, Reach},
+    session::{self, Reach},
 };
 use comity_client::{
     Client,
     types::{Connect, NodeStatus},
 };
-use comity_node::home::Home;
+use comity_node::{home::Home, node::NodeOptions};
 use serde_json::json;
 use std::{
     fs::File,
@@ -108,19 +108,24 @@ async fn foreground(
     } else {
         format.with_ansi(false).try_init()
     };
-    let engine = Engine::open(home.to_owned(), listen, true, gossip).await?;
-    let stopping = engine.clone();
+    let options = NodeOptions {
+        home: home.to_owned(),
+        listen,
+        network: true,
+        gossip,
+    };
+    let (node, client) = session::open_node(options).await?;
+    let stopping = node.clone();
     let signals = tokio::spawn(async move {
         until_signal().await;
         stopping.stop().await;
     });
-    let status = engine.client().status().await?;
+    let status = client.status().await?;
     say_listening(app, &status)?;
-    let served = engine.serve().await;
+    let served = node.serve().await;
     signals.abort();
-    served?;
-    engine.stop().await;
-    Ok(())
+    node.stop().await;
+    Ok(served?)
 }
 
 async fn until_signal() {

@@ -13,6 +13,9 @@ use comity_client::{
     types::{SyncRequest, SyncStatus},
 };
 
+/// How long a node that was opened for a sync looks for its peers, in milliseconds.
+const MEETING_MS: u64 = 10_000;
+
 /// Exchanges with peers, or shows who holds what.
 pub(super) async fn sync(app: &App, args: &Sync) -> Result<(), CommandError> {
     match args.command {
@@ -22,7 +25,7 @@ pub(super) async fn sync(app: &App, args: &Sync) -> Result<(), CommandError> {
 }
 
 async fn status(app: &App) -> Result<(), CommandError> {
-    let author = app.public().ok().map(|it| it.device.to_string());
+    let author = app.public().ok().map(|it| it.root.to_string());
     let status = app
         .with_node(Reach::Store, async |client| {
             Ok(client.sync_status(author.as_deref()).await?)
@@ -41,8 +44,13 @@ fn print(app: &App, status: &SyncStatus) -> Result<(), CommandError> {
 }
 
 async fn exchange(app: &App, args: &Sync) -> Result<(), CommandError> {
-    let wait_ms = if args.wait { args.timeout } else { 0 };
     app.with_node(Reach::Peers, async |client| {
+        // A node opened for this command has met nobody yet, so it must wait a little.
+        let wait_ms = match (args.wait, client.is_remote()) {
+            (true, _) => args.timeout,
+            (false, true) => 0,
+            (false, false) => args.timeout.min(MEETING_MS),
+        };
         renew_grants(app, client).await?;
         if args.wait {
             app.ui.status("exchanging with peers …");

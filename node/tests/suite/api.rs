@@ -5,6 +5,7 @@ mod documents;
 mod events;
 mod home;
 mod membership;
+mod read_only;
 mod signing;
 mod submit;
 

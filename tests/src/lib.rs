@@ -1,1 +1,8 @@
-//! placeholder
+//! What tests of several crates share.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up should fail where it stands"
+)]
+
+pub mod community;
+pub mod nodes;

@@ -80,6 +80,7 @@ pub fn found(
         name: founding.name,
         purpose: founding.purpose,
         parties: vec![party],
+        founders: vec![root.public()],
         party_quorum: 1,
         spaces: founding.spaces,
         promises: Vec::new(),

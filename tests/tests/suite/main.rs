@@ -1,0 +1,5 @@
+//! What whole nodes and the repository as a whole promise, in one binary so that it links once.
+#![allow(clippy::unwrap_used)]
+
+mod network;
+mod tidy;

@@ -55,13 +55,18 @@ impl App {
         }
     }
 
-    /// A run that prints to `ui` and speaks to a node that stays open afterwards.
-    pub fn lent(ui: Ui, environment: Environment, global: GlobalArgs, node: Client) -> Self {
+    /// A run inside another one: it prints to `ui` and speaks to a node that stays open afterwards.
+    pub fn inside(
+        ui: Ui,
+        environment: Environment,
+        global: GlobalArgs,
+        node: Option<Client>,
+    ) -> Self {
         Self {
             ui,
             environment,
             global,
-            node: Some(Lent(node)),
+            node: node.map(Lent),
         }
     }
 

@@ -165,6 +165,11 @@ impl<'a> Desk<'a> {
             return Ok(false);
         }
         let mut chain = self.root_chain(&place.community.governance_space).await?;
+        // A member whose own records are missing here has just joined: the links are on their way,
+        // and linking again would fork the chain.
+        if chain.next() == ChainLink::FIRST {
+            return Ok(false);
+        }
         let (root, device) = (self.identity.root(), self.identity.device());
         let link = founding::link_device(&mut chain, now_ms(), root, device, public.slot);
         self.hand_in(&place.community.id, vec![Entry::Record(link)])

@@ -172,9 +172,9 @@ impl From<NodeError> for CommandError {
                 made.hint("`comity node status` shows a node that runs; wait for another command")
             }
             NodeError::AlreadyRunning { .. } => made.hint("`comity node status` shows how it does"),
-            NodeError::Network(_) => made
-                .hint("another program may listen there: choose another port with --listen")
-                .hint("the form of an address is /ip4/0.0.0.0/tcp/7440"),
+            NodeError::Network(_) => {
+                made.hint("choose another address with --listen, such as /ip4/0.0.0.0/tcp/7441")
+            }
             NodeError::Socket { .. } => {
                 made.hint("choose another home, on a local disk, with --home or COMITY_HOME")
             }

@@ -26,12 +26,15 @@ pub(super) async fn sync(app: &App, args: &Sync) -> Result<(), CommandError> {
 
 async fn status(app: &App) -> Result<(), CommandError> {
     let author = app.public().ok().map(|it| it.root.to_string());
-    let status = app
-        .with_node(Reach::Store, async |client| {
-            Ok(client.sync_status(author.as_deref()).await?)
-        })
-        .await?;
-    print(app, &status)
+    app.with_node(Reach::Store, async |client| {
+        let mut status = client.sync_status(author.as_deref()).await?;
+        // Receipts are about words; records of the community travel first and need none.
+        let communities = client.communities().await?;
+        let governs = |space: &str| communities.iter().any(|it| it.governance_space == space);
+        status.mine.retain(|it| !governs(&it.space));
+        print(app, &status)
+    })
+    .await
 }
 
 fn print(app: &App, status: &SyncStatus) -> Result<(), CommandError> {

@@ -107,7 +107,7 @@ fn mutated_hellos_and_grants_decode_canonically_or_not_at_all() {
     assert!(accepted > 5_000, "{accepted}");
 }
 
-fn answers() -> Vec<JoinAnswer> {
+pub(crate) fn answers() -> Vec<JoinAnswer> {
     let refusals = [
         JoinRefusal::Unknown,
         JoinRefusal::Expired,

@@ -205,6 +205,7 @@ async fn until_it_answers(
         let ended = child.try_wait().attempting(|| "look after the node")?;
         if ended.is_some() || Instant::now() >= deadline {
             let said = read_log(&home.log(), log_begins).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
             return Err(why_it_ended(&said, &home.log(), ended.is_some()));
         }
         sleep(LOOK_AGAIN).await;
@@ -313,33 +314,44 @@ async fn logs(app: &App, lines: usize, follow: bool) -> Result<(), CommandError>
     let length = std::fs::metadata(&log)
         .map(|it| it.len())
         .unwrap_or_default();
-    let said = read_log(&log, length.saturating_sub(LOG_TAIL_BYTES))?;
-    let all: Vec<&str> = said.lines().collect();
-    let from = all.len().saturating_sub(lines);
-    all[from..]
-        .iter()
-        .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))?;
+    let bytes = read_log(&log, length.saturating_sub(LOG_TAIL_BYTES))?;
+    tell_log(app, &bytes, lines)?;
+    if !follow {
+        return Ok(());
+    }
     let mut position = length;
-    while follow {
+    loop {
         tokio::select! {
             () = sleep(LOOK_AGAIN * 5) => {}
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
-        let said = read_log(&log, position)?;
-        position += said.len() as u64;
-        said.lines()
-            .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))?;
+        let bytes = read_log(&log, position)?;
+        // Whole lines only: the node may be in the middle of one.
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        position += whole as u64;
+        tell_log(app, &bytes[..whole], usize::MAX)?;
     }
-    Ok(())
 }
 
-fn read_log(log: &Path, from: u64) -> Result<String, CommandError> {
+fn tell_log(app: &App, bytes: &[u8], last: usize) -> Result<(), CommandError> {
+    let said = String::from_utf8_lossy(bytes);
+    let all: Vec<&str> = said.lines().collect();
+    let from = all.len().saturating_sub(last);
+    all[from..]
+        .iter()
+        .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))
+}
+
+fn read_log(log: &Path, from: u64) -> Result<Vec<u8>, CommandError> {
     let read = || {
         let mut file = File::open(log)?;
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+        Ok::<_, std::io::Error>(bytes)
     };
     read().attempting(|| format!("read the log {}", log.display()))
 }

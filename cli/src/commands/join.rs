@@ -233,7 +233,8 @@ pub(super) async fn join(app: &App, args: Join) -> Result<(), CommandError> {
         let state = ask_in(app, client, &identity, &ticket).await?;
         let state = if args.wait {
             let timeout = Duration::from_millis(args.timeout);
-            wait(client, &ticket, &identity, state, timeout).await?
+            let work = wait(client, &ticket, &identity, state, timeout);
+            app.busy("waiting to be let in", work).await?
         } else {
             state
         };

@@ -55,10 +55,9 @@ async fn exchange(app: &App, args: &Sync) -> Result<(), CommandError> {
             (false, false) => args.timeout.min(MEETING_MS),
         };
         renew_grants(app, client).await?;
-        if args.wait {
-            app.ui.status("exchanging with peers …");
-        }
-        let status = client.sync(&SyncRequest { wait_ms }).await?;
+        let request = SyncRequest { wait_ms };
+        let work = client.sync(&request);
+        let status = app.busy("exchanging with peers", work).await?;
         print(app, &status)?;
         if status.peers.is_empty() {
             return Err(CommandError::failure("no peer could be reached, so nothing was exchanged")

@@ -235,3 +235,33 @@ fn erasing_needs_consent_and_own_words() {
         &["erased already"],
     );
 }
+
+#[test]
+fn a_store_of_a_newer_version_is_left_alone() {
+    let alice = Person::founder();
+    let record = alice.home().join("record");
+    let segment = std::fs::read_dir(&record)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .find(|path| std::fs::metadata(path).unwrap().len() > 64)
+        .unwrap();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    for copy in bytes[..64].chunks_exact_mut(32) {
+        copy[8..12].copy_from_slice(&99u32.to_le_bytes());
+        let crc = crc32c(&copy[..28]);
+        copy[28..].copy_from_slice(&crc.to_le_bytes());
+    }
+    std::fs::write(&segment, &bytes).unwrap();
+    says(
+        &alice.fails(1, &["list"]),
+        &["format 99", "Update comity", "nothing was changed"],
+    );
+    assert_eq!(std::fs::read(&segment).unwrap(), bytes);
+}
+
+/// CRC-32C, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1));
+    let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc));
+    !bytes.iter().fold(!0, byte)
+}

@@ -5,4 +5,8 @@
 )]
 
 pub mod community;
+pub mod files;
+pub mod joining;
 pub mod nodes;
+pub mod random;
+pub mod stranger;

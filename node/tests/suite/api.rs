@@ -1,4 +1,8 @@
 //! The local API, as a client sees it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should fail where it stands"
+)]
 
 mod concurrency;
 mod documents;

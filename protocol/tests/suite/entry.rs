@@ -383,7 +383,17 @@ fn limits_hold_to_the_byte() {
         PAYLOAD_MAX_BYTES,
     )
     .unwrap();
-    assert!(Entry::Contribution(largest).encode().len() <= ENTRY_MAX_BYTES);
+    let erasure = {
+        let mut chain = Chain::new(FOUNDER, largest.header().space);
+        chain.link = context(SEQ_MAX, 0).link;
+        chain.erase(largest.id())
+    };
+    let erased = largest.clone().erased_by(erasure).unwrap();
+    for largest in [largest, erased] {
+        let bytes = Entry::Contribution(largest).encode();
+        assert!(bytes.len() <= ENTRY_MAX_BYTES, "{}", bytes.len());
+        assert!(Entry::decode(&bytes).is_ok());
+    }
     let (limit, found) = (DEPS_MAX, DEPS_MAX as u64 + 1);
     assert_eq!(
         sign(&context(2, 0), edit(DEPS_MAX + 1), 40),

@@ -3,7 +3,10 @@
 use comity_protocol::{
     access::{JoinAnswer, JoinRefusal},
     id::{EntryId, SpaceId},
-    sync::{Compare, Key, Message, TrieHash, message::SpaceRoot},
+    sync::{
+        Key, Message, TrieHash,
+        message::{Compare, SpaceRoot},
+    },
 };
 use comity_tests::{
     community::{Community, topic},

@@ -8,5 +8,6 @@ pub mod community;
 pub mod files;
 pub mod joining;
 pub mod nodes;
+pub mod proxy;
 pub mod random;
 pub mod stranger;

@@ -6,3 +6,4 @@
 
 pub mod community;
 pub mod nodes;
+pub mod stories;

@@ -16,7 +16,11 @@ use etcetera::{BaseStrategy as _, choose_base_strategy};
 use std::{
     io::{BufRead as _, IsTerminal as _},
     path::PathBuf,
+    time::Duration,
 };
+
+/// How often long work shows that it goes on.
+const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// One run of the command line.
 #[derive(Debug)]
@@ -55,13 +59,18 @@ impl App {
         }
     }
 
-    /// A run that prints to `ui` and speaks to a node that stays open afterwards.
-    pub fn lent(ui: Ui, environment: Environment, global: GlobalArgs, node: Client) -> Self {
+    /// A run inside another one: it prints to `ui` and speaks to a node that stays open afterwards.
+    pub fn inside(
+        ui: Ui,
+        environment: Environment,
+        global: GlobalArgs,
+        node: Option<Client>,
+    ) -> Self {
         Self {
             ui,
             environment,
             global,
-            node: Some(Lent(node)),
+            node: node.map(Lent),
         }
     }
 
@@ -176,6 +185,18 @@ impl App {
             _ => Err(CommandError::failure(
                 "nothing was done: you did not say yes",
             )),
+        }
+    }
+
+    /// Waits for work whose length is not known, and shows that it goes on if it takes a while.
+    pub async fn busy<T>(&self, label: &str, work: impl Future<Output = T>) -> T {
+        let mut progress = self.ui.progress(label, None);
+        let mut work = std::pin::pin!(work);
+        loop {
+            match tokio::time::timeout(SHOW_EVERY, &mut work).await {
+                Ok(result) => return result,
+                Err(_) => progress.advance(0),
+            }
         }
     }
 

@@ -9,7 +9,9 @@ use crate::{
     compose::{Chain, document, founding},
     error::CommandError,
     grants,
-    identity::{ChainHead, Expect, Identity, SigningSession, folder::LOCK_WAIT},
+    identity::{
+        ChainHead, Expect, Identity, SigningSession, Slot, folder::LOCK_WAIT, material::SLOTS_MAX,
+    },
     lookup::Place,
     moment::now_ms,
     random,
@@ -18,7 +20,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{
     Client,
-    types::{EntryResult, SigningContext, Submit, Submitted, TrackCommunity},
+    types::{CommunityInfo, EntryResult, SigningContext, Submit, Submitted, TrackCommunity},
 };
 use comity_protocol::{
     contribution::ChainLink,
@@ -156,21 +158,35 @@ impl<'a> Desk<'a> {
     async fn link_if_forgotten(&mut self, place: &Place) -> Result<bool, CommandError> {
         let public = self.identity.public();
         let (root, device) = (public.root.to_string(), public.device.to_string());
-        let forgotten = place
-            .community
-            .members
-            .iter()
-            .any(|it| it.root == root && !it.devices.contains(&device));
-        if !forgotten {
+        let forgotten = |community: &CommunityInfo| {
+            let mut members = community.members.iter();
+            members.any(|it| it.root == root && !it.devices.contains(&device))
+        };
+        if !forgotten(&place.community) {
             return Ok(false);
         }
         let mut chain = self.root_chain(&place.community.governance_space).await?;
-        let (root, device) = (self.identity.root(), self.identity.device());
-        let link = founding::link_device(&mut chain, now_ms(), root, device, public.slot);
-        self.hand_in(&place.community.id, vec![Entry::Record(link)])
-            .await?;
-        self.ui.status("this device is linked to you now");
-        Ok(true)
+        // A member whose own records are missing here has just joined: the links are on their way,
+        // and linking again would fork the chain.
+        if chain.next() == ChainLink::FIRST {
+            return Ok(false);
+        }
+        // The slot may be taken, which only the roster tells: then the next one is tried.
+        let others = (0..SLOTS_MAX)
+            .filter_map(Slot::new)
+            .filter(|it| *it != public.slot);
+        for slot in std::iter::once(public.slot).chain(others) {
+            let (root, device) = (self.identity.root(), self.identity.device());
+            let link = founding::link_device(&mut chain, now_ms(), root, device, slot);
+            self.hand_in(&place.community.id, vec![Entry::Record(link)])
+                .await?;
+            let community = self.client.community(&place.community.id).await?;
+            if !forgotten(&community) {
+                self.ui.status("this device is linked to you now");
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What comes before the first words in a space: a profile, so that readers see a name.

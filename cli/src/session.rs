@@ -16,6 +16,8 @@ use std::{
 
 /// How long a command waits for another one that has the store open.
 const STORE_WAIT: Duration = Duration::from_secs(5);
+/// How long a node that starts waits for one that is still flushing its store.
+const NODE_STOP_WAIT: Duration = Duration::from_secs(15);
 const STORE_RETRY: Duration = Duration::from_millis(100);
 
 /// What a command needs of a node that does not run.
@@ -52,7 +54,7 @@ impl Session {
             network: reach == Reach::Peers,
             gossip: true,
         };
-        let node = open_patiently(options).await?;
+        let node = open_patiently(options, STORE_WAIT).await?;
         let client = Client::new(Transport::InProcess(node.in_process()));
         Ok(Self {
             client,
@@ -74,8 +76,8 @@ impl Session {
 }
 
 /// Another command may have the store open for a moment; a running node would have answered.
-async fn open_patiently(options: NodeOptions) -> Result<Node, CommandError> {
-    let deadline = tokio::time::Instant::now() + STORE_WAIT;
+async fn open_patiently(options: NodeOptions, wait: Duration) -> Result<Node, CommandError> {
+    let deadline = tokio::time::Instant::now() + wait;
     loop {
         match Node::open(options.clone()).await {
             Ok(node) => return Ok(node),
@@ -92,7 +94,7 @@ async fn open_patiently(options: NodeOptions) -> Result<Node, CommandError> {
 /// # Errors
 /// If its home or store cannot be opened, or it cannot listen.
 pub async fn open_node(options: NodeOptions) -> Result<(Node, Client), CommandError> {
-    let node = Node::open(options).await?;
+    let node = open_patiently(options, NODE_STOP_WAIT).await?;
     let client = Client::new(Transport::InProcess(node.in_process()));
     Ok((node, client))
 }
@@ -172,9 +174,9 @@ impl From<NodeError> for CommandError {
                 made.hint("`comity node status` shows a node that runs; wait for another command")
             }
             NodeError::AlreadyRunning { .. } => made.hint("`comity node status` shows how it does"),
-            NodeError::Network(_) => made
-                .hint("another program may listen there: choose another port with --listen")
-                .hint("the form of an address is /ip4/0.0.0.0/tcp/7440"),
+            NodeError::Network(_) => {
+                made.hint("choose another address with --listen, such as /ip4/0.0.0.0/tcp/7441")
+            }
             NodeError::Socket { .. } => {
                 made.hint("choose another home, on a local disk, with --home or COMITY_HOME")
             }

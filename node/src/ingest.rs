@@ -233,6 +233,9 @@ impl Ingest {
         let mut arrived = Vec::with_capacity(accepted.len());
         let mut communities: HashSet<CommunityId> = HashSet::new();
         let mut announcements: Vec<Inserted> = Vec::new();
+        // What is durable must enter its set whatever else fails: it would count as present and
+        // yet be missing from every comparison until the next start.
+        let mut failed = None;
         for (it, committed) in accepted.into_iter().zip(committed) {
             let position = committed.position();
             let local = position.to_u64();
@@ -241,7 +244,9 @@ impl Ingest {
             announce(&mut announcements, &it, key, local);
             arrived.push(entry_key.id);
             communities.insert(it.community);
-            self.take_effect(&it.entry)?;
+            if let Err(error) = self.take_effect(&it.entry) {
+                failed.get_or_insert(error);
+            }
             applied.push(Applied {
                 space: it.space,
                 key,
@@ -270,7 +275,10 @@ impl Ingest {
                 released.extend(pending.released_by_authority(community));
             }
         }
-        Ok(released)
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(released),
+        }
     }
 
     /// Effects on what is stored and cached.

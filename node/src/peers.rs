@@ -16,16 +16,18 @@ mod session;
 use crate::{node::Inner, state::JoinRecord};
 pub(crate) use address::peer_of;
 use comity_client::types::PeerInfo;
-use comity_net::{Config, Event, Events, Network, NodeSeed, PeerId, PeerStream, StreamProtocol};
+use comity_net::{
+    Config, Event, Events, Network, NodeSeed, PeerId, PeerStream, StreamProtocol, Verdict,
+};
 use comity_protocol::{
-    access::{JoinAnswer, JoinRequest},
+    access::{JoinAnswer, JoinRefusal, JoinRequest},
     key::PublicKey,
     sync::{InFlight, Role},
 };
 use hello::Greeting;
 use session::{Running, Shared};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -34,8 +36,8 @@ use std::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{Notify, oneshot, watch},
-    task::JoinHandle,
+    sync::{Notify, Semaphore, oneshot, watch},
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
@@ -47,6 +49,8 @@ const JOIN_RETRY: (Duration, Duration) = (Duration::from_secs(2), Duration::from
 const GREET_RETRY: Duration = Duration::from_secs(5);
 /// Between looks for communities and grants that changed.
 const REFRESH: Duration = Duration::from_secs(2);
+/// Gossip judged at once.
+const GOSSIP_AT_ONCE_MAX: usize = 64;
 const ADDRESSES_PER_PEER: usize = 8;
 
 /// Why something with peers failed.
@@ -88,6 +92,18 @@ struct Peer {
     greeting: Option<watch::Sender<Greeting>>,
     session: Option<Running>,
     greeting_task: Option<JoinHandle<()>>,
+    since: Instant,
+}
+
+impl Peer {
+    /// Whether there is something to exchange with it, as far as one can know: strangers who share
+    /// no community, and those who never say hello, are nobody to wait for.
+    fn matters(&self) -> bool {
+        match &self.greeting {
+            Some(greeting) => !greeting.borrow().communities.is_empty(),
+            None => self.since.elapsed() < OPEN_PATIENCE,
+        }
+    }
 }
 
 struct Hub {
@@ -96,6 +112,8 @@ struct Hub {
     peers: Mutex<BTreeMap<PeerId, Peer>>,
     sessions: AtomicU64,
     joins_changed: Notify,
+    /// Places for gossip that is being judged.
+    hearing: Arc<Semaphore>,
     /// Counts changes of peers and sync states, for those who wait for one.
     changes: watch::Sender<u64>,
 }
@@ -146,6 +164,7 @@ impl Peers {
             peers: Mutex::default(),
             sessions: AtomicU64::new(0),
             joins_changed: Notify::new(),
+            hearing: Arc::new(Semaphore::new(GOSSIP_AT_ONCE_MAX)),
             changes: watch::Sender::new(0),
         });
         let mut tasks = vec![
@@ -260,12 +279,12 @@ impl Peers {
             let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::take(&mut *tasks)
         };
-        let sessions: Vec<Peer> = std::mem::take(&mut *self.hub.peers())
-            .into_values()
-            .collect();
-        for session in sessions.into_iter().filter_map(|peer| peer.session) {
+        let peers = std::mem::take(&mut *self.hub.peers());
+        for peer in peers.into_values() {
             // It ends because its stream did; what it was committing gets finished.
-            let _ = timeout(Duration::from_secs(10), session.task).await;
+            if let Some(session) = end(peer) {
+                let _ = timeout(Duration::from_secs(10), session.task).await;
+            }
         }
         for task in tasks {
             task.abort();
@@ -416,10 +435,10 @@ impl Hub {
         let mut answers = Vec::new();
         {
             let peers = self.peers();
-            if peers.is_empty() {
+            if !peers.values().any(Peer::matters) {
                 return false;
             }
-            for peer in peers.values() {
+            for peer in peers.values().filter(|peer| peer.matters()) {
                 let Some(session) = &peer.session else {
                     return false;
                 };
@@ -452,10 +471,13 @@ impl Hub {
             greeting: None,
             session: None,
             greeting_task,
+            since: Instant::now(),
         };
         if let Some(before) = self.peers().insert(peer, known) {
             end(before);
         }
+        // The node that a queued join waits for may be back.
+        self.joins_changed.notify_one();
         self.changed();
     }
 
@@ -489,6 +511,17 @@ impl Hub {
         self.changed();
     }
 
+    /// Takes note of a hello that led nowhere.
+    fn hello_failed(&self, peer: &PeerId, error: &hello::HelloError) {
+        match error {
+            hello::HelloError::NoCommonVersion { .. } => {
+                self.inner()
+                    .warn(format!("cannot sync with peer {peer}: {error}"));
+            }
+            _ => warn!(%peer, %error, "a hello failed"),
+        }
+    }
+
     /// Starts the sync session over a stream, if the peer was greeted.
     fn start_session(self: &Arc<Self>, peer: PeerId, role: Role, stream: PeerStream) {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
@@ -518,11 +551,12 @@ impl Hub {
     }
 }
 
-fn end(peer: Peer) {
+/// Ends what runs for a peer; its session, given back, ends by itself: its stream is gone.
+fn end(peer: Peer) -> Option<Running> {
     if let Some(task) = peer.greeting_task {
         task.abort();
     }
-    // Its session ends by itself: its stream is gone.
+    peer.session
 }
 
 async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
@@ -550,7 +584,13 @@ async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
                 id,
             } => {
                 let hub = hub.clone();
+                let place = hub.hearing.clone().try_acquire_owned();
                 tokio::spawn(async move {
+                    // Whoever floods gets ignored; what was in it comes by sync.
+                    let Ok(_place) = place else {
+                        let _ = hub.network.report_validation(id, Verdict::Ignore).await;
+                        return;
+                    };
                     let inner = hub.inner().clone();
                     let verdict = gossip::hear(inner, source, topic, data).await;
                     // Too late is no error: gossip is a hint.
@@ -582,9 +622,9 @@ fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: PeerStream) {
         hello::PROTOCOL => {
             let hub = hub.clone();
             tokio::spawn(async move {
-                match hello::answer(hub.inner(), peer, stream).await {
-                    Ok(greeting) => hub.greeted(&peer, greeting),
-                    Err(error) => warn!(%peer, %error, "a hello failed"),
+                let greeted = |greeting| hub.greeted(&peer, greeting);
+                if let Err(error) = hello::answer(hub.inner(), peer, stream, greeted).await {
+                    hub.hello_failed(&peer, &error);
                 }
             });
         }
@@ -608,11 +648,7 @@ async fn greet(hub: Arc<Hub>, peer: PeerId) {
                     Err(error) => warn!(%peer, %error, "no sync stream"),
                 }
             }
-            Err(error @ hello::HelloError::NoCommonVersion { .. }) => {
-                hub.inner()
-                    .warn(format!("cannot sync with peer {peer}: {error}"));
-            }
-            Err(error) => warn!(%peer, %error, "a hello failed"),
+            Err(error) => hub.hello_failed(&peer, &error),
         }
         wait_for_session_to_end(&hub, &peer).await;
         sleep(GREET_RETRY).await;
@@ -633,6 +669,7 @@ async fn wait_for_session_to_end(hub: &Hub, peer: &PeerId) {
 /// Says hello again when this node's communities or grants change, and keeps topics subscribed.
 async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
     let mut told = None;
+    let mut owed = BTreeSet::new();
     loop {
         let now = {
             let state = hub.inner().state.read();
@@ -648,21 +685,38 @@ async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
         };
         if told.as_ref() != Some(&now) {
             if told.is_some() {
-                let greeted: Vec<PeerId> = hub.peers().keys().copied().collect();
-                for peer in greeted {
-                    match hello::open(hub.inner(), &hub.network, peer).await {
-                        Ok(greeting) => hub.greeted(&peer, greeting),
-                        Err(error) => debug!(%peer, %error, "a fresh hello failed"),
-                    }
-                }
+                owed = hub.peers().keys().copied().collect();
             }
             told = Some(now);
         }
+        owed = say_hello_again(&hub, owed).await;
         if gossip {
             gossip::subscribe(hub.inner(), &hub.network).await;
         }
         sleep(REFRESH).await;
     }
+}
+
+/// Says hello to these peers, all at once: a silent one must not keep the others waiting. Gives
+/// back those still connected that it did not work with.
+async fn say_hello_again(hub: &Arc<Hub>, peers: BTreeSet<PeerId>) -> BTreeSet<PeerId> {
+    let mut hellos = JoinSet::new();
+    for peer in peers {
+        let hub = hub.clone();
+        hellos.spawn(async move {
+            match hello::open(hub.inner(), &hub.network, peer).await {
+                Ok(greeting) => hub.greeted(&peer, greeting),
+                Err(error) => {
+                    debug!(%peer, %error, "a fresh hello failed");
+                    return Some(peer);
+                }
+            }
+            None
+        });
+    }
+    let failed = hellos.join_all().await.into_iter().flatten();
+    let connected = hub.peers();
+    failed.filter(|peer| connected.contains_key(peer)).collect()
 }
 
 /// Has queued joins answered, with growing pauses while nobody answers.
@@ -709,6 +763,9 @@ async fn attempt(hub: &Hub, mut join: JoinRecord) {
             join.state = "welcome".into();
             join.reason = None;
             info!(community = %join.community, "welcomed");
+        }
+        Ok(JoinAnswer::Refused(refusal @ JoinRefusal::Unavailable)) => {
+            join.reason = Some(refusal.to_string());
         }
         Ok(JoinAnswer::Refused(refusal)) => {
             join.state = "refused".into();

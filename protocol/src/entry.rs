@@ -19,8 +19,9 @@ use crate::{
 use std::ops::Deref;
 use thiserror::Error;
 
-/// Largest encoding of an entry, in bytes: header, payload, an erasure beside it, framing.
-pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + 2 * HEADER_MAX_BYTES + 1024;
+/// Largest encoding of an entry, in bytes: payload, header, signature, framing. An erasure beside a
+/// contribution stands in place of its words, and headers have far less than their limit.
+pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024;
 
 const TAG_CONTRIBUTION: u64 = 0;
 const TAG_RECORD: u64 = 1;
@@ -575,7 +576,13 @@ pub enum VerifyError {
     Certificate(#[from] CertificateError),
 }
 
-/// An entry whose signatures hold. Only verification builds it.
+/// An entry whose signatures hold. Only verification builds it:
+///
+/// ```compile_fail,E0423
+/// fn pretend(entry: comity_protocol::entry::Entry) {
+///     let verified = comity_protocol::entry::Verified(entry);
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T>(T);
 

@@ -14,7 +14,7 @@ use comity_protocol::{
     entry::Entry,
     id::{CommunityId, DocumentId, EntryId, GovernanceDigest, PartyId, SpaceId, digest, domain},
     key::{PublicKey, SecretKey},
-    record::{self, Admission, DeviceLink, Erasure, RecordBody, Role, consent_message},
+    record::{self, Admission, DeviceLink, Erasure, Invitation, RecordBody, Role, consent_message},
 };
 use std::collections::BTreeMap;
 
@@ -269,6 +269,32 @@ impl Community {
         entry
     }
 
+    /// The delegate invites whoever holds a key, countersigned by a node.
+    pub fn invite(
+        &mut self,
+        name: &str,
+        countersigner: PublicKey,
+        uses: u64,
+        expires_ms: Option<u64>,
+    ) -> Invite {
+        let secret = key(name);
+        let offer = Invitation {
+            party: self.party,
+            invitation_key: secret.public(),
+            countersigner,
+            roles: [Role::Member].into(),
+            uses,
+            expires_ms,
+        };
+        let space = self.governance();
+        let record = self
+            .delegate
+            .root
+            .record(space, RecordBody::Invitation(offer));
+        self.records.push(record.clone());
+        Invite { record, secret }
+    }
+
     /// A new member with a linked device.
     pub fn member(&mut self, name: &str) -> Person {
         let mut person = Person::new(name);
@@ -276,6 +302,14 @@ impl Community {
         self.link(&mut person);
         person
     }
+}
+
+/// An invitation and the secret half of its key, as a ticket holds it.
+pub struct Invite {
+    /// The record.
+    pub record: Entry,
+    /// The key.
+    pub secret: SecretKey,
 }
 
 /// A topic for discussion.

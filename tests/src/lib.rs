@@ -5,5 +5,9 @@
 )]
 
 pub mod community;
+pub mod files;
+pub mod joining;
 pub mod nodes;
+pub mod random;
 pub mod stories;
+pub mod stranger;

@@ -1,15 +1,21 @@
 //! Real nodes in this process, on loopback, each with a home that goes with it.
 
-use crate::community::{Community, Person};
+use crate::community::{Community, Person, key};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{Client, Transport, types::*};
 use comity_node::node::{Node, NodeOptions};
-use comity_protocol::{entry::Entry, id::CommunityId};
-use std::path::PathBuf;
+use comity_protocol::{
+    entry::Entry,
+    id::{CommunityId, SpaceId},
+};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 
 /// How long tests wait for what should happen at once, in milliseconds.
 pub const PATIENCE_MS: u64 = 60_000;
+
+/// Between looks at what nobody announces.
+pub const POLL: Duration = Duration::from_millis(50);
 
 /// A node and the client to it.
 pub struct TestNode {
@@ -17,8 +23,14 @@ pub struct TestNode {
     pub node: Node,
     /// A client in this process.
     pub client: Client,
+    rest: Stopped,
+}
+
+/// What remains of a node that is stopped.
+pub struct Stopped {
     home: TempDir,
     gossip: bool,
+    listen: String,
 }
 
 /// Bytes as the API wants them.
@@ -42,32 +54,77 @@ impl TestNode {
 
     /// Starts a node, with gossip or without.
     pub async fn start_with(gossip: bool) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let (node, client) = open(home.path().to_owned(), gossip).await;
-        Self {
-            node,
-            client,
-            home,
-            gossip,
-        }
+        Stopped::new(gossip).start().await
+    }
+
+    /// Starts a node whose key follows from a name.
+    pub async fn start_named(name: &str, gossip: bool) -> Self {
+        let stopped = Stopped::new(gossip);
+        stopped.name(name);
+        stopped.start().await
     }
 
     /// Where its home is.
     pub fn home(&self) -> PathBuf {
-        self.home.path().to_owned()
+        self.rest.home()
     }
 
-    /// Stops the node and starts it again over the same home.
-    pub async fn restart(self) -> Self {
+    /// Stops the node.
+    pub async fn stop(self) -> Stopped {
         self.node.stop().await;
-        drop(self.node);
-        let (node, client) = open(self.home.path().to_owned(), self.gossip).await;
-        Self {
-            node,
-            client,
-            home: self.home,
-            gossip: self.gossip,
-        }
+        self.rest
+    }
+
+    /// Stops the node and starts it again over the same home, on the same port.
+    pub async fn restart(self) -> Self {
+        self.stop().await.start().await
+    }
+
+    /// Where it listens, with its peer id.
+    pub async fn address(&self) -> String {
+        let status = self.client.status().await.unwrap();
+        status.listening[0].clone()
+    }
+
+    /// A document as it is shown.
+    pub async fn show(&self, id: impl ToString) -> DocumentView {
+        self.client.document(&id.to_string(), &[]).await.unwrap()
+    }
+
+    /// The entries of a space that it holds, and the root of their set.
+    pub async fn set_of(&self, space: SpaceId) -> (u64, String) {
+        let status = self.client.sync_status(None).await.unwrap();
+        let space = space.to_string();
+        let found = status.spaces.into_iter().find(|it| it.id == space);
+        found.map_or((0, String::new()), |it| (it.entries, it.root))
+    }
+
+    /// Waits until it tells something that makes `look` give a value.
+    ///
+    /// # Panics
+    /// If that takes longer than [`PATIENCE_MS`].
+    pub async fn wait_for<T>(&self, what: &str, look: impl Fn(&SyncStatus) -> Option<T>) -> T {
+        let waiting = async {
+            loop {
+                let status = self.client.sync_status(None).await.unwrap();
+                if let Some(found) = look(&status) {
+                    return found;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        patiently(what, waiting).await
+    }
+
+    /// Waits until a space holds so many entries.
+    pub async fn wait_for_entries(&self, space: SpaceId, entries: u64) {
+        let id = space.to_string();
+        let what = format!("{entries} entries");
+        let enough = |status: &SyncStatus| {
+            let space = status.spaces.iter().find(|it| it.id == id)?;
+            (space.entries >= entries).then_some(())
+        };
+        self.wait_for(&what, enough).await;
     }
 
     /// Makes it take part in a community and gives it the records known so far.
@@ -110,8 +167,7 @@ impl TestNode {
 
     /// Connects to another node.
     pub async fn connect(&self, other: &Self) {
-        let status = other.client.status().await.unwrap();
-        let address = status.listening[0].clone();
+        let address = other.address().await;
         self.client.connect(&Connect { address }).await.unwrap();
     }
 
@@ -175,14 +231,56 @@ pub async fn wait_for_equal_roots(nodes: &[&TestNode]) {
     }
 }
 
-async fn open(home: PathBuf, gossip: bool) -> (Node, Client) {
-    let options = NodeOptions {
-        home,
-        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
-        network: true,
-        gossip,
-    };
-    let node = Node::open(options).await.unwrap();
-    let client = Client::new(Transport::InProcess(node.in_process()));
-    (node, client)
+/// Waits for what should happen at once.
+///
+/// # Panics
+/// If it takes longer than [`PATIENCE_MS`].
+pub async fn patiently<T>(what: &str, waiting: impl Future<Output = T>) -> T {
+    let patience = Duration::from_millis(PATIENCE_MS);
+    let waited = tokio::time::timeout(patience, waiting).await;
+    waited.unwrap_or_else(|_| panic!("waited {patience:?} in vain for: {what}"))
+}
+
+impl Stopped {
+    /// A fresh home.
+    pub fn new(gossip: bool) -> Self {
+        Self {
+            home: tempfile::tempdir().unwrap(),
+            gossip,
+            listen: "/ip4/127.0.0.1/tcp/0".into(),
+        }
+    }
+
+    /// Gives the node the key that follows from a name.
+    pub fn name(&self, name: &str) {
+        let path = self.home.path().join("node.key");
+        std::fs::write(&path, key(name).seed()).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Where its home is.
+    pub fn home(&self) -> PathBuf {
+        self.home.path().to_owned()
+    }
+
+    /// Starts it again, on the same port.
+    pub async fn start(mut self) -> TestNode {
+        let options = NodeOptions {
+            home: self.home(),
+            listen: vec![self.listen.clone()],
+            network: true,
+            gossip: self.gossip,
+        };
+        let node = Node::open(options).await.unwrap();
+        let client = Client::new(Transport::InProcess(node.in_process()));
+        let status = client.status().await.unwrap();
+        assert_eq!(status.store, "ready", "{status:?}");
+        let address = &status.listening[0];
+        self.listen = address.split("/p2p/").next().unwrap().to_owned();
+        TestNode {
+            node,
+            client,
+            rest: self,
+        }
+    }
 }

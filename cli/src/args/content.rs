@@ -200,11 +200,9 @@ pub struct Diff {
     /// Id of the document, or the start of it.
     pub id: String,
     /// Heads of the older version, separated by commas.
-    #[arg(value_delimiter = ',', num_args = 1, required = true)]
-    pub a: Vec<String>,
+    pub a: String,
     /// Heads of the newer version; by default the newest.
-    #[arg(value_delimiter = ',', num_args = 1)]
-    pub b: Vec<String>,
+    pub b: Option<String>,
 }
 
 /// `comity blame`

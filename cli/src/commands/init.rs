@@ -80,13 +80,10 @@ fn name(args: &Init) -> Result<String, CommandError> {
     if let Some(name) = &args.name {
         return Ok(name.clone());
     }
-    std::env::var("USER")
-        .ok()
-        .filter(|it| !it.trim().is_empty())
-        .ok_or(())
-        .or_else(|()| {
-            Err(CommandError::usage("say your name, as others will see it").hint("add --name NAME"))
-        })
+    let login = std::env::var("USER").ok();
+    login.filter(|it| !it.trim().is_empty()).ok_or_else(|| {
+        CommandError::usage("say your name, as others will see it").hint("add --name NAME")
+    })
 }
 
 /// Who the person is, which node this is, and what it takes part in.

@@ -232,7 +232,9 @@ pub(super) async fn join(app: &App, args: Join) -> Result<(), CommandError> {
         }
         let state = ask_in(app, client, &identity, &ticket).await?;
         let state = if args.wait {
-            wait(client, &ticket, state, Duration::from_millis(args.timeout)).await?
+            let timeout = Duration::from_millis(args.timeout);
+            let work = wait(client, &ticket, &identity, state, timeout);
+            app.busy("waiting to be let in", work).await?
         } else {
             state
         };
@@ -328,6 +330,7 @@ fn signature(text: &str) -> Result<Signature, CommandError> {
 async fn wait(
     client: &Client,
     ticket: &Ticket,
+    identity: &Identity,
     mut state: JoinState,
     timeout: Duration,
 ) -> Result<JoinState, CommandError> {
@@ -343,9 +346,12 @@ async fn wait(
         {
             state = found;
         }
-        if matches!(state.state.as_str(), "member" | "refused")
-            || tokio::time::Instant::now() >= deadline
-        {
+        // The person may be known before the device is: nothing can be written until both are.
+        let done = match state.state.as_str() {
+            "member" => is_member(client, ticket, identity).await?,
+            other => other == "refused",
+        };
+        if done || tokio::time::Instant::now() >= deadline {
             return Ok(state);
         }
         let next = (tokio::time::Instant::now() + LOOK_AGAIN).min(deadline);

@@ -18,21 +18,15 @@ const TRANSIENT: [&str; 3] = ["node.sock", "node.log", "lock"];
 
 /// Checks everything that is stored.
 pub(super) async fn verify(app: &App) -> Result<(), CommandError> {
-    let progress = app.ui.progress("checking the record", None);
-    let report = app
-        .with_node(Reach::Store, async |client| Ok(client.verify().await?))
-        .await?;
-    drop(progress);
+    let work = app.with_node(Reach::Store, async |client| Ok(client.verify().await?));
+    let report = app.busy("checking the record", work).await?;
     finish(app, &report, "checked")
 }
 
 /// Rebuilds the index.
 pub(super) async fn reindex(app: &App) -> Result<(), CommandError> {
-    let progress = app.ui.progress("rebuilding the index", None);
-    let report = app
-        .with_node(Reach::Store, async |client| Ok(client.reindex().await?))
-        .await?;
-    drop(progress);
+    let work = app.with_node(Reach::Store, async |client| Ok(client.reindex().await?));
+    let report = app.busy("rebuilding the index", work).await?;
     finish(app, &report, "indexed")
 }
 
@@ -42,11 +36,10 @@ pub(super) async fn backup(app: &App, args: &Backup) -> Result<(), CommandError>
     let request = BackupRequest {
         to: to.to_string_lossy().into_owned(),
     };
-    let report = app
-        .with_node(Reach::Store, async |client| {
-            Ok(client.backup(&request).await?)
-        })
-        .await?;
+    let work = app.with_node(Reach::Store, async |client| {
+        Ok(client.backup(&request).await?)
+    });
+    let report = app.busy("copying", work).await?;
     finish(app, &report, "copied")?;
     app.ui
         .hint("it holds the node's key, not yours: back that up with `comity identity backup`");
@@ -97,9 +90,8 @@ pub(super) async fn restore(app: &App, args: &Restore) -> Result<(), CommandErro
     app.ui.warning(
         "this is the same node as before: never run both copies. Its peers bring what it has missed",
     );
-    let report = app
-        .with_node(Reach::Store, async |client| Ok(client.verify().await?))
-        .await?;
+    let work = app.with_node(Reach::Store, async |client| Ok(client.verify().await?));
+    let report = app.busy("checking the copy", work).await?;
     finish(app, &report, "restored")
 }
 

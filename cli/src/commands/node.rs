@@ -8,7 +8,7 @@ use crate::{
     session::{self, Reach},
 };
 use comity_client::{
-    Client,
+    Client, ClientError,
     types::{Connect, NodeStatus},
 };
 use comity_node::{home::Home, node::NodeOptions};
@@ -25,6 +25,8 @@ use tokio::time::{Instant, sleep};
 
 /// Where a node listens unless told otherwise: every interface, a port of its own.
 const LISTEN_DEFAULT: &str = "/ip4/0.0.0.0/tcp/7440";
+/// File in the home that holds the addresses of the last start.
+const LISTEN_FILE: &str = "listen";
 /// How long a start or stop may take; opening a large store is counted in.
 const START_MAX: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -65,7 +67,7 @@ async fn start(app: &App, args: &StartNode) -> Result<(), CommandError> {
 
 /// What was asked for, else what was asked for last time, else the default.
 fn listen_addresses(home: &Path, given: &[String]) -> Result<Vec<String>, CommandError> {
-    let file = home.join("listen");
+    let file = home.join(LISTEN_FILE);
     if let Some(broken) = given.iter().find(|it| !it.starts_with('/')) {
         return Err(
             CommandError::usage(format!("{broken:?} is not a multiaddress"))
@@ -73,8 +75,6 @@ fn listen_addresses(home: &Path, given: &[String]) -> Result<Vec<String>, Comman
         );
     }
     if !given.is_empty() {
-        std::fs::write(&file, given.join("\n") + "\n")
-            .attempting(|| format!("remember the address in {}", file.display()))?;
         return Ok(given.to_vec());
     }
     let remembered: Vec<String> = std::fs::read_to_string(&file)
@@ -88,6 +88,13 @@ fn listen_addresses(home: &Path, given: &[String]) -> Result<Vec<String>, Comman
     } else {
         remembered
     })
+}
+
+/// Only what could be listened on is worth remembering.
+fn remember(home: &Path, listen: &[String]) -> Result<(), CommandError> {
+    let file = home.join(LISTEN_FILE);
+    std::fs::write(&file, listen.join("\n") + "\n")
+        .attempting(|| format!("remember the address in {}", file.display()))
 }
 
 async fn foreground(
@@ -110,11 +117,14 @@ async fn foreground(
     };
     let options = NodeOptions {
         home: home.to_owned(),
-        listen,
+        listen: listen.clone(),
         network: true,
         gossip,
     };
     let (node, client) = session::open_node(options).await?;
+    if listen != [LISTEN_DEFAULT] {
+        remember(home, &listen)?;
+    }
     let stopping = node.clone();
     let signals = tokio::spawn(async move {
         until_signal().await;
@@ -195,6 +205,7 @@ async fn until_it_answers(
         let ended = child.try_wait().attempting(|| "look after the node")?;
         if ended.is_some() || Instant::now() >= deadline {
             let said = read_log(&home.log(), log_begins).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said);
             return Err(why_it_ended(&said, &home.log(), ended.is_some()));
         }
         sleep(LOOK_AGAIN).await;
@@ -233,10 +244,13 @@ async fn stop(app: &App) -> Result<(), CommandError> {
     let home = app.home()?;
     let client = require_running(&home).await?;
     let pid = client.status().await?.pid;
-    client.stop().await?;
+    match client.stop().await {
+        // It may be gone before its answer is read.
+        Ok(()) | Err(ClientError::Broken(_) | ClientError::NoNode { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
     let deadline = Instant::now() + START_MAX;
-    // The socket goes when the store is flushed: only then may another process open it.
-    while session::running(&home).await?.is_some() {
+    while !matches!(client.status().await, Err(ClientError::NoNode { .. })) {
         if Instant::now() >= deadline {
             return Err(
                 CommandError::failure("the node still runs, though it was asked to stop")
@@ -300,33 +314,44 @@ async fn logs(app: &App, lines: usize, follow: bool) -> Result<(), CommandError>
     let length = std::fs::metadata(&log)
         .map(|it| it.len())
         .unwrap_or_default();
-    let said = read_log(&log, length.saturating_sub(LOG_TAIL_BYTES))?;
-    let all: Vec<&str> = said.lines().collect();
-    let from = all.len().saturating_sub(lines);
-    all[from..]
-        .iter()
-        .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))?;
+    let bytes = read_log(&log, length.saturating_sub(LOG_TAIL_BYTES))?;
+    tell_log(app, &bytes, lines)?;
+    if !follow {
+        return Ok(());
+    }
     let mut position = length;
-    while follow {
+    loop {
         tokio::select! {
             () = sleep(LOOK_AGAIN * 5) => {}
             _ = tokio::signal::ctrl_c() => return Ok(()),
         }
-        let said = read_log(&log, position)?;
-        position += said.len() as u64;
-        said.lines()
-            .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))?;
+        let bytes = read_log(&log, position)?;
+        // Whole lines only: the node may be in the middle of one.
+        let whole = bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
+        position += whole as u64;
+        tell_log(app, &bytes[..whole], usize::MAX)?;
     }
-    Ok(())
 }
 
-fn read_log(log: &Path, from: u64) -> Result<String, CommandError> {
+fn tell_log(app: &App, bytes: &[u8], last: usize) -> Result<(), CommandError> {
+    let said = String::from_utf8_lossy(bytes);
+    let all: Vec<&str> = said.lines().collect();
+    let from = all.len().saturating_sub(last);
+    all[from..]
+        .iter()
+        .try_for_each(|line| app.ui.line(&crate::ui::sanitize::line(line)))
+}
+
+fn read_log(log: &Path, from: u64) -> Result<Vec<u8>, CommandError> {
     let read = || {
         let mut file = File::open(log)?;
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
-        Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
+        Ok::<_, std::io::Error>(bytes)
     };
     read().attempting(|| format!("read the log {}", log.display()))
 }
@@ -344,6 +369,7 @@ mod tests {
         );
         let given = ["/ip4/127.0.0.1/tcp/1".to_owned()];
         assert_eq!(listen_addresses(home.path(), &given).unwrap(), given);
+        remember(home.path(), &given).unwrap();
         assert_eq!(listen_addresses(home.path(), &[]).unwrap(), given);
         let broken = listen_addresses(home.path(), &["7440".to_owned()]);
         assert_eq!(broken.unwrap_err().exit_code(), 2);

@@ -64,8 +64,9 @@ pub(super) async fn diff(app: &App, args: Diff) -> Result<(), CommandError> {
     let (old, new) = app
         .with_node(Reach::Store, async |client| {
             let found = lookup::id(client, &args.id, &["document"]).await?;
-            let a = lookup::heads(client, &args.a).await?;
-            let b = lookup::heads(client, &args.b).await?;
+            let split = |heads: &str| heads.split(',').map(str::to_owned).collect::<Vec<_>>();
+            let a = lookup::heads(client, &split(&args.a)).await?;
+            let b = lookup::heads(client, &split(args.b.as_deref().unwrap_or_default())).await?;
             let old = client.document(&found.id, &a).await?;
             let new = client.document(&found.id, &b).await?;
             Ok((old, new))

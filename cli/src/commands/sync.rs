@@ -26,12 +26,15 @@ pub(super) async fn sync(app: &App, args: &Sync) -> Result<(), CommandError> {
 
 async fn status(app: &App) -> Result<(), CommandError> {
     let author = app.public().ok().map(|it| it.root.to_string());
-    let status = app
-        .with_node(Reach::Store, async |client| {
-            Ok(client.sync_status(author.as_deref()).await?)
-        })
-        .await?;
-    print(app, &status)
+    app.with_node(Reach::Store, async |client| {
+        let mut status = client.sync_status(author.as_deref()).await?;
+        // Receipts are about words; records of the community travel first and need none.
+        let communities = client.communities().await?;
+        let governs = |space: &str| communities.iter().any(|it| it.governance_space == space);
+        status.mine.retain(|it| !governs(&it.space));
+        print(app, &status)
+    })
+    .await
 }
 
 fn print(app: &App, status: &SyncStatus) -> Result<(), CommandError> {
@@ -52,10 +55,9 @@ async fn exchange(app: &App, args: &Sync) -> Result<(), CommandError> {
             (false, false) => args.timeout.min(MEETING_MS),
         };
         renew_grants(app, client).await?;
-        if args.wait {
-            app.ui.status("exchanging with peers …");
-        }
-        let status = client.sync(&SyncRequest { wait_ms }).await?;
+        let request = SyncRequest { wait_ms };
+        let work = client.sync(&request);
+        let status = app.busy("exchanging with peers", work).await?;
         print(app, &status)?;
         if status.peers.is_empty() {
             return Err(CommandError::failure("no peer could be reached, so nothing was exchanged")

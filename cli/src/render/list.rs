@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use comity_client::types::{BlameSpan, DocumentSummary, Event, HistoryItem};
+use unicode_width::UnicodeWidthStr as _;
 
 /// Documents, one a row.
 pub fn documents(items: &[DocumentSummary]) -> Table {
@@ -75,18 +76,31 @@ pub fn history(items: &[HistoryItem]) -> Table {
 
 /// A text with the author of each part in front of each line. A line by several has one row each.
 pub fn blame(spans: &[BlameSpan]) -> Vec<String> {
-    let mut lines = Vec::new();
-    for span in spans {
-        let who = format!(
+    let margin = |span: &BlameSpan| {
+        format!(
             "{} {} {}",
             short(&span.by),
             moment::show(span.time_ms),
             author::author(&span.author)
-        );
-        for (index, line) in span.text.split_inclusive('\n').enumerate() {
-            let margin = if index == 0 { who.as_str() } else { "" };
-            let text = sanitize::line(line.trim_end_matches(['\n', '\r'])).into_owned();
-            lines.push(format!("{margin:<48} │ {text}").trim_end().to_owned());
+        )
+    };
+    let width = spans.iter().map(|span| margin(span).width()).max();
+    let width = width.unwrap_or_default();
+    let mut lines = Vec::new();
+    let mut line_begins = true;
+    for span in spans {
+        let mut who = margin(span);
+        for line in span.text.split_inclusive('\n') {
+            let ends = line.ends_with('\n');
+            let text = line.trim_end_matches(['\n', '\r']);
+            // The mere end of a line that others wrote says nothing.
+            if !text.is_empty() || line_begins {
+                let padding = " ".repeat(width - who.width());
+                let row = format!("{who}{padding} │ {}", sanitize::line(text));
+                lines.push(row.trim_end().to_owned());
+                who.clear();
+            }
+            line_begins = ends;
         }
     }
     lines
@@ -141,8 +155,8 @@ mod tests {
             author: ada(),
             time_ms: 0,
         };
-        let lines = blame(&[span("one\ntwo\n"), span("three")]);
-        assert_eq!(lines.len(), 3);
+        let lines = blame(&[span("one\ntwo\n"), span("three"), span("\n")]);
+        assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("01234567 1970") && lines[0].ends_with("│ one"));
         assert!(lines[1].starts_with(' ') && lines[1].ends_with("│ two"));
         assert!(lines[2].contains("Ada (Club)"));

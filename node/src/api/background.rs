@@ -38,8 +38,13 @@ async fn resume_writing(weak: Weak<Inner>) {
             _ = stopping.wait_for(|it| *it) => return,
         }
         let Some(inner) = weak.upgrade() else { return };
-        let tried = tokio::task::spawn_blocking(move || inner.archive.store().try_resume()).await;
-        if let Ok(Ok(())) = tried
+        let tried = tokio::task::spawn_blocking(move || {
+            inner.archive.store().try_resume()?;
+            // An erasure that was made durable may have failed to overwrite its words.
+            inner.ingest.finish_erasures()
+        })
+        .await;
+        if let Ok(Ok(_)) = tried
             && *state.borrow() == StoreState::Ready
         {
             info!("the store takes writes again");

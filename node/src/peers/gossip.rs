@@ -2,7 +2,7 @@
 
 use crate::{ingest::Outcome, node::Inner, pending::Source};
 use comity_net::{Network, PeerId, Verdict, error::PublishError};
-use comity_protocol::id::SpaceId;
+use comity_protocol::{certificate::governance_space, entry::Entry, id::SpaceId};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tracing::{debug, warn};
@@ -61,7 +61,7 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
                 continue;
             }
             match network.publish(topic(&inserted.space), bytes).await {
-                Ok(_) | Err(PublishError::NoPeers { .. } | PublishError::Duplicate { .. }) => {}
+                Ok(_) | Err(PublishError::NoPeers | PublishError::Duplicate) => {}
                 Err(error) => debug!(%error, "not gossiped"),
             }
         }
@@ -78,13 +78,23 @@ pub(crate) async fn hear(
     let space = topic
         .strip_prefix(TOPIC_PREFIX)
         .and_then(|text| text.parse::<SpaceId>().ok());
-    let community = space.and_then(|space| {
+    let known = space.and_then(|space| {
         let ledger = inner.ingest.ledger();
-        ledger.spaces().get(&space).map(|known| known.community)
+        let known = ledger.spaces().get(&space)?;
+        let authority = ledger.authority(&known.community)?;
+        let is_public = authority.may_read(None, space);
+        is_public.then_some((space, known.community))
     });
-    let Some(community) = community else {
+    let Some((space, community)) = known else {
         return Verdict::Ignore;
     };
+    // An entry of another space would be passed on to people who may not read it, and whether it
+    // is passed on would tell a stranger that it is here (I9).
+    let governance = governance_space(community);
+    match Entry::peek(&data) {
+        Some((named, _)) if named.unwrap_or(governance) == space => {}
+        _ => return Verdict::Reject,
+    }
     let taken = tokio::task::spawn_blocking(move || {
         inner
             .ingest

@@ -63,15 +63,18 @@ pub(crate) async fn open(
     // The answer is here; how the stream ends does not matter any more.
     let _ = writer.close(PATIENCE).await;
     let answer = answer.ok_or_else(|| HelloError::Stream("it ended without an answer".into()))?;
-    check(inner, &peer, &answer)
+    let hello = Hello::decode(&answer).map_err(|error| HelloError::Broken(error.to_string()))?;
+    check(inner, &peer, hello)
 }
 
-/// Answers a hello.
+/// Answers a hello. `greeted` hears of a good one before the answer goes out: the peer opens its
+/// sync stream as soon as it has the answer, and a stream from a peer not greeted is dropped.
 pub(crate) async fn answer(
     inner: &Inner,
     peer: PeerId,
     stream: PeerStream,
-) -> Result<Greeting, HelloError> {
+    greeted: impl FnOnce(Greeting),
+) -> Result<(), HelloError> {
     let (mut reader, mut writer) = stream.into_frames(HELLO_MAX_BYTES);
     let stream_failed = |error: comity_net::FrameError| HelloError::Stream(error.to_string());
     let received = reader.read(PATIENCE).await.map_err(stream_failed)?;
@@ -82,12 +85,14 @@ pub(crate) async fn answer(
     let mut ours = own(inner);
     ours.communities.retain(|(id, _)| named.contains(id));
     ours.grants.retain(|grant| named.contains(&grant.community));
+    // A peer of another version gets its answer too, so that both sides can say what is wrong.
+    let checked = check(inner, &peer, hello).map(greeted);
     writer
         .write(&ours.encode(), PATIENCE)
         .await
         .map_err(stream_failed)?;
     let _ = writer.close(PATIENCE).await;
-    check(inner, &peer, &received)
+    checked
 }
 
 fn own(inner: &Inner) -> Hello {
@@ -113,8 +118,7 @@ fn own(inner: &Inner) -> Hello {
     }
 }
 
-fn check(inner: &Inner, peer: &PeerId, bytes: &[u8]) -> Result<Greeting, HelloError> {
-    let hello = Hello::decode(bytes).map_err(|error| HelloError::Broken(error.to_string()))?;
+fn check(inner: &Inner, peer: &PeerId, hello: Hello) -> Result<Greeting, HelloError> {
     if !hello
         .versions
         .iter()

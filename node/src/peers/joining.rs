@@ -108,8 +108,10 @@ fn countersign(inner: &Inner, request: &JoinRequest) -> Result<JoinAnswer, JoinR
         .and_then(|it| it.get(&party));
     let id = match known {
         // Asking twice is no harm: the answer may have been lost.
-        Some(membership) => membership.admitted_by,
-        None => {
+        Some(membership) if membership.roles.is_superset(&invitation.offer.roles) => {
+            membership.admitted_by
+        }
+        _ => {
             if invitation
                 .offer
                 .expires_ms

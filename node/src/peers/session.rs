@@ -30,7 +30,7 @@ use std::{
 use tokio::{
     io::{ReadHalf, WriteHalf},
     sync::{broadcast, mpsc, oneshot, watch},
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, warn};
@@ -94,11 +94,6 @@ pub(crate) fn start(
             in_sync: in_sync_sender,
         };
         let ended = driver.run(stream, announcements, nudged).await;
-        shared
-            .in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .release_peer(number);
         debug!(%peer, %ended, "sync session ended");
     });
     Running {
@@ -139,6 +134,18 @@ struct Driver {
     in_sync: watch::Sender<bool>,
 }
 
+/// However a session ends, aborted in favour of a newer one included, others may fetch what it
+/// was fetching.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.shared
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .release_peer(self.machine.peer());
+    }
+}
+
 impl Driver {
     async fn run(
         mut self,
@@ -149,8 +156,13 @@ impl Driver {
         let (reader, writer) = stream.into_frames(FRAME_MAX_BYTES);
         let (frames, mut received) = mpsc::channel(FRAMES_AHEAD);
         let (outgoing, to_write) = mpsc::channel::<Vec<u8>>(FRAMES_AHEAD);
-        let reading = tokio::spawn(read_frames(reader, frames));
-        let mut writing = tokio::spawn(write_frames(writer, to_write));
+        let mut halves = JoinSet::new();
+        halves.spawn(read_frames(reader, frames));
+        let (wrote, mut writing) = oneshot::channel();
+        halves.spawn(async move {
+            // A session that is gone does not wait to hear how writing ended.
+            let _ = wrote.send(write_frames(writer, to_write).await);
+        });
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.shared.inner.stopping.subscribe();
@@ -213,11 +225,9 @@ impl Driver {
             }
         };
         self.in_sync.send_replace(false);
-        reading.abort();
         drop(outgoing);
         // Lets a last word, such as why we leave, get out.
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
-        writing.abort();
         ended
     }
 
@@ -411,7 +421,7 @@ async fn finished<T>(task: &mut Option<JoinHandle<T>>) -> Option<T> {
     }
 }
 
-fn ending(written: Result<Result<(), String>, tokio::task::JoinError>) -> String {
+fn ending(written: Result<Result<(), String>, oneshot::error::RecvError>) -> String {
     match written {
         Ok(Err(why)) => why,
         _ => "the writer ended".to_owned(),

@@ -1,10 +1,15 @@
 //! The local API, as a client sees it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should fail where it stands"
+)]
 
 mod concurrency;
 mod documents;
 mod events;
 mod home;
 mod membership;
+mod read_only;
 mod signing;
 mod submit;
 
@@ -102,5 +107,19 @@ pub(crate) fn refused<T: std::fmt::Debug>(answer: Result<T, ClientError>, code: 
             error
         }
         other => panic!("expected the error {code}, got {other:?}"),
+    }
+}
+
+#[test]
+fn every_endpoint_is_specified() {
+    let router = include_str!("../../src/api.rs");
+    let specification = include_str!("../../../specs/http-api.md");
+    let routes: Vec<&str> = router
+        .split('"')
+        .filter(|text| text.starts_with("/v0/"))
+        .collect();
+    assert!(routes.len() > 20, "{routes:?}");
+    for route in routes {
+        assert!(specification.contains(route), "{route} is not specified");
     }
 }

@@ -71,7 +71,8 @@ impl Ticket {
         fitting.take(ADDRESSES_MAX).collect()
     }
 
-    fn encode(&self) -> Vec<u8> {
+    /// The canonical encoding that the text form carries, without its checksum.
+    pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.array(9).uint(VERSION).bytes(self.community.as_bytes());
         w.bytes(self.invitation.as_bytes())
@@ -90,7 +91,11 @@ impl Ticket {
         w.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, TicketError> {
+    /// Reads what [`Ticket::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`TicketError`] names the first rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, TicketError> {
         let mut r = Reader::new(bytes);
         let fields = r.array(64)?;
         let version = r.uint()?;

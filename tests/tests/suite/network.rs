@@ -1,5 +1,10 @@
 //! Two and three real nodes over loopback.
 
+mod access;
+mod equivocation;
+mod erasure;
+mod joining;
+
 use comity_client::types::DocumentQuery;
 use comity_tests::{
     community::{Community, document, page, reply, splice, topic},
@@ -48,8 +53,8 @@ async fn what_one_node_has_reaches_the_other() {
         .unwrap();
     assert_eq!(view.replies.len(), 1);
     community.delegate = author;
-    alice.node.stop().await;
-    bob.node.stop().await;
+    alice.stop().await;
+    bob.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,6 +86,6 @@ async fn nodes_converge_without_gossip() {
         .await
         .unwrap();
     assert_eq!(list.items.len(), 1);
-    alice.node.stop().await;
-    bob.node.stop().await;
+    alice.stop().await;
+    bob.stop().await;
 }

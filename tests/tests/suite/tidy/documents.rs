@@ -10,7 +10,6 @@ use std::{
 const SPECS_TO_COME: &[&str] = &[
     "specs/charter.md",
     "specs/contribution.md",
-    "specs/http-api.md",
     "specs/roster.md",
 ];
 

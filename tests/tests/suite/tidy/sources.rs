@@ -15,7 +15,7 @@ const LONG_FILES: &[(&str, usize, &str)] = &[
     ),
     (
         "protocol/src/entry.rs",
-        640,
+        680,
         "wire form and verification of all entries; certificates are to move out",
     ),
 ];

@@ -1,0 +1,160 @@
+//! A peer that speaks the wire protocols by hand, well or badly.
+
+use crate::nodes::{TestNode, patiently};
+use comity_net::{
+    Config, Event, Events, FrameReader, FrameWriter, Network, NodeSeed, PeerId, PeerStream,
+    StreamProtocol,
+};
+use comity_protocol::{
+    access::{Hello, JoinAnswer, NodeGrant, PROTOCOL_VERSIONS},
+    id::{CommunityId, GovernanceDigest, digest},
+    key::{PublicKey, SecretKey},
+    sync::{Message, message::FRAME_MAX_BYTES},
+};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{ReadHalf, WriteHalf};
+
+const HELLO: &str = "/comity/hello/1";
+const JOIN: &str = "/comity/join/1";
+const SYNC: &str = "/comity/sync/1";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Such a peer.
+pub struct Stranger {
+    /// Its side of the network.
+    pub network: Network,
+    /// What it hears.
+    pub events: Events,
+    key: PublicKey,
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+/// A hello that names communities and shows grants.
+pub fn hello(communities: &[CommunityId], grants: Vec<NodeGrant>) -> Hello {
+    let nothing = GovernanceDigest::from_bytes([0; 32]);
+    Hello {
+        versions: PROTOCOL_VERSIONS.to_vec(),
+        time_ms: now_ms(),
+        communities: communities.iter().map(|id| (*id, nothing)).collect(),
+        grants,
+    }
+}
+
+impl Stranger {
+    /// A peer of this name that leads the conversation with a node, or follows: whoever has the
+    /// lower peer id opens hello and sync.
+    pub async fn meeting(node: &TestNode, name: &str, leads: bool) -> Self {
+        let node_peer: PeerId = node.client.status().await.unwrap().peer_id.parse().unwrap();
+        for attempt in 0_u64.. {
+            let seed = digest(name.as_bytes(), &[&attempt.to_be_bytes()]);
+            let protocols = [HELLO, JOIN, SYNC].map(StreamProtocol::new).to_vec();
+            let config = Config::new(NodeSeed::new(seed), protocols);
+            let (network, events) = Network::start(config).unwrap();
+            if (network.peer_id() < node_peer) == leads {
+                let key = SecretKey::from_seed(&seed).public();
+                let address = node.address().await.parse().unwrap();
+                network.dial(address).await.unwrap();
+                return Self {
+                    network,
+                    events,
+                    key,
+                };
+            }
+            network.shutdown().await;
+        }
+        unreachable!("every second key will do")
+    }
+
+    /// Its node key.
+    pub fn key(&self) -> PublicKey {
+        self.key
+    }
+
+    async fn open(&self, node: &TestNode, protocol: &'static str) -> PeerStream {
+        let peer: PeerId = node.client.status().await.unwrap().peer_id.parse().unwrap();
+        let protocol = StreamProtocol::new(protocol);
+        let opened = self.network.open_stream(peer, protocol, PATIENCE).await;
+        opened.unwrap()
+    }
+
+    async fn ask(&self, node: &TestNode, protocol: &'static str, bytes: &[u8]) -> Option<Vec<u8>> {
+        let stream = self.open(node, protocol).await;
+        let (mut reader, mut writer) = stream.into_frames(1 << 20);
+        writer.write(bytes, PATIENCE).await.unwrap();
+        // A node may just hang up on what is broken.
+        reader.read(PATIENCE).await.ok().flatten()
+    }
+
+    /// Says hello and gives back the answer.
+    pub async fn hello(&self, node: &TestNode, hello: &Hello) -> Hello {
+        let answer = self.ask(node, HELLO, &hello.encode()).await;
+        Hello::decode(&answer.unwrap()).unwrap()
+    }
+
+    /// Sends any bytes as a hello; gives back the answer, if there is one.
+    pub async fn hello_bytes(&self, node: &TestNode, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.ask(node, HELLO, bytes).await
+    }
+
+    /// Answers the hello that the node opens with this one.
+    pub async fn answer_hello(&mut self, hello: &Hello) {
+        let answering = async {
+            loop {
+                let event = self.events.recv().await.unwrap();
+                let Event::IncomingStream {
+                    protocol, stream, ..
+                } = event
+                else {
+                    continue;
+                };
+                assert_eq!(protocol.as_ref(), HELLO);
+                let (mut reader, mut writer) = stream.into_frames(1 << 20);
+                let theirs = reader.read(PATIENCE).await.unwrap().unwrap();
+                Hello::decode(&theirs).unwrap();
+                writer.write(&hello.encode(), PATIENCE).await.unwrap();
+                return;
+            }
+        };
+        patiently("a hello", answering).await;
+    }
+
+    /// Sends any bytes as a join request.
+    pub async fn join(&self, node: &TestNode, bytes: &[u8]) -> JoinAnswer {
+        let answer = self.ask(node, JOIN, bytes).await;
+        JoinAnswer::decode(&answer.unwrap()).unwrap()
+    }
+
+    /// Opens a sync stream.
+    pub async fn sync(&self, node: &TestNode) -> Conversation {
+        let (reader, writer) = self.open(node, SYNC).await.into_frames(FRAME_MAX_BYTES);
+        Conversation { reader, writer }
+    }
+}
+
+/// An open sync stream.
+pub struct Conversation {
+    reader: FrameReader<ReadHalf<PeerStream>>,
+    writer: FrameWriter<WriteHalf<PeerStream>>,
+}
+
+impl Conversation {
+    /// Sends a message.
+    pub async fn say(&mut self, message: &Message) {
+        self.say_bytes(&message.encode()).await;
+    }
+
+    /// Sends any bytes as a frame.
+    pub async fn say_bytes(&mut self, bytes: &[u8]) {
+        self.writer.write(bytes, PATIENCE).await.unwrap();
+    }
+
+    /// The next frame; none when the node has ended the stream.
+    pub async fn hear(&mut self) -> Option<Vec<u8>> {
+        self.reader.read(PATIENCE).await.ok().flatten()
+    }
+}

@@ -235,8 +235,9 @@ impl Node {
             // A client that does not read its answer must not keep the node from stopping.
             () = out_of_patience => Ok(()),
         };
-        let _ = std::fs::remove_file(&socket);
         self.stop().await;
+        // Last, since its absence says that the store is flushed and free.
+        let _ = std::fs::remove_file(&socket);
         served.map_err(|source| NodeError::Socket { socket, source })
     }
 

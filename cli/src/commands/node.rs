@@ -12,6 +12,7 @@ use comity_client::{
     types::{Connect, NodeStatus},
 };
 use comity_node::{home::Home, node::NodeOptions};
+use rustix::process::{Pid, test_kill_process};
 use serde_json::json;
 use std::{
     fs::File,
@@ -130,7 +131,9 @@ async fn foreground(
         until_signal().await;
         stopping.stop().await;
     });
-    let status = client.status().await?;
+    let mut status = client.status().await?;
+    // A node asked from its own process leaves the process out.
+    status.pid = Some(std::process::id());
     say_listening(app, &status)?;
     let served = node.serve().await;
     signals.abort();
@@ -250,7 +253,10 @@ async fn stop(app: &App) -> Result<(), CommandError> {
         Err(error) => return Err(error.into()),
     }
     let deadline = Instant::now() + START_MAX;
-    while !matches!(client.status().await, Err(ClientError::NoNode { .. })) {
+    // The socket goes when the store is flushed: only then may another process open it. A node
+    // that was killed leaves its socket behind.
+    let socket = session::socket(&home);
+    while socket.exists() && pid.is_none_or(is_alive) {
         if Instant::now() >= deadline {
             return Err(
                 CommandError::failure("the node still runs, though it was asked to stop")
@@ -264,6 +270,11 @@ async fn stop(app: &App) -> Result<(), CommandError> {
     }
     app.ui.status("the node has stopped");
     Ok(())
+}
+
+fn is_alive(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid).is_ok())
 }
 
 async fn require_running(home: &Path) -> Result<Client, CommandError> {

@@ -92,10 +92,10 @@ pub fn status(status: &SyncStatus) -> Vec<String> {
             ));
         }
     }
-    for community in &status.unreachable {
+    for peer in &status.unreachable {
         lines.push(format!(
-            "alone    no peer of {} can be reached",
-            sanitize::line(community)
+            "away     {}, a peer, is not connected now",
+            sanitize::line(peer)
         ));
     }
     if status.pending + status.unauthorized > 0 {

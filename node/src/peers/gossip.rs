@@ -61,7 +61,7 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
                 continue;
             }
             match network.publish(topic(&inserted.space), bytes).await {
-                Ok(_) | Err(PublishError::NoPeers { .. } | PublishError::Duplicate { .. }) => {}
+                Ok(_) | Err(PublishError::NoPeers | PublishError::Duplicate) => {}
                 Err(error) => debug!(%error, "not gossiped"),
             }
         }

@@ -7,7 +7,6 @@
 //! - [`folder`] the folder: create, look at, unlock, sign while holding its lock
 //! - [`material`] what the keys are made of; [`phrase`] the 24 words that bring the root key back
 //! - [`envelope`] the encrypted file format; [`backup`] everything in one such file
-//! - [`link`] the statement by which a root key links a device
 //! - [`chains`] what this device signed last, so that a lost store is noticed before a fork
 //! - [`passphrase`] where the passphrase comes from; [`environment`] the variables that are read
 //!
@@ -20,7 +19,6 @@ pub mod environment;
 pub mod error;
 mod files;
 pub mod folder;
-pub mod link;
 pub mod material;
 pub mod passphrase;
 pub mod phrase;
@@ -31,7 +29,6 @@ pub use envelope::KdfParams;
 pub use environment::Environment;
 pub use error::IdentityError;
 pub use folder::{Identity, IdentityFolder, Notice, SigningSession};
-pub use link::{DeviceLink, SignedDeviceLink};
 pub use material::{DisplayName, Material, Slot};
 pub use passphrase::{Passphrase, PassphraseOptions};
 pub use phrase::RecoveryPhrase;

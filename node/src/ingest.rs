@@ -183,6 +183,11 @@ impl Ingest {
     fn write(&self, candidates: Vec<Candidate>) -> Result<Vec<(usize, Outcome)>, StoreError> {
         let mut pending = self.writer();
         let mut outcomes = Vec::new();
+        // What waits for a later entry of the same call gets its final outcome in this call.
+        let asked: HashMap<EntryId, usize> = candidates
+            .iter()
+            .filter_map(|it| Some((it.entry.id(), it.index?)))
+            .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
         while !queue.is_empty() {
             let mut round = Round::new(self);
@@ -222,10 +227,10 @@ impl Ingest {
                 released
                     .into_iter()
                     .map(|(entry, community, source)| Candidate {
+                        index: asked.get(&entry.id()).copied(),
                         entry,
                         community,
                         source,
-                        index: None,
                     }),
             );
         }

@@ -5,6 +5,7 @@
 //!   entries into stored parts and back.
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`pending`] what waits.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
+#![warn(clippy::too_many_lines)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod api;

@@ -24,11 +24,14 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use thiserror::Error;
 use tokio::{net::UnixListener, sync::watch};
 use tracing::{info, warn};
+
+/// How long requests in flight may take once the node stops.
+const STOP_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a node is to be opened.
 #[derive(Debug, Clone)]
@@ -220,14 +223,21 @@ impl Node {
         )?;
         info!(socket = %socket.display(), "serving");
         let mut stopping = self.inner.stopping.subscribe();
-        let served = axum::serve(listener, self.router.clone())
-            .with_graceful_shutdown(async move {
-                // An error means the node is gone, which is what we wait for.
-                let _ = stopping.wait_for(|stopping| *stopping).await;
-            })
-            .await;
-        let _ = std::fs::remove_file(&socket);
+        let mut patience = stopping.clone();
+        let serving = axum::serve(listener, self.router.clone())
+            .with_graceful_shutdown(async move { Inner::stopped(&mut stopping).await });
+        let out_of_patience = async move {
+            Inner::stopped(&mut patience).await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        let served = tokio::select! {
+            served = serving => served,
+            // A client that does not read its answer must not keep the node from stopping.
+            () = out_of_patience => Ok(()),
+        };
         self.stop().await;
+        // Last, since its absence says that the store is flushed and free.
+        let _ = std::fs::remove_file(&socket);
         served.map_err(|source| NodeError::Socket { socket, source })
     }
 

@@ -16,6 +16,7 @@ use comity_protocol::{
     derive::{Blame, Candidate, Outcome, Stub, View, Viewed},
     document::{FILLER, Step, kind::Form},
     id::{DocumentId, EntryId, SpaceId},
+    pipeline::Known,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -235,23 +236,26 @@ impl Views<'_> {
         document: &DocumentId,
         summary: &mut DocumentSummary,
     ) -> Result<(), ViewError> {
-        let scan = IndexScan::forward(thread_prefix(document), THREAD_MAX);
-        let page = self.archive.store().index().scan(&scan)?;
-        for (_, value) in &page.items {
-            let Some((id, kind)) = read_listed(value) else {
-                continue;
-            };
+        let Some(topic) = self.archive.contribution(EntryId::from(*document)) else {
+            return Ok(());
+        };
+        for (id, kind) in self.in_thread(document)? {
             if kind == KindCode::of("reply") {
                 summary.replies += 1;
             } else if kind == KindCode::of("accept") {
                 let accepted = self.library.glance(&id, |shelved| {
+                    // Accepting is for the one who asked; anybody may sign such a document.
+                    let author = &shelved.contributions[0].header.author;
+                    let by_asker = self.authors.authority.same_person(author, &topic.author);
                     let view = shelved.derived.view().ok()?;
                     let withdrawn = matches!(view.value("withdrawn"), Some(Viewed::Bool(true)));
                     let reply = view.reference("reply")?.document.to_string();
-                    (!withdrawn).then_some(reply)
+                    (by_asker && !withdrawn).then_some(reply)
                 });
-                // Of several acceptances the newest to arrive is shown; succession comes later.
-                if let Ok(Some(reply)) = accepted {
+                // Of several the lowest id is shown, alike on all nodes; succession comes later.
+                if let Ok(Some(reply)) = accepted
+                    && summary.accepted.as_ref().is_none_or(|shown| reply < *shown)
+                {
                     summary.accepted = Some(reply);
                 }
             }
@@ -260,16 +264,23 @@ impl Views<'_> {
     }
 
     fn thread(&self, root: &DocumentId) -> Result<Vec<DocumentId>, StoreError> {
+        let in_thread = self.in_thread(root)?.into_iter();
+        let replies = in_thread.filter(|(_, kind)| *kind == KindCode::of("reply"));
+        Ok(replies.map(|(id, _)| id).collect())
+    }
+
+    /// What names the document as its thread, from the same space: what is written elsewhere does
+    /// not reach into it.
+    fn in_thread(&self, root: &DocumentId) -> Result<Vec<(DocumentId, KindCode)>, StoreError> {
+        let space_of = |id: &DocumentId| Some(self.archive.contribution((*id).into())?.space);
+        let space = space_of(root);
         let scan = IndexScan::forward(thread_prefix(root), THREAD_MAX);
         let page = self.archive.store().index().scan(&scan)?;
-        let replies = page
+        let listed = page
             .items
             .iter()
-            .filter_map(|(_, value)| match read_listed(value)? {
-                (id, kind) if kind == KindCode::of("reply") => Some(id),
-                _ => None,
-            });
-        Ok(replies.collect())
+            .filter_map(|(_, value)| read_listed(value));
+        Ok(listed.filter(|(id, _)| space_of(id) == space).collect())
     }
 
     /// The contributions of a document, each after what it depends on.

@@ -17,17 +17,17 @@ pub use ticket::{Ticket, TicketError};
 
 /// Versions of the sync protocol this crate speaks, ascending.
 pub const PROTOCOL_VERSIONS: [u64; 1] = [1];
-/// Largest hello, in bytes.
+/// Largest hello, in bytes; a longer one is refused.
 pub const HELLO_MAX_BYTES: usize = 64 * 1024;
 /// Largest join request or answer, in bytes.
 pub const JOIN_MAX_BYTES: usize = 64 * 1024;
 /// How long a grant lasts, in milliseconds: 30 days.
 pub const GRANT_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 
+const VERSIONS_MAX: usize = 16;
 const COMMUNITIES_MAX: usize = 64;
 const GRANTS_MAX: usize = 64;
 const LINKS_MAX: usize = 4;
-const TEXT_MAX_BYTES: usize = 1024;
 
 /// Why bytes are not a message of this module.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -38,6 +38,9 @@ pub enum AccessError {
     /// A key inside is not usable.
     #[error("a key inside the message is not usable: {0}")]
     Key(#[from] KeyError),
+    /// Versions or communities are not strictly ascending.
+    #[error("a list in the message is not strictly ascending")]
+    Order,
     /// An entry inside is broken.
     #[error("an entry inside the message is broken: {0}")]
     Entry(#[from] EntryError),
@@ -149,6 +152,7 @@ pub struct Hello {
     /// The sender's clock, milliseconds since the Unix epoch: to notice clocks far off, no more.
     pub time_ms: u64,
     /// Communities the sender takes part in, and the digest of the governance it has of each.
+    /// Ascending.
     pub communities: Vec<(CommunityId, GovernanceDigest)>,
     /// Grants under which the sender may read restricted spaces.
     pub grants: Vec<NodeGrant>,
@@ -180,16 +184,27 @@ impl Hello {
     /// # Errors
     /// [`AccessError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, AccessError> {
-        let mut r = Reader::new(bytes);
+        let mut r = within(bytes, HELLO_MAX_BYTES)?;
         r.array_of(4)?;
-        let versions = (0..r.array(16)?)
-            .map(|_| r.uint())
-            .collect::<Result<Vec<_>, CodecError>>()?;
+        let mut versions: Vec<u64> = Vec::new();
+        for _ in 0..r.array(VERSIONS_MAX)? {
+            let version = r.uint()?;
+            if versions.last().is_some_and(|last| *last >= version) {
+                return Err(AccessError::Order);
+            }
+            versions.push(version);
+        }
         let time_ms = r.uint_max(TIME_MAX_MS)?;
-        let mut communities = Vec::new();
+        let mut communities: Vec<(CommunityId, GovernanceDigest)> = Vec::new();
         for _ in 0..r.array(COMMUNITIES_MAX)? {
             r.array_of(2)?;
             let community = CommunityId::from_bytes(r.fixed()?);
+            if communities
+                .last()
+                .is_some_and(|(last, _)| *last >= community)
+            {
+                return Err(AccessError::Order);
+            }
             communities.push((community, GovernanceDigest::from_bytes(r.fixed()?)));
         }
         let mut grants = Vec::new();
@@ -245,7 +260,7 @@ impl JoinRequest {
     /// # Errors
     /// [`AccessError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, AccessError> {
-        let mut r = Reader::new(bytes);
+        let mut r = within(bytes, JOIN_MAX_BYTES)?;
         r.array_of(6)?;
         let community = CommunityId::from_bytes(r.fixed()?);
         let invitation = EntryId::from_bytes(r.fixed()?);
@@ -329,7 +344,7 @@ impl JoinAnswer {
     /// # Errors
     /// [`AccessError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, AccessError> {
-        let mut r = Reader::new(bytes);
+        let mut r = within(bytes, JOIN_MAX_BYTES)?;
         r.array_of(2)?;
         let answer = match r.uint_max(1)? {
             0 => Self::Welcome(EntryId::from_bytes(r.fixed()?)),
@@ -340,6 +355,16 @@ impl JoinAnswer {
         };
         r.end()?;
         Ok(answer)
+    }
+}
+
+fn within(bytes: &[u8], limit: usize) -> Result<Reader<'_>, CodecError> {
+    match bytes.len() {
+        len if len > limit => Err(CodecError::TooLong {
+            limit,
+            found: len as u64,
+        }),
+        _ => Ok(Reader::new(bytes)),
     }
 }
 

@@ -6,8 +6,8 @@
 //! 3. the roster: invitations, countersignatures, admissions, device and node links.
 //!
 //! Never arrival order, never a clock: two nodes with equal records answer every question alike.
-//! Changes of parties and charter, revocation and cuts build on these strata; nothing here may
-//! take a grant away yet.
+//! Changes of parties and charter, revocation and cuts build on these strata. Nothing here takes a
+//! grant away: whatever a set of records allows, every larger set allows too.
 //!
 //! Spec: `specs/charter.md`, `specs/roster.md`.
 
@@ -24,11 +24,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 mod roster;
-
-/// Nodes that count under one root key.
-pub const NODES_PER_ROOT_MAX: usize = 8;
-/// Device slots under one root key.
-pub const DEVICE_SLOTS: usize = 16;
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,12 +103,13 @@ pub struct Authority {
     community: CommunityId,
     governance_space: SpaceId,
     genesis: Option<Genesis>,
+    founding: BTreeSet<PartyId>,
     parties: BTreeMap<PartyId, PartyState>,
     spaces: BTreeMap<SpaceId, Space>,
     members: BTreeMap<PublicKey, BTreeMap<PartyId, Membership>>,
-    devices: BTreeMap<PublicKey, PublicKey>,
+    devices: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
     device_slots: BTreeMap<PublicKey, BTreeMap<u64, PublicKey>>,
-    member_nodes: BTreeMap<PublicKey, PublicKey>,
+    member_nodes: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
     invitations: BTreeMap<EntryId, KnownInvitation>,
 }
 
@@ -124,6 +120,7 @@ impl Authority {
             community,
             governance_space: certificate::governance_space(community),
             genesis: None,
+            founding: BTreeSet::new(),
             parties: BTreeMap::new(),
             spaces: BTreeMap::new(),
             members: BTreeMap::new(),
@@ -161,7 +158,6 @@ impl Authority {
         for certificate in certificates {
             if let CertificateBody::Party(state) = certificate.body()
                 && state.parent.is_none()
-                && is_certified(certificate, state)
             {
                 self.parties
                     .insert(certificate::party_id(state), state.clone());
@@ -178,6 +174,7 @@ impl Authority {
             if certificate::community_id(genesis) != self.community {
                 continue;
             }
+            self.founding = genesis.parties.iter().copied().collect();
             let signed_by_all = genesis.parties.iter().all(|party| {
                 self.parties
                     .get(party)
@@ -240,16 +237,28 @@ impl Authority {
         &self.invitations
     }
 
-    /// The person behind a device, member or not.
+    /// Root keys that linked a device; more than one only if its holder consented to several.
+    fn roots_of(&self, device: &PublicKey) -> impl Iterator<Item = PublicKey> {
+        self.devices.get(device).into_iter().flatten().copied()
+    }
+
+    /// The person behind a device, member or not. Of several the lowest member, else the lowest.
     pub fn root_of(&self, device: &PublicKey) -> Option<PublicKey> {
-        self.devices.get(device).copied()
+        self.standing(device)
+            .map(|standing| standing.root)
+            .or_else(|| self.roots_of(device).next())
     }
 
     /// The standing of the person behind a device.
     pub fn standing(&self, device: &PublicKey) -> Option<Standing> {
-        let root = self.root_of(device)?;
-        let party = *self.members.get(&root)?.keys().next()?;
-        Some(Standing { root, party })
+        self.standings(device).next()
+    }
+
+    fn standings(&self, device: &PublicKey) -> impl Iterator<Item = Standing> {
+        self.roots_of(device).filter_map(|root| {
+            let party = *self.members.get(&root)?.keys().next()?;
+            Some(Standing { root, party })
+        })
     }
 
     /// The party or member that a node serves.
@@ -259,8 +268,10 @@ impl Authority {
             .iter()
             .find(|(_, state)| state.nodes.contains(node));
         of_party.map(|(party, _)| *party).or_else(|| {
-            let root = self.member_nodes.get(node)?;
-            self.members.get(root)?.keys().next().copied()
+            let roots = self.member_nodes.get(node)?;
+            roots
+                .iter()
+                .find_map(|root| self.members.get(root)?.keys().next().copied())
         })
     }
 
@@ -297,23 +308,29 @@ impl Authority {
             return Err(Unauthorized::NoGenesis);
         }
         let rules = self.spaces.get(&space).ok_or(Unauthorized::UnknownSpace)?;
-        let standing = self.standing(author).ok_or(Unauthorized::NotAMember)?;
-        let roles = self.roles(&standing.root);
-        let may_write = match rules.writers {
+        let mut refusal = Unauthorized::NotAMember;
+        for standing in self.standings(author) {
+            if !self.may_write(&standing.root, rules.writers) {
+                refusal = Unauthorized::RoleMissing;
+            } else if let Act::EditOwned { owner } = act
+                && !self.roots_of(&owner).any(|root| root == standing.root)
+            {
+                refusal = Unauthorized::NotTheOwner;
+            } else {
+                return Ok(standing);
+            }
+        }
+        Err(refusal)
+    }
+
+    fn may_write(&self, root: &PublicKey, writers: Writers) -> bool {
+        let roles = self.roles(root);
+        match writers {
             Writers::Members => [Role::Member, Role::Steward, Role::Bridge]
                 .iter()
                 .any(|it| roles.contains(it)),
             Writers::Stewards => roles.contains(&Role::Steward),
-        };
-        if !may_write {
-            return Err(Unauthorized::RoleMissing);
         }
-        if let Act::EditOwned { owner } = act
-            && self.root_of(&owner) != Some(standing.root)
-        {
-            return Err(Unauthorized::NotTheOwner);
-        }
-        Ok(standing)
     }
 
     /// Decides whether a record or certificate belongs into the set of `space`.
@@ -331,6 +348,12 @@ impl Authority {
                 self.authorize_certificate(certificate)
             }
             Entry::Record(record) => {
+                if !in_governance && !self.spaces.contains_key(&space) {
+                    return Err(match self.genesis {
+                        None => Unauthorized::NoGenesis,
+                        Some(_) => Unauthorized::UnknownSpace,
+                    });
+                }
                 let signer = &record.header().author;
                 match record.body() {
                     RecordBody::Receipt(_) if self.node_party(signer).is_none() => {
@@ -349,17 +372,19 @@ impl Authority {
         }
     }
 
+    /// The genesis is told by its digest alone, the parties' first states by those it names: nothing
+    /// else ever enters the set, not even before it is complete.
     fn authorize_certificate(&self, certificate: &Certificate) -> Result<(), Unauthorized> {
         let belongs = match certificate.body() {
             CertificateBody::Genesis(genesis) => {
                 certificate::community_id(genesis) == self.community
             }
+            CertificateBody::Party(_) if self.founding.is_empty() => {
+                return Err(Unauthorized::NoGenesis);
+            }
+            // Changes of a party come with the rules that judge them.
             CertificateBody::Party(state) => {
-                let party = state
-                    .parent
-                    .map_or_else(|| certificate::party_id(state), |it| it.0);
-                // Before the genesis is complete its parties' first states must be let in.
-                self.genesis.is_none() || self.parties.contains_key(&party)
+                state.parent.is_none() && self.founding.contains(&certificate::party_id(state))
             }
         };
         if belongs {
@@ -391,7 +416,10 @@ impl Authority {
 
     /// Whether two devices belong to one person.
     pub fn same_person(&self, a: &PublicKey, b: &PublicKey) -> bool {
-        a == b || matches!((self.root_of(a), self.root_of(b)), (Some(x), Some(y)) if x == y)
+        a == b
+            || self
+                .roots_of(a)
+                .any(|root| self.roots_of(b).any(|other| other == root))
     }
 }
 
@@ -399,7 +427,7 @@ impl Authority {
 fn is_certified(certificate: &Certificate, state: &PartyState) -> bool {
     let signed = certificate
         .signers()
-        .filter(|key| state.delegates.contains(key))
+        .filter(|key| state.delegates.binary_search(key).is_ok())
         .count();
     signed as u64 >= state.delegates_needed
 }

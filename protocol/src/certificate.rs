@@ -1,8 +1,9 @@
 //! Certificates: self-contained statements of parties and of the community's charter.
 //!
 //! A certificate carries its body and, inside, the signatures of the delegates that make it
-//! valid, so nothing else is needed to check it and no cut ever touches it. Two certificates with
-//! one body but different signatures are two entries with one meaning.
+//! valid, so nothing else is needed to check it and no cut ever touches it. The body says who
+//! signs, and a certificate with other signers is none; its id is the digest of the body. So one
+//! statement is one entry, and nobody can fill a set with variants of it.
 //!
 //! Spec: `specs/charter.md` §2 (certificates), §3 (party state), §4 (genesis).
 
@@ -42,7 +43,8 @@ pub enum CertificateError {
     /// A list is not strictly ascending.
     #[error("a list in the certificate is not strictly ascending")]
     Order,
-    /// Fewer valid signatures than the body asks for, or one by a key it does not name.
+    /// A signature that the body asks for is missing or does not hold, or one is by a key that the
+    /// body does not name.
     #[error("the certificate is not signed by the delegates it needs")]
     NotCertified,
     /// A number contradicts the rest of the body.
@@ -70,6 +72,23 @@ impl CertificateBody {
         writer.finish()
     }
 
+    fn names_somebody(&self) -> bool {
+        match self {
+            Self::Party(state) => !state.delegates.is_empty(),
+            Self::Genesis(genesis) => !genesis.founders.is_empty(),
+        }
+    }
+
+    /// The keys that must sign, where the body alone says so: strictly ascending. A later state of
+    /// a party is signed by delegates of the state before it, which it does not hold.
+    fn required_signers(&self) -> Option<&[PublicKey]> {
+        match self {
+            Self::Party(state) if state.parent.is_none() => Some(&state.delegates),
+            Self::Party(_) => None,
+            Self::Genesis(genesis) => Some(&genesis.founders),
+        }
+    }
+
     fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array(32)?;
@@ -92,8 +111,16 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Signs a body with the keys of delegates.
+    /// Signs a body with the keys of delegates: of all that [`Genesis::founders`] or the first state
+    /// of a party name, which [`Certificate::check`] asks for.
+    ///
+    /// # Panics
+    /// If the body names nobody, which [`Genesis::check`] and [`PartyState::check`] refuse.
     pub fn sign(body: CertificateBody, delegates: &[&SecretKey]) -> Self {
+        assert!(
+            body.names_somebody(),
+            "a body is checked before it is signed, and names who signs"
+        );
         let body_bytes = body.encode();
         let mut signatures: Vec<_> = delegates
             .iter()
@@ -152,14 +179,13 @@ impl Certificate {
             ));
         }
         reader.end()?;
-        if signatures.is_empty() {
-            return Err(CertificateError::NotCertified);
-        }
-        Ok(Self {
+        let certificate = Self {
             body,
             body_bytes,
             signatures,
-        })
+        };
+        certificate.check_signers()?;
+        Ok(certificate)
     }
 
     /// What it says.
@@ -167,14 +193,18 @@ impl Certificate {
         &self.body
     }
 
-    /// Id of the certificate as an entry of the governance set.
+    /// Id of the certificate as an entry of the governance set: digest of the body. It excludes the
+    /// signatures, so signing again makes no second entry.
     pub fn id(&self) -> EntryId {
-        EntryId::from_bytes(digest(domain::CERTIFICATE_ID, &[&self.encode()]))
+        EntryId::from_bytes(digest(domain::CERTIFICATE_ID, &[&self.body_bytes]))
     }
 
-    /// The signer with the lowest key, under whom the entry is filed.
+    /// The lowest key among the founders or delegates in the body, under whom the entry is filed.
     pub fn first_signer(&self) -> PublicKey {
-        self.signatures[0].0
+        match &self.body {
+            CertificateBody::Party(state) => state.delegates[0],
+            CertificateBody::Genesis(genesis) => genesis.founders[0],
+        }
     }
 
     /// Who signed.
@@ -182,11 +212,20 @@ impl Certificate {
         self.signatures.iter().map(|(key, _)| *key)
     }
 
-    /// Checks every signature under the body.
+    fn check_signers(&self) -> Result<(), CertificateError> {
+        let fit = match self.body.required_signers() {
+            Some(required) => self.signers().eq(required.iter().copied()),
+            None => !self.signatures.is_empty(),
+        };
+        fit.then_some(()).ok_or(CertificateError::NotCertified)
+    }
+
+    /// Checks that those who must have signed the body, and that every signature holds.
     ///
     /// # Errors
-    /// [`CertificateError::NotCertified`] if one does not hold.
+    /// [`CertificateError::NotCertified`] if one is missing, too many, or does not hold.
     pub fn check(&self) -> Result<(), CertificateError> {
+        self.check_signers()?;
         let holds = self.signatures.iter().all(|(key, signature)| {
             crate::key::verify(
                 key,

@@ -81,7 +81,7 @@ const NULL: u8 = 0xf6;
 
 /// Builds canonical CBOR into a growing buffer.
 ///
-/// The caller announces the length of arrays and maps; [`Writer::map_sorted`] orders map entries.
+/// The caller announces the length of arrays and maps, and writes map entries in [`key_order`].
 #[derive(Debug, Default, Clone)]
 pub struct Writer {
     out: Vec<u8>,

@@ -19,8 +19,9 @@ use crate::{
 use std::ops::Deref;
 use thiserror::Error;
 
-/// Largest encoding of an entry, in bytes: header, payload, an erasure beside it, framing.
-pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + 2 * HEADER_MAX_BYTES + 1024;
+/// Largest encoding of an entry, in bytes: payload, header, signature, framing. An erasure beside a
+/// contribution stands in place of its words, and headers have far less than their limit.
+pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024;
 
 const TAG_CONTRIBUTION: u64 = 0;
 const TAG_RECORD: u64 = 1;
@@ -292,7 +293,7 @@ impl Record {
             .bytes(&self.body_bytes);
     }
 
-    /// Checks the signature and, for countersignatures, those inside.
+    /// Checks the signature and the consent inside.
     ///
     /// # Errors
     /// [`BadSignature`] if one does not hold.
@@ -303,8 +304,45 @@ impl Record {
             domain::RECORD_SIGNATURE,
             &self.header_bytes,
             &self.signature,
-        )
+        )?;
+        match self.consent() {
+            Some(it) => key::verify(&it.key, it.domain, &it.message, &it.signature),
+            None => Ok(()),
+        }
     }
+
+    /// The signature inside by which somebody else agrees to what the record says about them.
+    fn consent(&self) -> Option<Consent> {
+        let header = &self.header;
+        Some(match &self.body {
+            RecordBody::DeviceLink(it) => Consent {
+                key: it.device,
+                domain: domain::DEVICE_CONSENT_SIGNATURE,
+                message: record::consent_message(header.space, &header.author, &it.device),
+                signature: it.by_device,
+            },
+            RecordBody::NodeLink(it) => Consent {
+                key: it.node,
+                domain: domain::NODE_CONSENT_SIGNATURE,
+                message: record::consent_message(header.space, &header.author, &it.node),
+                signature: it.by_node,
+            },
+            RecordBody::Countersignature(it) => Consent {
+                key: it.member,
+                domain: domain::JOIN_SIGNATURE,
+                message: record::join_message(header.space, it.invitation, &it.member),
+                signature: it.by_member,
+            },
+            _ => return None,
+        })
+    }
+}
+
+struct Consent {
+    key: PublicKey,
+    domain: &'static [u8],
+    message: Vec<u8>,
+    signature: Signature,
 }
 
 /// One element of a space's set.
@@ -475,7 +513,18 @@ impl Entry {
                     items.push(record_item(record));
                 }
             }
-            Self::Record(it) => items.push(record_item(it)),
+            Self::Record(it) => {
+                items.push(record_item(it));
+                items.extend(it.consent().map(|consent| {
+                    let Consent {
+                        key,
+                        domain,
+                        message,
+                        signature,
+                    } = consent;
+                    BatchItem::new(key, domain, &message, signature)
+                }));
+            }
             // Certificates are rare and checked one by one.
             Self::Certificate(_) => {}
         }
@@ -519,7 +568,7 @@ fn read_record(reader: &mut Reader<'_>) -> Result<Record, EntryError> {
 /// Why an entry did not pass verification.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VerifyError {
-    /// Its signature, or the one on the erasure beside it, does not hold.
+    /// Its signature, a consent inside, or the signature on the erasure beside it does not hold.
     #[error("{0}")]
     Signature(#[from] BadSignature),
     /// It is a certificate that its signatures do not carry.
@@ -527,7 +576,13 @@ pub enum VerifyError {
     Certificate(#[from] CertificateError),
 }
 
-/// An entry whose signatures hold. Only verification builds it.
+/// An entry whose signatures hold. Only verification builds it:
+///
+/// ```compile_fail,E0423
+/// fn pretend(entry: comity_protocol::entry::Entry) {
+///     let verified = comity_protocol::entry::Verified(entry);
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified<T>(T);
 

@@ -11,7 +11,8 @@
 //! Beside it: [`record`] and [`certificate`] are statements about the community, [`access`] is what
 //! nodes say before they share anything, [`id`] and [`key`] name things, [`codec`] is the one
 //! encoding, [`limits`] the bounds.
-#![warn(missing_docs)]
+#![warn(clippy::too_many_lines)]
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access;

@@ -184,6 +184,7 @@ impl Community {
             name: name.to_owned(),
             purpose: format!("{name} for all of us"),
             parties: vec![party_id(&party)],
+            founders: vec![delegate.root.public()],
             party_quorum: 1,
             spaces: vec![
                 space("public", Readers::Everyone, Writers::Members),

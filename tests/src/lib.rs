@@ -10,4 +10,5 @@ pub mod joining;
 pub mod nodes;
 pub mod proxy;
 pub mod random;
+pub mod stories;
 pub mod stranger;

@@ -17,8 +17,7 @@ use super::{
     envelope::{self, EnvelopeKind, KdfParams},
     error::IdentityError,
     files::{self, FolderLock},
-    link::SignedDeviceLink,
-    material::{Material, Slot},
+    material::Material,
     passphrase::Passphrase,
     phrase::RecoveryPhrase,
     public::PublicIdentity,
@@ -315,16 +314,6 @@ impl Identity {
             notices.push(Notice::WeakKdf(self.public.kdf));
         }
         notices
-    }
-
-    /// The statement that links this device to the person, in the slot it was made for.
-    pub fn link(&self, time_ms: u64) -> SignedDeviceLink {
-        self.link_in_slot(self.public.slot, time_ms)
-    }
-
-    /// The same in another slot, if the first turns out to be taken.
-    pub fn link_in_slot(&self, slot: Slot, time_ms: u64) -> SignedDeviceLink {
-        SignedDeviceLink::sign(&self.root, &self.device, slot, time_ms)
     }
 
     /// Seals the secret anew under another passphrase or cost.

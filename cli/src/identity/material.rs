@@ -146,7 +146,7 @@ impl Material {
     /// A new device of the person with this entropy, as after a restore from the phrase.
     ///
     /// Without `slot` one of 1 to 15 is drawn: which are free is not known before the community was
-    /// reached. If it turns out taken, [`super::Identity::link_in_slot`] links another one.
+    /// reached. If it turns out taken, the device is linked in another one.
     ///
     /// # Errors
     /// If the operating system gives no randomness.

@@ -1,13 +1,17 @@
 //! `specs/vectors/identity.json`: derivation, phrase, device links and encrypted files.
 
+use comity::compose::{Chain, founding};
 use comity::identity::{
-    DisplayName, IdentityError, KdfParams, Material, Passphrase, RecoveryPhrase, SignedDeviceLink,
-    Slot,
+    DisplayName, IdentityError, KdfParams, Material, Passphrase, RecoveryPhrase, Slot,
     envelope::{EnvelopeKind, open, seal_with},
-    link::{DEVICE_DOMAIN, ROOT_DOMAIN},
     material::{FIRST_DEVICE_SEED_CONTEXT, ROOT_SEED_CONTEXT},
 };
-use comity_protocol::key::SecretKey;
+use comity_protocol::{
+    contribution::ChainLink,
+    id::{SpaceId, domain},
+    key::SecretKey,
+    record::{RecordBody, consent_message},
+};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -71,25 +75,24 @@ fn wrong_phrases_are_refused_for_what_is_wrong_with_them() {
 fn device_links_have_one_encoding() {
     let vectors = vectors();
     let links = &vectors["device_link"];
-    assert_eq!(bytes(links, "root_domain"), ROOT_DOMAIN);
-    assert_eq!(bytes(links, "device_domain"), DEVICE_DOMAIN);
+    assert_eq!(bytes(links, "domain"), domain::DEVICE_CONSENT_SIGNATURE);
+    let record_type = links["record_type"].as_u64().unwrap();
     for case in cases(&links["valid"], 2) {
         let root = SecretKey::from_seed(&fixed(case, "root_seed"));
         let device = SecretKey::from_seed(&fixed(case, "device_seed"));
+        let space = SpaceId::from_bytes(fixed(case, "space"));
         let slot = Slot::new(case["slot"].as_u64().unwrap().try_into().unwrap()).unwrap();
-        let time_ms = case["time_ms"].as_u64().unwrap();
-        let signed = SignedDeviceLink::sign(&root, &device, slot, time_ms);
-        assert_eq!(signed.encode(), bytes(case, "encoded"));
-        let link = SignedDeviceLink::decode(&signed.encode())
-            .unwrap()
-            .verify()
-            .unwrap();
-        assert_eq!(link.statement(), bytes(case, "statement"));
-        assert_eq!((link.slot, link.time_ms), (slot, time_ms));
+        let message = consent_message(space, &root.public(), &device.public());
+        assert_eq!(message, bytes(case, "message"));
+        let mut chain = Chain::new(&root, space, founding::NO_GOVERNANCE, ChainLink::FIRST);
+        let link = founding::link_device(&mut chain, 0, &root, &device, slot);
+        assert_eq!(link.header().record_type, record_type);
+        assert_eq!(link.body_bytes(), bytes(case, "body"));
+        let read = RecordBody::decode(record_type, &bytes(case, "body")).unwrap();
+        assert_eq!(read, *link.body());
     }
-    for case in cases(&links["invalid"], 13) {
-        let verdict =
-            SignedDeviceLink::decode(&bytes(case, "encoded")).and_then(|link| link.verify());
+    for case in cases(&links["invalid"], 7) {
+        let verdict = RecordBody::decode(record_type, &bytes(case, "body"));
         assert!(verdict.is_err(), "{}", text(case, "name"));
     }
 }

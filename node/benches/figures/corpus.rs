@@ -178,6 +178,7 @@ fn found(members: &[Member]) -> (CommunityId, SpaceId, Vec<Vec<u8>>) {
         name: "Corpus".into(),
         purpose: "To be measured.".into(),
         parties: vec![party],
+        founders: vec![founder.public()],
         party_quorum: 1,
         spaces: vec![Space {
             name: "lobby".into(),

@@ -10,6 +10,7 @@
 //!   what is dropped, and how that is told.
 //! - [`frame`] turns streams into length-prefixed frames; it works over any byte stream.
 //! - [`reconnect`] decides when lost peers are called again: a pure machine.
+#![warn(clippy::too_many_lines)]
 
 mod behaviour;
 mod command;

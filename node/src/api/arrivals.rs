@@ -104,10 +104,13 @@ impl List {
     }
 }
 
+/// The key up to which documents were counted, and how many there were.
+type Counted = (Option<Vec<u8>>, u64);
+
 /// How many documents each space has: counted once, then only what is new.
 #[derive(Default)]
 pub(super) struct Counts {
-    counted: Mutex<HashMap<SpaceId, (Option<Vec<u8>>, u64)>>,
+    counted: Mutex<HashMap<SpaceId, Counted>>,
 }
 
 impl Counts {
@@ -115,7 +118,7 @@ impl Counts {
         self.lock().clear();
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SpaceId, (Option<Vec<u8>>, u64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SpaceId, Counted>> {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

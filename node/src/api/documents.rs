@@ -168,7 +168,12 @@ impl Lister<'_> {
     /// The line of a document, if it is wanted.
     fn list(&mut self, arrival: &Arrival) -> Option<DocumentSummary> {
         let filter = &self.filter;
-        if filter.kind.is_some_and(|kind| kind != arrival.kind) {
+        let wanted = match filter.kind {
+            Some(kind) => kind == arrival.kind,
+            // An acceptance says nothing by itself: it shows in the question it is about.
+            None => arrival.kind != KindCode::of(Kind::Accept.name()),
+        };
+        if !wanted {
             return None;
         }
         let create = EntryId::from(arrival.document);

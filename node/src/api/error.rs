@@ -171,13 +171,15 @@ impl From<ViewError> for Failure {
 
 impl From<PeersError> for Failure {
     fn from(error: PeersError) -> Self {
-        match &error {
-            PeersError::Unreachable { .. } => Self::unreachable(&error)
+        match error {
+            error @ PeersError::Unreachable { .. } => Self::unreachable(error)
                 .hint("Check the address, that the other node runs, and that its port is open."),
-            PeersError::Stopped => {
-                Self::unavailable(&error).hint("Start the node again with `comity node start`.")
+            error @ PeersError::Stopped => {
+                Self::unavailable(error).hint("Start the node again with `comity node start`.")
             }
-            _ => Self::invalid(&error),
+            PeersError::State(error) => error.into(),
+            error @ PeersError::BadRequest(_) => Self::invalid(error),
+            error @ (PeersError::Start(_) | PeersError::Listen { .. }) => Self::internal(error),
         }
     }
 }

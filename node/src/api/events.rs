@@ -10,7 +10,7 @@ use super::{
     export::{Lines, lines},
     extract::{Args, blocking},
 };
-use crate::store::{Position, StoreError, StoredEntry};
+use crate::store::{Position, StoredEntry};
 use axum::{extract::State, response::Response};
 use comity_client::types::{Event, PeerInfo};
 use comity_protocol::{
@@ -39,39 +39,47 @@ pub(super) async fn events(
     Args(Asked { since }): Args<Asked>,
 ) -> Result<Response, Failure> {
     let applied = app.inner.ingest.applied();
-    let cursor = match since {
-        None => *applied.borrow(),
-        Some(cursor) => blocking(&app, move |app| check_cursor(app, cursor)).await?,
-    };
+    let newest = *applied.borrow();
+    let cursor = since.unwrap_or(newest);
+    if cursor > newest {
+        return Err(Failure::invalid(format!(
+            "the cursor {cursor} is ahead of everything this node has"
+        ))
+        .hint("Use the cursor of an event that this node told, or 0 for all events."));
+    }
+    let from = blocking(&app, move |app| Ok(app.position_before(cursor))).await?;
     let (lines, answer) = lines();
     let listener = Listener {
         app,
         lines,
-        cursor,
+        place: Place { from, cursor },
         peers: BTreeMap::new(),
     };
     tokio::spawn(listener.run(applied));
     Ok(answer)
 }
 
-/// A cursor is where an entry begins, or 0.
-fn check_cursor(app: &App, cursor: u64) -> Result<u64, Failure> {
-    if cursor == 0 {
-        return Ok(cursor);
+impl App {
+    /// Where the newest entry at or before a cursor begins; 0 if there is none. The record is only
+    /// read from where entries begin: anywhere else it looks damaged.
+    fn position_before(&self, cursor: u64) -> u64 {
+        let ledger = self.inner.ingest.ledger();
+        let positions = ledger.spaces().values().flat_map(|it| it.trie.keys());
+        positions
+            .map(|(_, position)| position)
+            .filter(|position| *position <= cursor)
+            .max()
+            .unwrap_or_default()
     }
-    match app
-        .inner
-        .archive
-        .store()
-        .read_at(Position::from_u64(cursor))
-    {
-        Ok(_) | Err(StoreError::Damaged { .. }) => Ok(cursor),
-        Err(StoreError::NoEntry { .. }) => Err(Failure::invalid(format!(
-            "{cursor} is no cursor of this node"
-        ))
-        .hint("Use the cursor of an event that this node told, or 0 for all events.")),
-        Err(error) => Err(error.into()),
-    }
+}
+
+/// How far a listener was told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// Where to read on.
+    from: u64,
+    /// Entries up to here were told.
+    cursor: u64,
 }
 
 /// The reader went away.
@@ -80,7 +88,7 @@ struct Gone;
 struct Listener {
     app: Arc<App>,
     lines: Lines,
-    cursor: u64,
+    place: Place,
     peers: BTreeMap<String, PeerInfo>,
 }
 
@@ -102,10 +110,10 @@ impl Listener {
         let mut look = tokio::time::interval(PEERS_EVERY);
         loop {
             let until = *applied.borrow_and_update();
-            while self.cursor < until {
-                let before = self.cursor;
+            while self.place.cursor < until {
+                let before = self.place;
                 self.tell_page(until).await?;
-                if self.cursor == before {
+                if self.place == before {
                     break;
                 }
             }
@@ -123,14 +131,14 @@ impl Listener {
 
     /// Tells the next entries after the cursor, at most up to `until`.
     async fn tell_page(&mut self, until: u64) -> Result<(), Gone> {
-        let cursor = self.cursor;
-        let read = blocking(&self.app, move |app| read_page(app, cursor, until)).await;
+        let place = self.place;
+        let read = blocking(&self.app, move |app| read_page(app, place, until)).await;
         match read {
-            Ok((events, cursor)) => {
+            Ok((events, place)) => {
                 for event in &events {
                     self.send(event).await?;
                 }
-                self.cursor = cursor;
+                self.place = place;
                 Ok(())
             }
             Err(failure) => {
@@ -182,7 +190,7 @@ impl Listener {
     }
 
     fn plain(&self, event: &str) -> Event {
-        plain(event, self.cursor)
+        plain(event, self.place.cursor)
     }
 
     async fn send(&self, event: &Event) -> Result<(), Gone> {
@@ -208,30 +216,27 @@ fn plain(event: &str, cursor: u64) -> Event {
     }
 }
 
-/// Events of the entries after `cursor` up to `until`, and the cursor after them.
-fn read_page(app: &App, cursor: u64, until: u64) -> Result<(Vec<Event>, u64), Failure> {
+/// Events of the next entries up to `until`, and the place after them.
+fn read_page(app: &App, place: Place, until: u64) -> Result<(Vec<Event>, Place), Failure> {
     let store = app.inner.archive.store();
-    let page = store.iterate(Position::from_u64(cursor), PAGE)?;
+    let page = store.iterate(Position::from_u64(place.from), PAGE)?;
     let mut events = Vec::new();
-    let mut next = cursor;
-    let mut beyond = false;
+    let mut next = place;
     for stored in page.entries {
         let position = stored.position.to_u64();
         if position > until {
-            beyond = true;
-            break;
+            return Ok((events, next));
         }
-        if position > cursor {
-            next = position;
+        next.from = position;
+        if position > place.cursor {
+            next.cursor = position;
             events.extend(event(app, stored));
         }
     }
-    // A page of nothing but damage is passed over, so that the end is reached.
-    if events.is_empty() && !beyond {
-        next = match page.at_end {
-            true => until,
-            false => page.next.to_u64(),
-        };
+    next.from = page.next.to_u64();
+    // Nothing but damage may stand between the last entry and the end.
+    if page.at_end {
+        next.cursor = until;
     }
     Ok((events, next))
 }

@@ -3,7 +3,11 @@
 //! In the order of document ids, which is the same on all nodes, read from the index one document
 //! at a time: the export of a large node needs no more memory than that of a small one.
 
-use super::{App, error::Failure, extract::Args};
+use super::{
+    App,
+    error::Failure,
+    extract::{Args, blocking},
+};
 use crate::store::IndexScan;
 use axum::{
     body::{Body, Bytes},
@@ -39,9 +43,11 @@ pub(super) async fn export(
     State(app): State<Arc<App>>,
     Args(Asked { space }): Args<Asked>,
 ) -> Result<Response, Failure> {
-    let space = space
-        .map(|it| app.find_space(&it).map(|found| found.0))
-        .transpose()?;
+    let space = blocking(&app, move |app| {
+        let found = space.map(|it| app.find_space(&it)).transpose()?;
+        Ok(found.map(|(space, _)| space))
+    })
+    .await?;
     let (sender, answer) = lines();
     tokio::task::spawn_blocking(move || {
         if let Err(failure) = write(&app, space, &sender) {

@@ -1,3 +1,4 @@
 //! Tests of the node against its public interface.
 
+mod api;
 mod store;

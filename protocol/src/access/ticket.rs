@@ -3,7 +3,7 @@
 //! It holds the secret half of the invitation key, so whoever has it can join until it is used up
 //! or expires; the names inside are for people and carry no authority.
 
-use super::{TEXT_MAX_BYTES, read_optional_uint, ticket_checksum};
+use super::{read_optional_uint, ticket_checksum};
 use crate::{
     codec::{CodecError, Reader, Writer},
     id::{CommunityId, EntryId},
@@ -15,6 +15,11 @@ use thiserror::Error;
 const PREFIX: &str = "comity1";
 const VERSION: u64 = 1;
 const ADDRESSES_MAX: usize = 16;
+/// Longest address or name, in bytes.
+const TEXT_MAX_BYTES: usize = 256;
+/// Longest text of a ticket without its prefix: what the limits above allow, in base 58. Decoding
+/// base 58 takes quadratic time, so longer texts are refused unread.
+const ENCODED_MAX_CHARACTERS: usize = 7 * 1024;
 
 /// Why a text is not a usable ticket.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -47,25 +52,35 @@ pub struct Ticket {
     pub secret: [u8; 32],
     /// The node that countersigns.
     pub node: PublicKey,
-    /// Where that node can be reached: multiaddresses.
+    /// Where that node can be reached: multiaddresses. The text form carries the first 16 that have
+    /// at most 256 bytes.
     pub addresses: Vec<String>,
-    /// The community's name, for people.
+    /// The community's name, for people; at most 256 bytes.
     pub community_name: String,
-    /// The inviting party's name, for people.
+    /// The inviting party's name, for people; at most 256 bytes.
     pub party_name: String,
     /// When it ends, milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
 }
 
 impl Ticket {
-    fn encode(&self) -> Vec<u8> {
+    /// What does not fit is left out, as a ticket with fewer addresses is still one.
+    fn addresses_that_fit(&self) -> Vec<&String> {
+        let fit = |it: &&String| it.len() <= TEXT_MAX_BYTES;
+        let fitting = self.addresses.iter().filter(fit);
+        fitting.take(ADDRESSES_MAX).collect()
+    }
+
+    /// The canonical encoding that the text form carries, without its checksum.
+    pub fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.array(9).uint(VERSION).bytes(self.community.as_bytes());
         w.bytes(self.invitation.as_bytes())
             .bytes(&self.secret)
             .bytes(self.node.as_bytes());
-        w.array(self.addresses.len());
-        for address in &self.addresses {
+        let addresses = self.addresses_that_fit();
+        w.array(addresses.len());
+        for address in addresses {
             w.text(address);
         }
         w.text(&self.community_name).text(&self.party_name);
@@ -76,7 +91,11 @@ impl Ticket {
         w.finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, TicketError> {
+    /// Reads what [`Ticket::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`TicketError`] names the first rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, TicketError> {
         let mut r = Reader::new(bytes);
         let fields = r.array(64)?;
         let version = r.uint()?;
@@ -131,7 +150,7 @@ impl FromStr for Ticket {
     fn from_str(text: &str) -> Result<Self, TicketError> {
         let text: String = text.split_whitespace().collect();
         let encoded = text.strip_prefix(PREFIX).ok_or(TicketError::NoTicket)?;
-        if encoded.len() > 32 * 1024 {
+        if encoded.len() > ENCODED_MAX_CHARACTERS {
             return Err(TicketError::Damaged);
         }
         let bytes = bs58::decode(encoded)

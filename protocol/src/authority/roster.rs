@@ -4,19 +4,26 @@
 //! 1. An invitation counts if a delegate of its party signed it, the party admits by one delegate,
 //!    and it names a node or delegate of that party as countersigner.
 //! 2. A countersignature counts if the named countersigner signed it for a known invitation and
-//!    both the invitation key and the person signed the request; along the countersigner's chain
-//!    only the first `uses` persons count.
+//!    both the invitation key and the person signed the request, and if fewer than `uses` other
+//!    persons were let in before it along its own branch of the countersigner's chain, which must
+//!    be here without a gap.
 //! 3. An admission counts if a delegate of its party signed it and the party admits by one.
-//! 4. A device belongs to the root key that linked it with the device's consent; of two claims for
-//!    one slot or one device the lower (seq, id) or root key counts.
-//! 5. A node serves a member who linked it with the node's consent: the first eight per root key.
+//! 4. A device belongs to every root key that linked it with the device's consent.
+//! 5. A node serves every member who linked it with the node's consent.
+//!
+//! A further record never takes a grant away: what precedes an entry on its own branch is fixed by
+//! `prev`, and nothing else is counted. Otherwise whoever forks their own chain could make nodes
+//! disagree for good about what was in effect before. Narrowing is for revocations with cuts.
+//!
+//! The consents of members, devices and nodes are checked with the record's own signature, in
+//! [`crate::entry::Verified`].
 
-use super::{Authority, DEVICE_SLOTS, KnownInvitation, Membership, NODES_PER_ROOT_MAX};
+use super::{Authority, KnownInvitation, Membership};
 use crate::{
     entry::Record,
     id::{EntryId, PartyId, domain},
     key::{self, PublicKey},
-    record::{self, Countersignature, DeviceLink, Invitation, NodeLink, RecordBody, Roles},
+    record::{self, Countersignature, Invitation, RecordBody, Roles},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,14 +40,36 @@ pub(super) fn evaluate(authority: &mut Authority, records: &BTreeMap<EntryId, &R
             authority.invitations.insert(*id, known);
         }
     }
+    for (record, it) in countersignatures_that_count(authority, records) {
+        if let Some(invitation) = authority.invitations.get_mut(&it.invitation) {
+            invitation.used_by.insert(it.member);
+            let (party, roles) = (invitation.offer.party, invitation.offer.roles.clone());
+            admit(authority, it.member, party, &roles, record.id());
+        }
+    }
     for record in in_chain_order(records) {
+        let signer = record.header().author;
         match record.body() {
-            RecordBody::Countersignature(it) => countersign(authority, record, it),
-            RecordBody::Admission(it) if delegate_admits(authority, record, &it.party) => {
+            RecordBody::Admission(it) if delegate_admits(authority, &signer, &it.party) => {
                 admit(authority, it.member, it.party, &it.roles, record.id());
             }
-            RecordBody::DeviceLink(it) => link_device(authority, record, it),
-            RecordBody::NodeLink(it) => link_node(authority, record, it),
+            RecordBody::DeviceLink(it) => {
+                authority
+                    .devices
+                    .entry(it.device)
+                    .or_default()
+                    .insert(signer);
+                // For display: of two devices in one slot the first along the chain is shown.
+                let slots = authority.device_slots.entry(signer).or_default();
+                slots.entry(it.slot).or_insert(it.device);
+            }
+            RecordBody::NodeLink(it) => {
+                authority
+                    .member_nodes
+                    .entry(it.node)
+                    .or_default()
+                    .insert(signer);
+            }
             _ => {}
         }
     }
@@ -62,36 +91,87 @@ fn invitation_counts(authority: &Authority, by: &PublicKey, offer: &Invitation) 
     })
 }
 
-fn countersign(authority: &mut Authority, record: &Record, it: &Countersignature) {
-    let space = authority.governance_space;
-    let Some(invitation) = authority.invitations.get_mut(&it.invitation) else {
-        return;
-    };
-    if invitation.offer.countersigner != record.header().author {
-        return;
-    }
-    let message = record::join_message(space, it.invitation, &it.member);
-    let holds =
-        |key, signature| key::verify(key, domain::JOIN_SIGNATURE, &message, signature).is_ok();
-    if !holds(&invitation.offer.invitation_key, &it.by_invitation)
-        || !holds(&it.member, &it.by_member)
-    {
-        return;
-    }
-    if !invitation.used_by.contains(&it.member)
-        && invitation.used_by.len() as u64 >= invitation.offer.uses
-    {
-        return;
-    }
-    invitation.used_by.insert(it.member);
-    let (party, roles) = (invitation.offer.party, invitation.offer.roles.clone());
-    admit(authority, it.member, party, &roles, record.id());
+/// A step of the walk over the branches of one signer's chain.
+enum Walk<'a> {
+    Enter(&'a Record),
+    /// Back out of the branch on which this person was the invitation's newest.
+    Forget(EntryId, PublicKey),
 }
 
-fn delegate_admits(authority: &Authority, record: &Record, party: &PartyId) -> bool {
-    authority.parties.get(party).is_some_and(|state| {
-        state.admission_needed == 1 && state.delegates.contains(&record.header().author)
-    })
+/// The countersignatures within their quota. Each branch of a forked chain counts by itself, so the
+/// walk takes a use back when it leaves the branch: its cost does not grow with the forks.
+fn countersignatures_that_count<'a>(
+    authority: &Authority,
+    records: &BTreeMap<EntryId, &'a Record>,
+) -> Vec<(&'a Record, &'a Countersignature)> {
+    let countersigners: BTreeSet<PublicKey> = authority
+        .invitations
+        .values()
+        .map(|it| it.offer.countersigner)
+        .collect();
+    let mut next: BTreeMap<EntryId, Vec<&Record>> = BTreeMap::new();
+    let mut walk = Vec::new();
+    for record in records.values() {
+        if countersigners.contains(&record.header().author) {
+            match record.header().link.prev {
+                None => walk.push(Walk::Enter(record)),
+                Some(prev) => next.entry(prev).or_default().push(record),
+            }
+        }
+    }
+    let mut used: BTreeMap<EntryId, BTreeSet<PublicKey>> = BTreeMap::new();
+    let mut count = Vec::new();
+    while let Some(step) = walk.pop() {
+        let record = match step {
+            Walk::Enter(record) => record,
+            Walk::Forget(invitation, member) => {
+                used.entry(invitation).or_default().remove(&member);
+                continue;
+            }
+        };
+        if let RecordBody::Countersignature(it) = record.body()
+            && let Some(uses) = uses_offered(authority, record, it)
+        {
+            let members = used.entry(it.invitation).or_default();
+            let is_new = !members.contains(&it.member);
+            if !is_new || (members.len() as u64) < uses {
+                count.push((record, it));
+                if is_new {
+                    members.insert(it.member);
+                    walk.push(Walk::Forget(it.invitation, it.member));
+                }
+            }
+        }
+        let following = next.get(&record.id()).into_iter().flatten();
+        walk.extend(
+            following
+                .filter(|it| follows(it, record))
+                .map(|it| Walk::Enter(it)),
+        );
+    }
+    count
+}
+
+fn follows(record: &Record, before: &Record) -> bool {
+    let (header, before) = (record.header(), before.header());
+    header.author == before.author && header.link.seq == before.link.seq + 1
+}
+
+/// How many persons the invitation lets in, if this is a countersignature for it.
+fn uses_offered(authority: &Authority, record: &Record, it: &Countersignature) -> Option<u64> {
+    let offer = &authority.invitations.get(&it.invitation)?.offer;
+    let message = record::join_message(authority.governance_space, it.invitation, &it.member);
+    let domain = domain::JOIN_SIGNATURE;
+    (offer.countersigner == record.header().author
+        && key::verify(&offer.invitation_key, domain, &message, &it.by_invitation).is_ok())
+    .then_some(offer.uses)
+}
+
+fn delegate_admits(authority: &Authority, signer: &PublicKey, party: &PartyId) -> bool {
+    authority
+        .parties
+        .get(party)
+        .is_some_and(|state| state.admission_needed == 1 && state.delegates.contains(signer))
 }
 
 fn admit(authority: &mut Authority, member: PublicKey, party: PartyId, roles: &Roles, by: EntryId) {
@@ -102,44 +182,4 @@ fn admit(authority: &mut Authority, member: PublicKey, party: PartyId, roles: &R
     });
     membership.roles.extend(roles);
     membership.admitted_by = membership.admitted_by.min(by);
-}
-
-fn link_device(authority: &mut Authority, record: &Record, it: &DeviceLink) {
-    let root = record.header().author;
-    let message = record::consent_message(record.header().space, &root, &it.device);
-    let domain = domain::DEVICE_CONSENT_SIGNATURE;
-    if key::verify(&it.device, domain, &message, &it.by_device).is_err() {
-        return;
-    }
-    let slots = authority.device_slots.entry(root).or_default();
-    if slots.len() >= DEVICE_SLOTS || slots.contains_key(&it.slot) {
-        return;
-    }
-    slots.insert(it.slot, it.device);
-    // A device whose holder consented to two root keys belongs to the lower one: signers come in
-    // ascending order.
-    authority.devices.entry(it.device).or_insert(root);
-}
-
-fn link_node(authority: &mut Authority, record: &Record, it: &NodeLink) {
-    let root = record.header().author;
-    let message = record::consent_message(record.header().space, &root, &it.node);
-    if key::verify(
-        &it.node,
-        domain::NODE_CONSENT_SIGNATURE,
-        &message,
-        &it.by_node,
-    )
-    .is_err()
-    {
-        return;
-    }
-    let count = authority
-        .member_nodes
-        .values()
-        .filter(|owner| **owner == root)
-        .count();
-    if count < NODES_PER_ROOT_MAX {
-        authority.member_nodes.entry(it.node).or_insert(root);
-    }
 }

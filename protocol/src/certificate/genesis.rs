@@ -1,14 +1,18 @@
 //! The genesis of a community: purpose, founding parties, public spaces, promises, rules.
 
-use super::{CertificateError, NAME_MAX_BYTES, TEXT_MAX_BYTES};
+use super::{
+    CertificateError, NAME_MAX_BYTES, SIGNATURES_MAX, TEXT_MAX_BYTES, read_sorted_keys, write_keys,
+};
 use crate::{
     codec::{CodecError, Reader, Writer},
     id::{CommunityId, PartyId, SpaceId},
+    key::PublicKey,
     limits::TIME_MAX_MS,
 };
+use std::collections::BTreeSet;
 
 pub(super) const TYPE: u64 = 2;
-const FIELDS: usize = 9;
+const FIELDS: usize = 10;
 
 /// Most parties in a genesis.
 const PARTIES_MAX: usize = 256;
@@ -16,6 +20,8 @@ const PARTIES_MAX: usize = 256;
 pub const SPACES_MAX: usize = 256;
 /// Most promises a genesis makes.
 pub const PROMISES_MAX: usize = 256;
+/// Longest promise, in days.
+const PROMISE_MAX_DAYS: u64 = 36_500;
 /// Index of the governance space; declared spaces count from 1.
 pub const GOVERNANCE_INDEX: u64 = 0;
 
@@ -59,6 +65,9 @@ pub struct Genesis {
     pub purpose: String,
     /// Founding parties, strictly ascending.
     pub parties: Vec<PartyId>,
+    /// Delegates of the founding parties who sign, exactly these: strictly ascending. They stand in
+    /// the body so that a genesis can be judged by itself, and has one set of signers.
+    pub founders: Vec<PublicKey>,
     /// Parties a resolution needs: more than half.
     pub party_quorum: u64,
     /// Spaces declared here.
@@ -90,6 +99,7 @@ impl Genesis {
         for party in &self.parties {
             w.bytes(party.as_bytes());
         }
+        write_keys(w, &self.founders);
         w.uint(self.party_quorum).array(self.spaces.len());
         for space in &self.spaces {
             w.array(3).text(&space.name);
@@ -122,6 +132,7 @@ impl Genesis {
             name: r.text(NAME_MAX_BYTES)?.to_owned(),
             purpose: r.text(TEXT_MAX_BYTES)?.to_owned(),
             parties: read_parties(r)?,
+            founders: read_sorted_keys(r, SIGNATURES_MAX)?,
             party_quorum: r.uint_max(PARTIES_MAX as u64)?,
             spaces: read_spaces(r)?,
             promises: read_promises(r)?,
@@ -144,19 +155,31 @@ impl Genesis {
         if parties == 0 {
             return contradiction("a community needs a party");
         }
+        if self.founders.is_empty() {
+            return contradiction("a community needs a founder");
+        }
         if self.party_quorum * 2 <= parties || self.party_quorum > parties {
             return contradiction("party_quorum must be more than half of the parties");
         }
         if self.spaces.iter().any(|space| space.name.trim().is_empty()) {
             return contradiction("a space needs a name");
         }
-        let mut names: Vec<_> = self.spaces.iter().map(|space| &space.name).collect();
-        names.sort();
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        if has_duplicates(self.spaces.iter().map(|space| &space.name)) {
             return contradiction("two spaces have one name");
+        }
+        if self.promises.iter().any(|(name, _)| name.trim().is_empty()) {
+            return contradiction("a promise needs a name");
+        }
+        if has_duplicates(self.promises.iter().map(|(name, _)| name)) {
+            return contradiction("two promises have one name");
         }
         Ok(())
     }
+}
+
+fn has_duplicates<'a>(names: impl Iterator<Item = &'a String>) -> bool {
+    let mut seen = BTreeSet::new();
+    !names.into_iter().all(|name| seen.insert(name))
 }
 
 fn read_parties(r: &mut Reader<'_>) -> Result<Vec<PartyId>, CertificateError> {
@@ -197,7 +220,10 @@ fn read_promises(r: &mut Reader<'_>) -> Result<Vec<(String, u64)>, CertificateEr
     let mut promises = Vec::with_capacity(count);
     for _ in 0..count {
         r.array_of(2)?;
-        promises.push((r.text(NAME_MAX_BYTES)?.to_owned(), r.uint_max(36_500)?));
+        promises.push((
+            r.text(NAME_MAX_BYTES)?.to_owned(),
+            r.uint_max(PROMISE_MAX_DAYS)?,
+        ));
     }
     Ok(promises)
 }

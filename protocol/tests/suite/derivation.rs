@@ -3,5 +3,5 @@
 mod convergence;
 mod hostile;
 mod limits;
-mod vectors;
+pub(crate) mod vectors;
 mod world;

@@ -1,9 +1,9 @@
 //! Sync: the trie, its messages, and sessions that converge whatever happens between them.
 
 mod figures;
-mod harness;
+pub(crate) mod harness;
 mod hostile;
-mod messages;
+pub(crate) mod messages;
 mod sessions;
 mod trie;
 mod vectors;

@@ -1,4 +1,7 @@
-//! What whole nodes promise together, in one binary so that it links once.
+//! What whole nodes and the repository as a whole promise, in one binary so that it links once.
 #![allow(clippy::unwrap_used)]
 
 mod network;
+mod stories;
+mod tidy;
+mod two_processes;

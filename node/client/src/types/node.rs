@@ -273,7 +273,7 @@ pub struct SyncStatus {
     pub mine: Vec<Holding>,
     /// Chains with gaps or forks.
     pub irregular: Vec<IrregularChain>,
-    /// Communities with peers known but none connected, and when the next attempt is due.
+    /// Peer ids of known peers that are not connected now.
     pub unreachable: Vec<String>,
     /// Entries waiting for what they build on.
     pub pending: usize,

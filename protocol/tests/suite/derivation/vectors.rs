@@ -11,7 +11,7 @@ use comity_protocol::codec::Writer;
 use comity_protocol::document::{Draft, Intent, Operation, Value, Words};
 use serde_json::Value as Json;
 
-fn check(name: &str, made: &Json) {
+pub(crate) fn check(name: &str, made: &Json) {
     let file = format!("{}/../specs/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     if std::env::var_os("COMITY_WRITE_VECTORS").is_some() {
         let text = serde_json::to_string_pretty(made).unwrap();

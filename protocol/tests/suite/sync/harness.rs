@@ -8,10 +8,10 @@ use comity_protocol::sync::{
 use std::collections::{BTreeMap, VecDeque};
 
 /// A small deterministic generator (SplitMix64).
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,21 +19,21 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 }
 
-pub fn space(number: u8) -> SpaceId {
+pub(crate) fn space(number: u8) -> SpaceId {
     SpaceId::from_bytes([number; 32])
 }
 
-pub fn author(number: u64) -> AuthorTag {
+pub(crate) fn author(number: u64) -> AuthorTag {
     AuthorTag::from_bytes(digest(domain::TRIE_AUTHOR, &[&number.to_be_bytes()]))
 }
 
 /// Bytes of a test entry: tag, seq, and a body that makes it unique.
-pub fn entry(author_number: u64, seq: u64, fork: u64, size: usize) -> Vec<u8> {
+pub(crate) fn entry(author_number: u64, seq: u64, fork: u64, size: usize) -> Vec<u8> {
     let mut bytes = author(author_number).as_bytes().to_vec();
     bytes.extend(seq.to_be_bytes());
     bytes.extend(fork.to_be_bytes());
@@ -41,7 +41,7 @@ pub fn entry(author_number: u64, seq: u64, fork: u64, size: usize) -> Vec<u8> {
     bytes
 }
 
-pub fn key_of(entry: &[u8]) -> Option<Key> {
+pub(crate) fn key_of(entry: &[u8]) -> Option<Key> {
     Some(Key {
         author: AuthorTag::from_bytes(entry.get(..32)?.try_into().ok()?),
         seq: u64::from_be_bytes(entry.get(32..40)?.try_into().ok()?),
@@ -50,20 +50,20 @@ pub fn key_of(entry: &[u8]) -> Option<Key> {
 }
 
 #[derive(Default)]
-pub struct Space {
-    pub trie: Trie,
-    pub entries: BTreeMap<EntryId, Vec<u8>>,
+pub(crate) struct Space {
+    pub(crate) trie: Trie,
+    pub(crate) entries: BTreeMap<EntryId, Vec<u8>>,
 }
 
 #[derive(Default)]
-pub struct Node {
-    pub spaces: BTreeMap<SpaceId, Space>,
+pub(crate) struct Node {
+    pub(crate) spaces: BTreeMap<SpaceId, Space>,
     /// Entries of these authors are refused, as a node with other governance would.
-    pub refuses: Vec<AuthorTag>,
+    pub(crate) refuses: Vec<AuthorTag>,
     /// Ingested entries in order of arrival.
-    pub arrived: Vec<Key>,
+    pub(crate) arrived: Vec<Key>,
     /// Entries that came when they were here already.
-    pub repeated: usize,
+    pub(crate) repeated: usize,
 }
 
 impl Replica for Node {
@@ -77,7 +77,7 @@ impl Replica for Node {
 }
 
 impl Node {
-    pub fn insert(&mut self, space: SpaceId, bytes: Vec<u8>) -> Option<Key> {
+    pub(crate) fn insert(&mut self, space: SpaceId, bytes: Vec<u8>) -> Option<Key> {
         let key = key_of(&bytes).unwrap();
         let space = self.spaces.entry(space).or_default();
         let local = space.trie.last_local() + 1;
@@ -88,55 +88,55 @@ impl Node {
         Some(key)
     }
 
-    pub fn root(&self, space: &SpaceId) -> comity_protocol::sync::TrieHash {
+    pub(crate) fn root(&self, space: &SpaceId) -> comity_protocol::sync::TrieHash {
         self.spaces[space].trie.root()
     }
 }
 
 /// One end of a link.
-pub struct End {
-    pub node: usize,
-    pub session: Session,
+pub(crate) struct End {
+    pub(crate) node: usize,
+    pub(crate) session: Session,
     /// Answers of the node that the session has not seen yet.
-    pub answers: VecDeque<Input>,
+    pub(crate) answers: VecDeque<Input>,
     /// Frames on their way to this end.
-    pub arriving: VecDeque<Vec<u8>>,
-    pub in_sync: Vec<SpaceId>,
-    pub fault: Option<Effect>,
+    pub(crate) arriving: VecDeque<Vec<u8>>,
+    pub(crate) in_sync: Vec<SpaceId>,
+    pub(crate) fault: Option<Effect>,
 }
 
-pub struct Link {
-    pub ends: [End; 2],
-    pub cut: bool,
+pub(crate) struct Link {
+    pub(crate) ends: [End; 2],
+    pub(crate) cut: bool,
 }
 
 /// What went over all links.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Traffic {
-    pub messages: usize,
-    pub bytes: usize,
-    pub entries: usize,
-    pub entry_bytes: usize,
+pub(crate) struct Traffic {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) entries: usize,
+    pub(crate) entry_bytes: usize,
 }
 
 impl Traffic {
-    pub fn overhead(&self) -> usize {
+    pub(crate) fn overhead(&self) -> usize {
         self.bytes - self.entry_bytes
     }
 }
 
 #[derive(Default)]
-pub struct World {
-    pub nodes: Vec<Node>,
-    pub in_flight: Vec<InFlight>,
-    pub links: Vec<Link>,
-    pub now_ms: u64,
-    pub traffic: Traffic,
+pub(crate) struct World {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) in_flight: Vec<InFlight>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) now_ms: u64,
+    pub(crate) traffic: Traffic,
     peers: u64,
 }
 
 impl World {
-    pub fn new(nodes: usize, spaces: &[SpaceId]) -> Self {
+    pub(crate) fn new(nodes: usize, spaces: &[SpaceId]) -> Self {
         let mut world = Self::default();
         for _ in 0..nodes {
             let mut node = Node::default();
@@ -163,7 +163,7 @@ impl World {
     }
 
     /// Joins two nodes and opens all spaces of each.
-    pub fn connect(&mut self, opener: usize, acceptor: usize) -> usize {
+    pub(crate) fn connect(&mut self, opener: usize, acceptor: usize) -> usize {
         let ends = [
             self.new_end(opener, Role::Opener),
             self.new_end(acceptor, Role::Acceptor),
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// Cuts a link: everything under way is lost, and new sessions begin.
-    pub fn cut(&mut self, link: usize) {
+    pub(crate) fn cut(&mut self, link: usize) {
         for side in 0..2 {
             let node = self.links[link].ends[side].node;
             let old = PeerNumber(self.links[link].ends[side].session.peer().0);
@@ -196,7 +196,7 @@ impl World {
         self.open_spaces(link);
     }
 
-    pub fn input(&mut self, link: usize, side: usize, input: Input) {
+    pub(crate) fn input(&mut self, link: usize, side: usize, input: Input) {
         let end = &mut self.links[link].ends[side];
         let mut context = Context {
             replica: &self.nodes[end.node],
@@ -296,7 +296,7 @@ impl World {
     }
 
     /// A new entry of a node's own people.
-    pub fn publish(&mut self, node: usize, space: SpaceId, bytes: Vec<u8>) {
+    pub(crate) fn publish(&mut self, node: usize, space: SpaceId, bytes: Vec<u8>) {
         if let Some(key) = self.nodes[node].insert(space, bytes) {
             self.told(node, space, vec![key]);
         }
@@ -319,7 +319,7 @@ impl World {
     }
 
     /// Lets one thing happen; false if nothing can.
-    pub fn step(&mut self, rng: &mut Rng) -> bool {
+    pub(crate) fn step(&mut self, rng: &mut Rng) -> bool {
         let possible = self.possible();
         if possible.is_empty() {
             return false;
@@ -351,7 +351,7 @@ impl World {
         }
     }
 
-    pub fn deliver(&mut self, link: usize, side: usize) {
+    pub(crate) fn deliver(&mut self, link: usize, side: usize) {
         let frame = self.links[link].ends[side].arriving.pop_front().unwrap();
         let length = Message::frame_length(frame[..4].try_into().unwrap()).unwrap();
         assert_eq!(length, frame.len() - 4);
@@ -360,7 +360,7 @@ impl World {
     }
 
     /// Runs until nothing happens any more, passing time in between; panics if that never comes.
-    pub fn settle(&mut self, rng: &mut Rng) {
+    pub(crate) fn settle(&mut self, rng: &mut Rng) {
         for _ in 0..100 {
             let mut steps = 0;
             while self.step(rng) {
@@ -379,7 +379,7 @@ impl World {
         panic!("the replicas never come to rest");
     }
 
-    pub fn tick(&mut self, ms: u64) {
+    pub(crate) fn tick(&mut self, ms: u64) {
         self.now_ms += ms;
         for link in 0..self.links.len() {
             for side in 0..2 {
@@ -390,7 +390,7 @@ impl World {
 
     /// One trip of time, one way: what is under way arrives, all else takes none. False if nothing
     /// was under way.
-    pub fn one_way(&mut self) -> bool {
+    pub(crate) fn one_way(&mut self) -> bool {
         self.answer_all();
         let mut batch = Vec::new();
         for (number, link) in self.links.iter().enumerate() {
@@ -407,7 +407,7 @@ impl World {
         batch.iter().any(|(_, _, count)| *count > 0)
     }
 
-    pub fn settle_in_lockstep(&mut self) {
+    pub(crate) fn settle_in_lockstep(&mut self) {
         while self.one_way() {}
     }
 
@@ -435,7 +435,7 @@ impl World {
         }
     }
 
-    pub fn assert_no_faults(&self) {
+    pub(crate) fn assert_no_faults(&self) {
         for link in &self.links {
             for end in &link.ends {
                 assert_eq!(end.fault, None, "at node {}", end.node);

@@ -179,7 +179,7 @@ fn a_long_frame_is_refused_before_it_is_read() {
 }
 
 /// Bytes near valid messages: flipped, cut, spliced, repeated, or made up.
-pub(super) fn mutated(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn mutated(rng: &mut Rng, samples: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = samples[rng.below(samples.len())].clone();
     for _ in 0..1 + rng.below(4) {
         let at = rng

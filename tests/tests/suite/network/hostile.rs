@@ -74,17 +74,17 @@ fn nonsense(random: &mut Random, spaces: &[SpaceId]) -> Vec<Vec<u8>> {
     for space in spaces.iter().copied() {
         let id = EntryId::from_bytes([random.below(256) as u8; 32]);
         let author = Community::found("Nobody", &[]).delegate.device.public();
-        let keys = vec![Key::new(&space, &author, 1 + random.next() % 1_000, id)];
+        let keys = vec![Key::new(&space, &author, 1 + random.draw() % 1_000, id)];
         let root = SpaceRoot {
             space,
             root: TrieHash::from_bytes([random.below(256) as u8; 32]),
-            count: 1 + random.next() % 1_000_000,
-            after: random.next() % 5,
+            count: 1 + random.draw() % 1_000_000,
+            after: random.draw() % 5,
         };
         let compare = Compare {
             space,
-            round: 1 + random.next() % 9,
-            turn: random.next() % 9,
+            round: 1 + random.draw() % 9,
+            turn: random.draw() % 9,
             salt: [random.below(256) as u8; 8],
             pull: true,
             claims: Vec::new(),

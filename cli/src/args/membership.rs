@@ -1,0 +1,271 @@
+//! Commands about people, communities and spaces.
+
+use crate::moment::parse_duration;
+use clap::{Args, Subcommand, ValueEnum};
+use comity_protocol::record::Role;
+use std::path::PathBuf;
+
+/// `comity init`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  comity init --name Alice\n  \
+    comity init --name Alice --no-passphrase\n  \
+    COMITY_HOME=/srv/comity COMITY_IDENTITY=~/keys comity init --name Alice")]
+pub struct Init {
+    /// Your name, as others will see it beside what you write.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Do without a passphrase: whoever gets your files can write in your name.
+    #[arg(long)]
+    pub no_passphrase: bool,
+    /// Make the node home only, for a machine where nobody writes.
+    #[arg(long, conflicts_with_all = ["name", "no_passphrase"])]
+    pub node_only: bool,
+}
+
+/// `comity identity …`
+#[derive(Debug, Subcommand)]
+pub enum IdentityCommand {
+    /// Write everything of your identity into one encrypted file.
+    #[command(after_help = "Example:\n  comity identity backup alice.comity-backup")]
+    Backup {
+        /// File to write; must not exist yet.
+        file: PathBuf,
+    },
+    /// Bring an identity back, from a backup file or from the 24 words.
+    #[command(
+        after_help = "Examples:\n  comity identity restore alice.comity-backup\n  \
+        comity identity restore --phrase --name Alice\n  \
+        comity identity restore --phrase-file words.txt --name Alice"
+    )]
+    Restore(RestoreIdentity),
+    /// Show the 24 words that bring your identity back.
+    #[command(after_help = "Example:\n  comity identity phrase")]
+    Phrase,
+    /// Change the passphrase.
+    #[command(after_help = "Examples:\n  comity identity passphrase\n  \
+        comity identity passphrase --new-passphrase-file secret.txt")]
+    Passphrase {
+        /// Read the new passphrase from this file.
+        #[arg(long, value_name = "FILE", conflicts_with = "no_passphrase")]
+        new_passphrase_file: Option<PathBuf>,
+        /// Do without a passphrase from now on.
+        #[arg(long)]
+        no_passphrase: bool,
+    },
+}
+
+/// `comity identity restore`
+#[derive(Debug, Args)]
+pub struct RestoreIdentity {
+    /// The backup file.
+    #[arg(required_unless_present_any = ["phrase", "phrase_file"])]
+    pub file: Option<PathBuf>,
+    /// Read the 24 words from standard input.
+    #[arg(long, conflicts_with_all = ["file", "phrase_file"])]
+    pub phrase: bool,
+    /// Read the 24 words from this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub phrase_file: Option<PathBuf>,
+    /// Your name; with the 24 words only.
+    #[arg(long, conflicts_with = "file")]
+    pub name: Option<String>,
+    /// Seal the restored identity without a passphrase; with the 24 words only.
+    #[arg(long, conflicts_with = "file")]
+    pub no_passphrase: bool,
+}
+
+/// `comity community …`
+#[derive(Debug, Subcommand)]
+pub enum CommunityCommand {
+    /// Found a community with one party: yours.
+    Create(CreateCommunity),
+    /// List the communities this node takes part in.
+    #[command(after_help = "Example:\n  comity community list")]
+    List,
+    /// Show a community: parties, spaces, members.
+    #[command(after_help = "Examples:\n  comity community show\n  comity community show Coffee")]
+    Show {
+        /// Name or id; may be left out if there is only one.
+        community: Option<String>,
+    },
+}
+
+/// `comity community create`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  comity community create Coffee\n  \
+    comity community create Coffee --purpose \"Better coffee\" --party \"Coffee Club\" \\\n      \
+    --space lobby:everyone --space workshop:members --space news:everyone:stewards")]
+pub struct CreateCommunity {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    #[arg(long, default_value = "")]
+    pub purpose: String,
+    /// The name of your party in it; your own name by default.
+    #[arg(long)]
+    pub party: Option<String>,
+    /// A space as NAME:READERS[:WRITERS]; readers are `everyone` or `members`, writers `members`
+    /// or `stewards`. By default `lobby:everyone` and `members:members`.
+    #[arg(long = "space", value_name = "SPACE", value_parser = parse_space)]
+    pub spaces: Vec<SpaceArgument>,
+}
+
+/// A space as it is typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceArgument {
+    /// Its name.
+    pub name: String,
+    /// Whether everyone may read it, or members only.
+    pub everyone_reads: bool,
+    /// Whether only stewards may write in it.
+    pub only_stewards_write: bool,
+}
+
+fn parse_space(text: &str) -> Result<SpaceArgument, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default().trim();
+    if name.is_empty() {
+        return Err("a space needs a name: NAME:READERS[:WRITERS]".to_owned());
+    }
+    let everyone_reads = match parts.next() {
+        Some("everyone") => true,
+        Some("members") => false,
+        _ => return Err("say who reads it: NAME:everyone or NAME:members".to_owned()),
+    };
+    let only_stewards_write = match parts.next() {
+        None | Some("members") => false,
+        Some("stewards") => true,
+        Some(_) => return Err("writers are members or stewards".to_owned()),
+    };
+    if parts.next().is_some() {
+        return Err("the form is NAME:READERS[:WRITERS]".to_owned());
+    }
+    Ok(SpaceArgument {
+        name: name.to_owned(),
+        everyone_reads,
+        only_stewards_write,
+    })
+}
+
+/// `comity space …`
+#[derive(Debug, Subcommand)]
+pub enum SpaceCommand {
+    /// List spaces, with who reads and writes them.
+    #[command(after_help = "Example:\n  comity space list --community Coffee")]
+    List {
+        /// Only of this community.
+        #[arg(long)]
+        community: Option<String>,
+    },
+}
+
+/// A role that an invitation gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleArgument {
+    /// Writes where members write.
+    Member,
+    /// May answer for the party.
+    Steward,
+    /// Signs labels for the party.
+    Moderator,
+    /// Speaks for another system.
+    Bridge,
+    /// Reads only.
+    Observer,
+}
+
+impl From<RoleArgument> for Role {
+    fn from(role: RoleArgument) -> Self {
+        match role {
+            RoleArgument::Member => Self::Member,
+            RoleArgument::Steward => Self::Steward,
+            RoleArgument::Moderator => Self::Moderator,
+            RoleArgument::Bridge => Self::Bridge,
+            RoleArgument::Observer => Self::Observer,
+        }
+    }
+}
+
+/// `comity invite`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  comity invite\n  comity invite --uses 10 --expires 2d\n  \
+    comity invite --address /dns4/node.example.org/tcp/7440"
+)]
+pub struct Invite {
+    /// The community; may be left out if there is only one.
+    #[arg(long)]
+    pub community: Option<String>,
+    /// How many persons the ticket lets in.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub uses: u64,
+    /// When it ends, such as 12h, 7d or `never`.
+    #[arg(long, default_value = "7d", value_parser = parse_expiry)]
+    pub expires: Expiry,
+    /// What the ticket makes somebody; may be given several times.
+    #[arg(long = "role", value_enum, default_value = "member")]
+    pub roles: Vec<RoleArgument>,
+    /// Where your node can be reached, as a multiaddress; by default where it listens now.
+    #[arg(long = "address", value_name = "MULTIADDR")]
+    pub addresses: Vec<String>,
+}
+
+/// When something ends, counted from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// It does not.
+    Never,
+    /// After so many milliseconds.
+    After(u64),
+}
+
+fn parse_expiry(text: &str) -> Result<Expiry, String> {
+    match text {
+        "never" => Ok(Expiry::Never),
+        _ => parse_duration(text).map(Expiry::After),
+    }
+}
+
+/// `comity join`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  comity join comity1…\n  comity join comity1… --wait\n  \
+    comity join --status"
+)]
+pub struct Join {
+    /// The ticket, whole. Spaces and line breaks inside do not matter.
+    #[arg(required_unless_present = "status")]
+    pub ticket: Option<String>,
+    /// Wait until you are a member.
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait at most.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub timeout: u64,
+    /// Show joins under way instead.
+    #[arg(long, conflicts_with_all = ["ticket", "wait"])]
+    pub status: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_are_read_with_readers_and_writers() {
+        let news = parse_space("news:everyone:stewards").unwrap();
+        assert_eq!((news.name.as_str(), news.everyone_reads), ("news", true));
+        assert!(news.only_stewards_write);
+        let inside = parse_space("inside:members").unwrap();
+        assert!(!inside.everyone_reads && !inside.only_stewards_write);
+        for broken in [
+            "news",
+            "news:nobody",
+            ":everyone",
+            "a:members:all",
+            "a:members:members:x",
+        ] {
+            assert!(parse_space(broken).is_err(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Commands about the node and what it holds.
+
+use crate::moment::parse_duration;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `comity node …`
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Start the node.
+    Start(StartNode),
+    /// Stop the node.
+    #[command(after_help = "Example:\n  comity node stop")]
+    Stop,
+    /// Show how the node does.
+    #[command(after_help = "Example:\n  comity node status --json")]
+    Status,
+    /// Print the log of a node that runs in the background.
+    #[command(
+        after_help = "Examples:\n  comity node logs\n  comity node logs --lines 200 --follow"
+    )]
+    Logs {
+        /// How many lines from its end.
+        #[arg(long, short = 'n', default_value_t = 50)]
+        lines: usize,
+        /// Go on as lines are added.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Dial a peer.
+    #[command(after_help = "Example:\n  comity node connect /ip4/192.0.2.7/tcp/7440")]
+    Connect {
+        /// Its multiaddress.
+        address: String,
+    },
+}
+
+/// `comity node start`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  comity node start\n  \
+    comity node start --listen /ip4/0.0.0.0/tcp/7440\n  comity node start --foreground")]
+pub struct StartNode {
+    /// Address to listen on, as a multiaddress; remembered for the next start. By default
+    /// /ip4/0.0.0.0/tcp/7440.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// Stay in the foreground and log to standard error.
+    #[arg(long, conflicts_with = "background")]
+    pub foreground: bool,
+    /// Run in the background and log to a file in the home (the default).
+    #[arg(long)]
+    pub background: bool,
+    /// Send nothing over gossip; sync alone brings everything, a little later.
+    #[arg(long)]
+    pub no_gossip: bool,
+}
+
+/// `comity sync`
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  comity sync\n  comity sync --wait\n  comity sync status --json"
+)]
+pub struct Sync {
+    /// `comity sync status`
+    #[command(subcommand)]
+    pub command: Option<SyncCommand>,
+    /// Wait until everything is equal with every connected peer.
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait at most.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub timeout: u64,
+}
+
+/// `comity sync …`
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// Show who holds your words, and whether peers are equal.
+    #[command(after_help = "Example:\n  comity sync status --json")]
+    Status,
+}
+
+/// `comity backup`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  comity backup /mnt/backup/comity-node")]
+pub struct Backup {
+    /// Folder to write to; must not exist or be empty.
+    pub to: PathBuf,
+}
+
+/// `comity restore`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  comity restore /mnt/backup/comity-node")]
+pub struct Restore {
+    /// Folder that `comity backup` wrote.
+    pub from: PathBuf,
+}
+
+/// `comity demo`
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  comity demo")]
+pub struct Demo {
+    /// Keep the temporary folder and say where it is.
+    #[arg(long)]
+    pub keep: bool,
+    /// How long each step may take.
+    #[arg(long, default_value = "60s", value_parser = parse_duration, value_name = "TIME")]
+    pub timeout: u64,
+}
+
+/// `comity completions`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  comity completions bash > ~/.local/share/bash-completion/completions/comity"
+)]
+pub struct Completions {
+    /// The shell.
+    pub shell: clap_complete::Shell,
+}

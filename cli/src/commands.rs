@@ -1,0 +1,78 @@
+//! What commands do, one file a group. Each takes the [`App`] and its arguments, and ends with data
+//! on standard output or with a [`CommandError`].
+
+mod community;
+mod demo;
+mod edit;
+mod erase;
+mod export;
+mod identity;
+mod import;
+mod init;
+mod input;
+mod join;
+mod list;
+mod maintain;
+mod node;
+mod publish;
+mod show;
+mod sync;
+mod watch;
+
+use crate::{
+    app::App,
+    args::{
+        Cli, Command,
+        membership::{CommunityCommand, SpaceCommand},
+    },
+    error::CommandError,
+};
+use clap::CommandFactory as _;
+
+/// Runs a command.
+///
+/// # Errors
+/// What the command fails with.
+pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
+    match command {
+        Command::Init(args) => init::init(app, &args),
+        Command::Whoami => init::whoami(app).await,
+        Command::Identity(command) => identity::run(app, command),
+        Command::Community(CommunityCommand::Create(args)) => community::create(app, args).await,
+        Command::Community(CommunityCommand::List) => community::list(app).await,
+        Command::Community(CommunityCommand::Show { community }) => {
+            community::show(app, community.as_deref()).await
+        }
+        Command::Space(SpaceCommand::List { community }) => {
+            community::spaces(app, community.as_deref()).await
+        }
+        Command::Invite(args) => join::invite(app, args).await,
+        Command::Join(args) => join::join(app, args).await,
+        Command::Publish(args) => publish::publish(app, args).await,
+        Command::Reply(args) => publish::reply(app, args).await,
+        Command::Edit(args) => edit::edit(app, args).await,
+        Command::Erase(args) => erase::erase(app, args).await,
+        Command::List(args) => list::list(app, args).await,
+        Command::Show(args) => show::show(app, args).await,
+        Command::History(args) => show::history(app, &args).await,
+        Command::Diff(args) => show::diff(app, args).await,
+        Command::Blame(args) => show::blame(app, &args).await,
+        Command::Import(command) => import::import(app, command).await,
+        Command::Export(args) => export::export(app, args).await,
+        Command::Watch(args) => watch::watch(app, &args).await,
+        Command::Node(command) => node::run(app, command).await,
+        Command::Sync(args) => sync::sync(app, &args).await,
+        Command::Verify => maintain::verify(app).await,
+        Command::Reindex => maintain::reindex(app).await,
+        Command::Backup(args) => maintain::backup(app, &args).await,
+        Command::Restore(args) => maintain::restore(app, &args).await,
+        Command::Demo(args) => Box::pin(demo::demo(app, &args)).await,
+        Command::Completions(args) => completions(app, args.shell),
+    }
+}
+
+fn completions(app: &App, shell: clap_complete::Shell) -> Result<(), CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "comity", &mut script);
+    app.ui.bytes(&script)
+}

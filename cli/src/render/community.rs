@@ -1,0 +1,133 @@
+//! Communities: parties, spaces, members.
+
+use super::{author, count, short};
+use crate::ui::{
+    sanitize,
+    table::{Column, Table},
+};
+use comity_client::types::{CommunityInfo, MemberInfo, SpaceInfo};
+
+/// Communities, one a row.
+pub fn communities(items: &[CommunityInfo]) -> Table {
+    let mut table = Table::new([
+        Column::whole("ID"),
+        Column::flexible("NAME"),
+        Column::number("PARTIES"),
+        Column::number("SPACES"),
+        Column::number("MEMBERS"),
+        Column::whole("STATE"),
+    ]);
+    for item in items {
+        table.row([
+            short(&item.id),
+            &item.name,
+            &item.parties.len().to_string(),
+            &declared(item).count().to_string(),
+            &item.members.len().to_string(),
+            if item.complete {
+                "complete"
+            } else {
+                "records still missing"
+            },
+        ]);
+    }
+    table
+}
+
+fn declared(community: &CommunityInfo) -> impl Iterator<Item = &SpaceInfo> {
+    let governance = &community.governance_space;
+    community
+        .spaces
+        .iter()
+        .filter(move |it| it.id != *governance)
+}
+
+/// Spaces, one a row.
+pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceInfo)>) -> Table {
+    let mut table = Table::new([
+        Column::whole("ID"),
+        Column::flexible("SPACE"),
+        Column::flexible("COMMUNITY"),
+        Column::whole("READERS"),
+        Column::whole("WRITERS"),
+        Column::number("DOCUMENTS"),
+    ]);
+    for (community, space) in items {
+        table.row([
+            short(&space.id),
+            &space.name,
+            &community.name,
+            &space.readers,
+            &space.writers,
+            &space.documents.to_string(),
+        ]);
+    }
+    table
+}
+
+/// Everything about one community.
+pub fn community(item: &CommunityInfo) -> Vec<String> {
+    let mut lines = vec![
+        sanitize::line(&item.name).into_owned(),
+        format!("id       {}", item.id),
+    ];
+    if !item.purpose.is_empty() {
+        lines.push(format!("purpose  {}", sanitize::line(&item.purpose)));
+    }
+    if !item.complete {
+        lines.push("note     its first records have not all arrived yet".to_owned());
+    }
+    for party in &item.parties {
+        lines.push(String::new());
+        lines.push(format!(
+            "party {}  {}",
+            sanitize::line(&party.name),
+            party.id
+        ));
+        lines.extend(
+            party
+                .delegates
+                .iter()
+                .map(|key| format!("  delegate  {key}")),
+        );
+        lines.extend(party.nodes.iter().map(|key| format!("  node      {key}")));
+    }
+    for space in declared(item) {
+        lines.push(String::new());
+        lines.push(format!(
+            "space {}  {}",
+            sanitize::line(&space.name),
+            space.id
+        ));
+        lines.push(format!(
+            "  read by {}, written by {}, {}",
+            space.readers,
+            space.writers,
+            count(space.documents, "document")
+        ));
+    }
+    lines.push(String::new());
+    lines.push(count(item.members.len() as u64, "member"));
+    lines.extend(item.members.iter().map(|it| member(item, it)));
+    lines
+}
+
+fn member(community: &CommunityInfo, member: &MemberInfo) -> String {
+    let name = member
+        .name
+        .clone()
+        .unwrap_or_else(|| author::key_tail(&member.root));
+    let parties: Vec<&str> = community
+        .parties
+        .iter()
+        .filter(|party| member.parties.contains(&party.id))
+        .map(|party| party.name.as_str())
+        .collect();
+    let line = format!(
+        "  {name} ({})  {}  {}",
+        parties.join(", "),
+        member.roles.join(", "),
+        member.root
+    );
+    sanitize::line(&line).into_owned()
+}

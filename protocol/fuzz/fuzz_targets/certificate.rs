@@ -1,0 +1,11 @@
+//! Certificates: what decodes has this one encoding.
+#![no_main]
+
+use comity_protocol::certificate::Certificate;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(it) = Certificate::decode(bytes) {
+        assert_eq!(it.encode(), bytes);
+    }
+});

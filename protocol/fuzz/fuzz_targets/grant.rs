@@ -1,0 +1,11 @@
+//! Grants: what decodes has this one encoding.
+#![no_main]
+
+use comity_protocol::access::NodeGrant;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(it) = NodeGrant::decode(bytes) {
+        assert_eq!(it.encode(), bytes);
+    }
+});

@@ -1,0 +1,11 @@
+//! Join answers: what decodes has this one encoding.
+#![no_main]
+
+use comity_protocol::access::JoinAnswer;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(it) = JoinAnswer::decode(bytes) {
+        assert_eq!(it.encode(), bytes);
+    }
+});

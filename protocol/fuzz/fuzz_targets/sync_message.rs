@@ -1,0 +1,11 @@
+//! Sync messages: what decodes has this one encoding.
+#![no_main]
+
+use comity_protocol::sync::Message;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(it) = Message::decode(bytes) {
+        assert_eq!(it.encode(), bytes);
+    }
+});

@@ -1,0 +1,202 @@
+//! Linking and authorizing: what waits, what is refused for good, and what may be tried again.
+
+use crate::community::{
+    Chain, Community, FOUNDERS_DEVICE, MEMBERS_DEVICE, STRANGER, arrive, public, receipt,
+};
+use comity_protocol::{
+    authority::{Authority, Unauthorized},
+    document::Kind,
+    entry::{Contribution, Entry},
+    id::{DocumentId, EntryId},
+    key::PublicKey,
+    pipeline::{Authorized, Known, KnownContribution, KnownDocument, LinkError, Linked},
+};
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+struct Store {
+    contributions: BTreeMap<EntryId, KnownContribution>,
+    documents: BTreeMap<DocumentId, KnownDocument>,
+}
+
+impl Store {
+    fn with(entries: &[(&Contribution, bool)]) -> Self {
+        let mut it = Self::default();
+        for (entry, co_written) in entries {
+            let (id, header) = (entry.id(), entry.header());
+            let document = header.document(id);
+            let known = KnownContribution {
+                space: header.space,
+                document,
+                author: header.author,
+            };
+            it.contributions.insert(id, known);
+            let owner: PublicKey = header.author;
+            let co_written = *co_written;
+            let document = it.documents.entry(document);
+            document.or_insert(KnownDocument { owner, co_written });
+        }
+        it
+    }
+}
+
+impl Known for Store {
+    fn contribution(&self, id: EntryId) -> Option<KnownContribution> {
+        self.contributions.get(&id).copied()
+    }
+
+    fn document(&self, id: DocumentId) -> Option<KnownDocument> {
+        self.documents.get(&id).copied()
+    }
+}
+
+struct Scene {
+    community: Community,
+    page: Contribution,
+    other: Contribution,
+    elsewhere: Contribution,
+    author: Chain,
+}
+
+fn scene() -> Scene {
+    let community = Community::with_member();
+    let mut author = Chain::new(FOUNDERS_DEVICE, community.lobby);
+    let (page, other) = (author.create(Kind::Page), author.create(Kind::Page));
+    let elsewhere = Chain::new(FOUNDERS_DEVICE, community.office).create(Kind::Page);
+    Scene {
+        community,
+        page,
+        other,
+        elsewhere,
+        author,
+    }
+}
+
+fn link(scene: &Scene, entry: Entry, store: &Store) -> Result<Linked, LinkError> {
+    Linked::link(arrive(&entry), scene.community.governance, store)
+}
+
+#[test]
+fn dependencies_are_awaited_and_foreign_ones_refused() {
+    let mut it = scene();
+    let store = Store::with(&[(&it.page, true), (&it.other, true), (&it.elsewhere, true)]);
+    let missing = EntryId::from_bytes([0xee; 32]);
+    let mut with = |document: EntryId, deps: &[EntryId]| {
+        let mut deps = deps.to_vec();
+        deps.sort();
+        let edit = it.author.join_heads(document, &deps);
+        Linked::link(
+            arrive(&Entry::Contribution(edit)),
+            it.community.governance,
+            &store,
+        )
+        .map(|_| ())
+    };
+    assert_eq!(with(it.page.id(), &[it.page.id()]), Ok(()));
+    let waits = Err(LinkError::Pending(vec![missing]));
+    assert_eq!(with(it.page.id(), &[it.page.id(), missing]), waits);
+    let foreign = Err(LinkError::ForeignDependency);
+    assert_eq!(
+        with(it.page.id(), &[it.other.id()]),
+        foreign,
+        "another document"
+    );
+    assert_eq!(with(it.page.id(), &[it.page.id(), it.other.id()]), foreign);
+    assert_eq!(
+        with(it.elsewhere.id(), &[it.elsewhere.id()]),
+        foreign,
+        "another space"
+    );
+    assert_eq!(
+        with(missing, &[it.page.id()]),
+        foreign,
+        "a document that is none"
+    );
+    // A dependency that is here outweighs one that is not: waiting would not mend it.
+    assert_eq!(with(it.page.id(), &[missing, it.other.id()]), foreign);
+}
+
+#[test]
+fn only_the_device_that_wrote_words_erases_them() {
+    let mut it = scene();
+    let store = Store::with(&[(&it.page, true), (&it.elsewhere, true)]);
+    let own = Entry::Record(it.author.erase(it.page.id()));
+    assert!(link(&it, own.clone(), &store).is_ok());
+    assert_eq!(
+        link(&it, own, &Store::default()),
+        Err(LinkError::Pending(vec![it.page.id()]))
+    );
+    let foreign = [
+        Chain::new(MEMBERS_DEVICE, it.community.lobby).erase(it.page.id()),
+        it.author.clone().erase(it.elsewhere.id()),
+    ];
+    for erasure in foreign {
+        let verdict = link(&it, Entry::Record(erasure), &store);
+        assert_eq!(verdict, Err(LinkError::ForeignErasure));
+    }
+}
+
+#[test]
+fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
+    let mut it = scene();
+    let store = Store::with(&[(&it.page, false), (&it.other, true)]);
+    let authority = it.community.authority();
+    let mut author = Chain::new(MEMBERS_DEVICE, it.community.lobby);
+    let mut edit = |of: &Contribution| {
+        let edit = Entry::Contribution(author.join_heads(of.id(), &[of.id()]));
+        Linked::link(arrive(&edit), it.community.governance, &store).unwrap()
+    };
+    let owned = edit(&it.page).authorize(&authority);
+    assert!(matches!(owned, Err((_, Unauthorized::NotTheOwner))));
+    let shared: Authorized = edit(&it.other).authorize(&authority).unwrap();
+    assert_eq!(
+        shared.standing().unwrap().root,
+        public(crate::community::MEMBER)
+    );
+    assert_eq!(shared.space(), it.community.lobby);
+
+    let own = Entry::Contribution(it.author.join_heads(it.page.id(), &[it.page.id()]));
+    let linked = link(&it, own, &store).unwrap();
+    let unknown = Authority::unknown(it.community.id);
+    let (linked, reason) = linked
+        .authorize(&unknown)
+        .expect_err("nothing is known yet");
+    assert_eq!(reason, Unauthorized::NoGenesis);
+    assert!(
+        linked.authorize(&authority).is_ok(),
+        "once records arrive, it takes effect"
+    );
+
+    let stranger =
+        Entry::Contribution(Chain::new(STRANGER, it.community.lobby).create(Kind::Topic));
+    let refused = link(&it, stranger, &store).unwrap().authorize(&authority);
+    assert!(matches!(refused, Err((_, Unauthorized::NotAMember))));
+}
+
+/// An entry is judged in the space it names; a certificate in the governance space it came for.
+#[test]
+fn entries_cannot_be_judged_by_a_foreign_authority() {
+    let it = scene();
+    let store = Store::default();
+    let mut genesis = it.community.genesis.clone();
+    genesis.nonce = [9; 16];
+    let other = Authority::unknown(comity_protocol::certificate::community_id(&genesis));
+    let received = Chain::new(crate::community::NODE, it.community.lobby);
+    let received = received
+        .clone()
+        .record(receipt(&Entry::Contribution(it.page.clone())));
+    for entry in [
+        it.community.entries[0].clone(),
+        it.community.entries[2].clone(),
+        Entry::Contribution(it.page.clone()),
+        Entry::Record(received),
+    ] {
+        assert!(
+            link(&it, entry.clone(), &store)
+                .unwrap()
+                .authorize(&it.community.authority())
+                .is_ok()
+        );
+        assert!(link(&it, entry, &store).unwrap().authorize(&other).is_err());
+    }
+}

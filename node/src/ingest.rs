@@ -178,7 +178,8 @@ impl Ingest {
         Ok(outcomes)
     }
 
-    /// The writer's turn.
+    /// The writer's turn. Candidates that wait for records of the same turn are judged again after
+    /// these took effect: authority is evaluated once per commit, not once per candidate.
     fn write(&self, candidates: Vec<Candidate>) -> Result<Vec<(usize, Outcome)>, StoreError> {
         let mut pending = self.writer();
         let mut outcomes = Vec::new();
@@ -190,16 +191,38 @@ impl Ingest {
         let mut queue: VecDeque<Candidate> = candidates.into();
         while !queue.is_empty() {
             let mut round = Round::new(self);
+            let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
-                let index = candidate.index;
-                let outcome = round.judge(candidate, &mut pending)?;
-                outcomes.extend(index.map(|index| (index, outcome)));
+                let outcome = round.judge(&candidate)?;
+                let waits = match &outcome {
+                    Outcome::Pending(missing) => Some(Waits::For(missing.clone())),
+                    Outcome::Unauthorized(_) => Some(Waits::ForAuthority),
+                    _ => None,
+                };
+                if waits.is_some() && round.governed.contains(&candidate.community) {
+                    put_off.push(candidate);
+                    continue;
+                }
+                outcomes.extend(candidate.index.map(|index| (index, outcome)));
+                if let Some(waits) = waits {
+                    let Candidate {
+                        entry,
+                        community,
+                        source,
+                        ..
+                    } = candidate;
+                    pending.add(entry, community, source, waits);
+                }
                 if round.accepted.len() >= COMMIT_MAX {
                     break;
                 }
             }
             let accepted = round.accepted;
             let released = self.commit(accepted, &mut pending)?;
+            put_off
+                .into_iter()
+                .rev()
+                .for_each(|it| queue.push_front(it));
             queue.extend(
                 released
                     .into_iter()
@@ -374,7 +397,8 @@ struct Round<'a> {
     ids: HashSet<EntryId>,
     contributions: HashMap<EntryId, KnownContribution>,
     documents: HashMap<DocumentId, KnownDocument>,
-    governance: HashMap<CommunityId, Vec<Verified<Entry>>>,
+    /// Communities with governance records in this round, which are not in effect yet.
+    governed: HashSet<CommunityId>,
     authorities: HashMap<CommunityId, Arc<Authority>>,
 }
 
@@ -386,22 +410,13 @@ impl<'a> Round<'a> {
             ids: HashSet::new(),
             contributions: HashMap::new(),
             documents: HashMap::new(),
-            governance: HashMap::new(),
+            governed: HashSet::new(),
             authorities: HashMap::new(),
         }
     }
 
-    fn judge(
-        &mut self,
-        candidate: Candidate,
-        pending: &mut Pending,
-    ) -> Result<Outcome, StoreError> {
-        let Candidate {
-            entry,
-            community,
-            source,
-            ..
-        } = candidate;
+    fn judge(&mut self, candidate: &Candidate) -> Result<Outcome, StoreError> {
+        let (entry, community) = (&candidate.entry, candidate.community);
         let id = entry.id();
         if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
             return Ok(Outcome::AlreadyPresent);
@@ -409,26 +424,20 @@ impl<'a> Round<'a> {
         let Some(authority) = self.authority(community) else {
             return Ok(Outcome::Refused(Refusal::UnknownCommunity));
         };
-        if self.is_foreign(&entry, community) {
+        if self.is_foreign(entry, community) {
             return Ok(Outcome::Refused(Refusal::ForeignSpace));
         }
         let linked = match Linked::link(entry.clone(), governance_space(community), self) {
             Ok(linked) => linked,
-            Err(LinkError::Pending(missing)) => {
-                pending.add(entry, community, source, Waits::For(missing.clone()));
-                return Ok(Outcome::Pending(missing));
-            }
+            Err(LinkError::Pending(missing)) => return Ok(Outcome::Pending(missing)),
             Err(broken) => return Ok(Outcome::Refused(Refusal::Link(broken))),
         };
-        match self.authorize(linked, community, authority) {
+        match linked.authorize(&authority) {
             Ok(authorized) => {
-                self.accept(authorized, community, source);
+                self.accept(authorized, community, candidate.source.clone());
                 Ok(Outcome::Saved)
             }
-            Err(reason) => {
-                pending.add(entry, community, source, Waits::ForAuthority);
-                Ok(Outcome::Unauthorized(reason))
-            }
+            Err((_, reason)) => Ok(Outcome::Unauthorized(reason)),
         }
     }
 
@@ -452,28 +461,6 @@ impl<'a> Round<'a> {
         Some(authority)
     }
 
-    fn authorize(
-        &mut self,
-        linked: Linked,
-        community: CommunityId,
-        authority: Arc<Authority>,
-    ) -> Result<Authorized, Unauthorized> {
-        let (linked, reason) = match linked.authorize(&authority) {
-            Ok(authorized) => return Ok(authorized),
-            Err(refused) => refused,
-        };
-        // Governance accepted earlier in this round may authorize it.
-        let Some(more) = self.governance.get(&community) else {
-            return Err(reason);
-        };
-        let Some(newer) = self.ingest.ledger().authority_with(&community, more) else {
-            return Err(reason);
-        };
-        let newer = Arc::new(newer);
-        self.authorities.insert(community, newer.clone());
-        linked.authorize(&newer).map_err(|(_, reason)| reason)
-    }
-
     fn accept(&mut self, authorized: Authorized, community: CommunityId, source: Source) {
         let space = authorized.space();
         let entry = authorized.into_entry();
@@ -487,10 +474,7 @@ impl<'a> Round<'a> {
                 }
             }
             _ if space == governance_space(community) => {
-                self.governance
-                    .entry(community)
-                    .or_default()
-                    .push(entry.clone());
+                self.governed.insert(community);
             }
             _ => {}
         }

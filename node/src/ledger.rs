@@ -205,18 +205,6 @@ impl Ledger {
         }
         changed
     }
-
-    /// What the authority of a community would be with these entries in addition.
-    pub(crate) fn authority_with(
-        &self,
-        community: &CommunityId,
-        more: &[Verified<Entry>],
-    ) -> Option<Authority> {
-        let known = self.communities.get(community)?;
-        let mut entries = known.governance.clone();
-        entries.extend(more.iter().cloned());
-        Some(Authority::evaluate(*community, &entries))
-    }
 }
 
 /// A durable entry about to take effect.

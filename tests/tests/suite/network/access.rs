@@ -1,14 +1,16 @@
 //! What a peer gets to see: public spaces by default, members' spaces with a grant, and of the
 //! rest not even that it exists (I9).
 
+use comity_net::error::PublishError;
 use comity_protocol::{
+    entry::Entry,
     id::SpaceId,
     key::PublicKey,
     sync::{Key, Message, TrieHash, message::SpaceRoot},
 };
 use comity_tests::{
     community::{Community, Person, key, page, topic},
-    nodes::{TestNode, wait_for_equal_roots},
+    nodes::{POLL, TestNode, patiently, wait_for_equal_roots},
     stranger::{Conversation, Stranger, hello, now_ms},
 };
 use std::collections::BTreeSet;
@@ -190,20 +192,23 @@ async fn only_a_grant_for_this_very_node_that_has_not_expired_opens_a_members_sp
     assert!(told.contains(&community.space("public")), "{told:?}");
     assert!(!told.contains(&members));
 
-    // A good grant, shown on the same connection, opens the same stream.
-    let good = member.grant(community.id, own, now_ms() + HOUR_MS);
+    // A good grant, shown on the same connection, opens the same stream; when it ends, so does that.
+    let good = member.grant(community.id, own, now_ms() + 3_000);
     stranger
         .hello(&node, &hello(&[community.id], vec![good]))
         .await;
-    let waiting = async {
+    let opened_and_closed = async {
+        let mut opened = false;
         loop {
             let frame = talk.hear().await.unwrap();
-            if spaces_told(&[frame]).contains(&members) {
-                return;
+            match Message::decode(&frame).unwrap() {
+                Message::Roots(roots) => opened |= roots.iter().any(|it| it.space == members),
+                Message::Refuse { space } if space == members => return opened,
+                _ => {}
             }
         }
     };
-    comity_tests::nodes::patiently("the members' space", waiting).await;
+    assert!(patiently("the members' space", opened_and_closed).await);
     stranger.network.shutdown().await;
     node.stop().await;
 }
@@ -243,4 +248,38 @@ async fn a_node_gets_a_members_space_as_soon_as_one_of_its_people_grants_it() {
     wait_for_equal_roots(&[&alice, &bob]).await;
     alice.stop().await;
     bob.stop().await;
+}
+
+/// Publishes as soon as the node listens to the topic.
+async fn gossip(stranger: &Stranger, space: SpaceId, entry: &Entry) {
+    let publishing = async {
+        while let Err(error) = stranger
+            .network
+            .publish(format!("comity/1/{space}"), entry.encode())
+            .await
+        {
+            assert!(matches!(error, PublishError::NoPeers), "{error}");
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    patiently("somebody to gossip with", publishing).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gossip_brings_what_stands_in_its_space_and_nothing_else() {
+    let node = TestNode::start().await;
+    let community = Community::found("Whispers", &[node.node.key()]);
+    node.take_part(&community).await;
+    let (public, members) = (community.space("public"), community.space("members"));
+    let mut author = community.delegate.clone();
+    let hidden = author.device.create(members, &topic("Hidden", "Leaked."));
+    let open = author.device.create(public, &topic("Open", "Welcome."));
+    let stranger = Stranger::meeting(&node, "Whispers/stranger", true).await;
+    gossip(&stranger, public, &hidden).await;
+    gossip(&stranger, public, &open).await;
+    node.wait_for_entries(public, 1).await;
+    assert_eq!(node.show(open.id()).await.text("body"), Some("Welcome."));
+    assert_eq!(node.set_of(members).await.0, 0);
+    stranger.network.shutdown().await;
+    node.stop().await;
 }

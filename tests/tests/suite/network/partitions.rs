@@ -97,6 +97,7 @@ async fn partitions_that_heal_in_any_order_end_with_equal_heads_and_text() {
     let authors = setting("COMITY_TEST_AUTHORS", AUTHORS);
     let seed = setting("COMITY_TEST_SEED", 20_261_122);
     println!("{authors} authors, seed {seed}");
+    let began = std::time::Instant::now();
     let mut nodes = Vec::new();
     for _ in 0..SIDES {
         nodes.push(TestNode::start().await);
@@ -135,7 +136,10 @@ async fn partitions_that_heal_in_any_order_end_with_equal_heads_and_text() {
     let mut order = [0, 1, 2];
     world.random.shuffle(&mut order);
     let [a, b, c] = order;
-    println!("healing in the order {order:?}");
+    println!(
+        "after {:?}: healing in the order {order:?}",
+        began.elapsed()
+    );
     for (side, node) in sides.iter_mut().zip(&nodes) {
         world.edit(side, 4);
         world.hand_in(side, node).await;
@@ -181,9 +185,11 @@ async fn partitions_that_heal_in_any_order_end_with_equal_heads_and_text() {
         .hand_in(&mut sides[b], nodes[b].as_ref().unwrap())
         .await;
 
+    println!("after {:?}: all are together", began.elapsed());
     let nodes: Vec<TestNode> = nodes.into_iter().flatten().collect();
     let all: Vec<&TestNode> = nodes.iter().collect();
     wait_for_equal_roots(&all).await;
+    println!("after {:?}: equal sets", began.elapsed());
     let made = 1 + (authors * EDITS_EACH) as u64;
     let history = nodes[0]
         .client

@@ -105,6 +105,17 @@ impl<'a> Desk<'a> {
         Ok(chain)
     }
 
+    /// The chain of the device in a space, whether it may write there or not: words can be taken
+    /// back by whoever wrote them, whatever has become of their standing.
+    ///
+    /// # Errors
+    /// If the chain cannot be continued.
+    pub(crate) async fn erasing_chain(&mut self, place: &Place) -> Result<Chain<'a>, CommandError> {
+        let device = self.identity.device();
+        let context = self.context(&place.space.id, &device.public()).await?;
+        self.chain(device, &context)
+    }
+
     /// The chain of the root key in the governance space of a community.
     ///
     /// # Errors

@@ -57,11 +57,13 @@ impl PublicKey {
         let point = CompressedEdwardsY(bytes)
             .decompress()
             .ok_or(KeyError::NotAPoint)?;
-        // The other non-canonical form, x = 0 with the sign set, is of small order.
-        if !is_reduced(&bytes) {
+        // The other non-canonical form, x = 0 with the sign set, is of small order: compressing,
+        // which costs, is for those only.
+        let is_small_order = point.is_small_order();
+        if !is_reduced(&bytes) || is_small_order && point.compress().0 != bytes {
             return Err(KeyError::NotCanonical);
         }
-        if point.is_small_order() {
+        if is_small_order {
             return Err(KeyError::SmallOrder);
         }
         Ok(Self(bytes))

@@ -8,6 +8,7 @@ pub mod community;
 pub mod files;
 pub mod joining;
 pub mod nodes;
+pub mod proxy;
 pub mod random;
 pub mod stories;
 pub mod stranger;

@@ -165,6 +165,18 @@ impl TestNode {
         }
     }
 
+    /// Submits entries that may be there already.
+    pub async fn submit_again(&self, community: CommunityId, entries: &[Entry]) {
+        let request = Submit {
+            community: community.to_string(),
+            entries: encoded(entries),
+        };
+        for result in self.client.submit(&request).await.unwrap().results {
+            let here = matches!(result.state.as_str(), "saved" | "already_present");
+            assert!(here, "{result:?}");
+        }
+    }
+
     /// Connects to another node.
     pub async fn connect(&self, other: &Self) {
         let address = other.address().await;

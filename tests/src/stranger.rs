@@ -2,8 +2,8 @@
 
 use crate::nodes::{TestNode, patiently};
 use comity_net::{
-    Config, Event, Events, FrameReader, FrameWriter, Network, NodeSeed, PeerId, PeerStream,
-    StreamProtocol,
+    Config, Event, Events, FrameError, FrameReader, FrameWriter, Network, NodeSeed, PeerId,
+    PeerStream, StreamProtocol,
 };
 use comity_protocol::{
     access::{Hello, JoinAnswer, NodeGrant, PROTOCOL_VERSIONS},
@@ -151,6 +151,14 @@ impl Conversation {
     /// Sends any bytes as a frame.
     pub async fn say_bytes(&mut self, bytes: &[u8]) {
         self.writer.write(bytes, PATIENCE).await.unwrap();
+    }
+
+    /// Sends any bytes as a frame, unless the node has hung up.
+    ///
+    /// # Errors
+    /// If it has.
+    pub async fn try_say(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        self.writer.write(bytes, PATIENCE).await
     }
 
     /// The next frame; none when the node has ended the stream.

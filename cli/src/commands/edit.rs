@@ -27,6 +27,12 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
         let found = lookup::id(client, &args.id, &["document"]).await?;
         let at = lookup::heads(client, &args.at).await?;
         let view = client.document(&found.id, &at).await?;
+        if view.underived > 0 {
+            app.ui.warning(
+                "the newest edits are not all derived yet: yours is made on the version before \
+                 them, and is merged with them",
+            );
+        }
         let operations = changes(&args, &view)?;
         if operations.is_empty() {
             if app.ui.is_json() {

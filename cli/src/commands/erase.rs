@@ -68,7 +68,7 @@ pub(super) async fn erase(app: &App, args: Erase) -> Result<(), CommandError> {
         let place = lookup::place_of(client, &view.summary.space).await?;
         let identity = app.unlock()?;
         let mut desk = Desk::open(app, client, &identity)?;
-        let mut chain = desk.device_chain(&place).await?;
+        let mut chain = desk.erasing_chain(&place).await?;
         let entries = ids.iter().map(|id| {
             let erasure = Erasure { contribution: *id };
             Entry::Record(chain.record(now_ms(), RecordBody::Erasure(erasure)))

@@ -8,8 +8,10 @@ use crate::{
     moment::now_ms,
     session::{self, Reach},
 };
+use comity_client::types::{CommunityInfo, NodeStatus};
 use comity_node::home::Home;
 use serde_json::json;
+use std::path::Path;
 
 /// Makes a node home and an identity, whichever is not there yet.
 pub(super) fn init(app: &App, args: &Init) -> Result<(), CommandError> {
@@ -91,18 +93,7 @@ pub(super) async fn whoami(app: &App) -> Result<(), CommandError> {
     let folder = app.identity_folder()?;
     let public = app.public()?;
     let home = app.home()?;
-    let node = if session::is_home(&home) {
-        let asked = app
-            .with_node(Reach::Store, async |client| {
-                Ok((client.status().await?, client.communities().await?))
-            })
-            .await;
-        asked
-            .map_err(|error| app.ui.warning(&error.to_string()))
-            .ok()
-    } else {
-        None
-    };
+    let node = ask_node(app, &home).await;
     let root = public.root.to_string();
     let memberships = node
         .iter()
@@ -165,7 +156,21 @@ pub(super) async fn whoami(app: &App) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// What the node here says, if there is one; without it an identity is still an identity.
+async fn ask_node(app: &App, home: &Path) -> Option<(NodeStatus, Vec<CommunityInfo>)> {
+    if !session::is_home(home) {
+        return None;
+    }
+    let asked = app.with_node(Reach::Store, async |client| {
+        Ok((client.status().await?, client.communities().await?))
+    });
+    asked
+        .await
+        .map_err(|error| app.ui.warning(&error.to_string()))
+        .ok()
+}
+
 /// The path of a folder as an absolute one, for messages and for nodes that run elsewhere.
-pub(super) fn absolute(path: &std::path::Path) -> Result<std::path::PathBuf, CommandError> {
+pub(super) fn absolute(path: &Path) -> Result<std::path::PathBuf, CommandError> {
     std::path::absolute(path).attempting(|| format!("find {}", path.display()))
 }

@@ -47,15 +47,17 @@ pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
 
 /// Shows the steps that made a document.
 pub(super) async fn history(app: &App, args: &History) -> Result<(), CommandError> {
-    let items = app
+    let (items, view) = app
         .with_node(Reach::Store, async |client| {
             let found = lookup::id(client, &args.id, &["document"]).await?;
-            Ok(client.history(&found.id).await?)
+            let items = client.history(&found.id).await?;
+            Ok((items, client.document(&found.id, &[]).await?))
         })
         .await?;
     if app.ui.is_json() {
         return app.ui.json(&items);
     }
+    say_origin(app, &view);
     app.ui.table(&render::list::history(&items))
 }
 
@@ -86,6 +88,7 @@ pub(super) async fn diff(app: &App, args: Diff) -> Result<(), CommandError> {
     if changed.is_empty() {
         app.ui.status("nothing differs");
     }
+    say_origin(app, &new);
     for (name, before, after) in changed {
         let name = sanitize::line(&name).into_owned();
         let (before, after) = (text(&before), text(&after));
@@ -129,18 +132,27 @@ fn changed_fields(old: &DocumentView, new: &DocumentView) -> Vec<(String, Value,
 
 /// Shows who wrote which part of a text.
 pub(super) async fn blame(app: &App, args: &Blame) -> Result<(), CommandError> {
-    let spans = app
+    let (spans, view) = app
         .with_node(Reach::Store, async |client| {
             let found = lookup::id(client, &args.id, &["document"]).await?;
-            Ok(client.blame(&found.id, &args.field).await?)
+            let spans = client.blame(&found.id, &args.field).await?;
+            Ok((spans, client.document(&found.id, &[]).await?))
         })
         .await?;
     if app.ui.is_json() {
         return app.ui.json(&spans);
     }
+    say_origin(app, &view);
     render::list::blame(&spans)
         .iter()
         .try_for_each(|line| app.ui.line(line))
+}
+
+/// Whoever signed an import did not write it.
+fn say_origin(app: &App, view: &DocumentView) {
+    if let Some(origin) = &view.summary.origin {
+        app.ui.warning(&render::author::origin(origin));
+    }
 }
 
 #[cfg(test)]

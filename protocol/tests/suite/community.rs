@@ -344,7 +344,7 @@ pub(crate) fn unusable_keys() -> Vec<(&'static str, [u8; 32])> {
     vec![
         ("small-order", identity),
         ("small-order-of-order-4", [0; 32]),
-        ("small-order-negative-zero", negative_zero),
+        ("not-canonical-negative-zero", negative_zero),
         ("not-canonical", not_canonical),
         ("not-a-point", no_point),
     ]

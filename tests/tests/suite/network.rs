@@ -1,9 +1,14 @@
 //! Two and three real nodes over loopback.
 
 mod access;
+mod crash;
 mod equivocation;
 mod erasure;
+mod full_disk;
+mod hostile;
 mod joining;
+mod partitions;
+mod transfer;
 
 use comity_client::types::DocumentQuery;
 use comity_tests::{

@@ -113,6 +113,10 @@ fn importing_twice_adds_nothing_and_authors_are_not_vouched_for() {
         3,
         "{shown}"
     );
+    for command in ["blame", "history"] {
+        let told = alice.run(&[command, question]);
+        says(&told.err, &["imported, author not verified: Quinn"]);
+    }
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn headers() -> Vec<Case> {
             "not-canonical" => ("author-not-canonical", "Author.NotCanonical"),
             "small-order" => ("author-of-order-1", "Author.SmallOrder"),
             "small-order-of-order-4" => ("author-of-order-4", "Author.SmallOrder"),
-            _ => ("author-is-negative-zero", "Author.SmallOrder"),
+            _ => ("author-is-negative-zero", "Author.NotCanonical"),
         };
         cases.push(case(name, replaced(&good, &author, &bad), error));
     }

@@ -28,7 +28,7 @@ fn root(space: SpaceId, root: TrieHash) -> Message {
     Message::Roots(vec![SpaceRoot {
         space,
         root,
-        count: 7,
+        count: 0,
         after: 0,
     }])
 }
@@ -45,7 +45,8 @@ async fn listen_until(talk: &mut Conversation, last: SpaceId) -> Vec<Vec<u8>> {
             _ => {}
         }
     }
-    panic!("the node hung up")
+    let last = frames.last().map(|frame| Message::decode(frame));
+    panic!("the node hung up after {last:?}")
 }
 
 /// Everything a stranger can try on a space.

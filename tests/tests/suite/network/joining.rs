@@ -113,7 +113,7 @@ async fn tickets_that_do_not_hold_are_refused_with_the_reason() {
     let used_up = person("used up");
     let forged = person("forged");
     let mut unsigned = request(&community, good.record.id(), &good.secret, &forged, vec![]);
-    unsigned.by_member = unsigned.by_invitation.clone();
+    unsigned.by_member = unsigned.by_invitation;
     let cases = [
         (
             "used up",

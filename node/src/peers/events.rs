@@ -1,0 +1,84 @@
+//! What the network tells, and who deals with it.
+
+use super::{gossip, hello, hub::Hub, joining, session};
+use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
+use comity_protocol::sync::Role;
+use std::sync::Arc;
+use tracing::{debug, info, warn};
+
+pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
+    while let Some(event) = events.recv().await {
+        match event {
+            Event::Connected { peer, address, .. } => {
+                info!(%peer, %address, "connected");
+                hub.connected(peer, address.to_string());
+            }
+            Event::Disconnected { peer, reason } => {
+                info!(%peer, ?reason, "disconnected");
+                hub.disconnected(&peer);
+            }
+            Event::DialFailed {
+                peer,
+                error,
+                retry_in,
+            } => {
+                debug!(%peer, %error, ?retry_in, "not reached");
+            }
+            Event::Gossip {
+                source,
+                topic,
+                data,
+                id,
+            } => {
+                let hub = hub.clone();
+                let place = hub.hearing.clone().try_acquire_owned();
+                tokio::spawn(async move {
+                    // Whoever floods gets ignored; what was in it comes by sync.
+                    let Ok(_place) = place else {
+                        let _ = hub.network.report_validation(id, Verdict::Ignore).await;
+                        return;
+                    };
+                    let inner = hub.inner().clone();
+                    let verdict = gossip::hear(inner, source, topic, data).await;
+                    // Too late is no error: gossip is a hint.
+                    let _ = hub.network.report_validation(id, verdict).await;
+                });
+            }
+            Event::IncomingStream {
+                peer,
+                protocol,
+                stream,
+            } => {
+                incoming(&hub, peer, protocol.as_ref(), stream);
+            }
+            Event::Backpressure { what, dropped } => {
+                warn!(
+                    ?what,
+                    dropped, "the network brings more than this node takes"
+                );
+            }
+            Event::Listening { address } => debug!(%address, "listening"),
+            Event::IdentifyInfo { peer, agent, .. } => debug!(%peer, %agent, "identified"),
+            Event::PingRtt { .. } => {}
+        }
+    }
+}
+
+pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: PeerStream) {
+    match protocol {
+        hello::PROTOCOL => {
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                let greeted = |greeting| hub.greeted(&peer, greeting);
+                if let Err(error) = hello::answer(hub.inner(), peer, stream, greeted).await {
+                    hub.hello_failed(&peer, &error);
+                }
+            });
+        }
+        session::PROTOCOL => hub.start_session(peer, Role::Acceptor, stream),
+        joining::PROTOCOL => {
+            tokio::spawn(joining::answer(hub.inner().clone(), peer, stream));
+        }
+        other => debug!(%peer, protocol = other, "an unknown protocol"),
+    }
+}

@@ -1,0 +1,294 @@
+//! What the tasks about peers share: who is connected, what each said, its session.
+
+use super::{
+    OPEN_PATIENCE, PeersError, address,
+    greeting::greet,
+    hello::{self, Greeting},
+    session::{self, Running, Shared},
+};
+use crate::node::Inner;
+use comity_client::types::PeerInfo;
+use comity_net::{Network, PeerId, PeerStream};
+use comity_protocol::sync::Role;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tracing::{debug, warn};
+
+const ADDRESSES_PER_PEER: usize = 8;
+
+/// A connected peer.
+pub(super) struct Peer {
+    pub(super) address: String,
+    pub(super) greeting: Option<watch::Sender<Greeting>>,
+    pub(super) session: Option<Running>,
+    pub(super) greeting_task: Option<JoinHandle<()>>,
+    pub(super) since: Instant,
+}
+
+impl Peer {
+    /// Whether there is something to exchange with it, as far as one can know: strangers who share
+    /// no community, and those who never say hello, are nobody to wait for.
+    pub(super) fn matters(&self) -> bool {
+        match &self.greeting {
+            Some(greeting) => !greeting.borrow().communities.is_empty(),
+            None => self.since.elapsed() < OPEN_PATIENCE,
+        }
+    }
+}
+
+pub(super) struct Hub {
+    pub(super) shared: Arc<Shared>,
+    pub(super) network: Network,
+    pub(super) peers: Mutex<BTreeMap<PeerId, Peer>>,
+    pub(super) sessions: AtomicU64,
+    pub(super) joins_changed: Notify,
+    /// Places for gossip that is being judged.
+    pub(super) hearing: Arc<Semaphore>,
+    /// Counts changes of peers and sync states, for those who wait for one.
+    pub(super) changes: watch::Sender<u64>,
+}
+
+/// Keeps addresses at which a peer was or should be reached, newest first.
+pub(super) fn remember(
+    inner: &Inner,
+    peer: &PeerId,
+    addresses: &[String],
+) -> Result<(), PeersError> {
+    inner.state.change(|state| {
+        let known = &mut state.peers.entry(peer.to_string()).or_default().addresses;
+        for address in addresses.iter().rev() {
+            known.retain(|it| it != address);
+            known.insert(0, address.clone());
+        }
+        known.truncate(ADDRESSES_PER_PEER);
+    })?;
+    Ok(())
+}
+
+impl Hub {
+    pub(super) fn inner(&self) -> &Arc<Inner> {
+        &self.shared.inner
+    }
+
+    pub(super) fn peers(&self) -> MutexGuard<'_, BTreeMap<PeerId, Peer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn changed(&self) {
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(super) fn describe(
+        &self,
+        id: &PeerId,
+        peer: &Peer,
+        rtts: &BTreeMap<PeerId, Option<Duration>>,
+    ) -> PeerInfo {
+        let node = address::node_of(id);
+        let greeting = peer
+            .greeting
+            .as_ref()
+            .map(|it| it.borrow().clone())
+            .unwrap_or_default();
+        let ledger = self.inner().ingest.ledger();
+        let party = node.and_then(|node| {
+            greeting.communities.iter().find_map(|community| {
+                let authority = ledger.authority(community)?;
+                let party = authority.node_party(&node)?;
+                authority
+                    .parties()
+                    .get(&party)
+                    .map(|party| party.name.clone())
+            })
+        });
+        let rtt = rtts.get(id).copied().flatten();
+        PeerInfo {
+            peer_id: id.to_string(),
+            node: node.map(|node| node.to_string()).unwrap_or_default(),
+            party,
+            address: peer.address.clone(),
+            communities: greeting
+                .communities
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            in_sync: peer
+                .session
+                .as_ref()
+                .is_some_and(|session| *session.in_sync.borrow()),
+            rtt_ms: rtt.and_then(|rtt| u64::try_from(rtt.as_millis()).ok()),
+            clock_offset_ms: greeting.clock_offset_ms,
+        }
+    }
+
+    pub(super) async fn call_known_peers(&self) {
+        let known: Vec<String> = self.inner().state.read().peers.keys().cloned().collect();
+        for peer in known.iter().filter_map(|peer| peer.parse().ok()) {
+            self.call(peer).await;
+        }
+    }
+
+    /// Asks the network to connect to a peer and to reconnect whenever it is lost.
+    pub(super) async fn call(&self, peer: PeerId) {
+        let known = {
+            let state = self.inner().state.read();
+            state
+                .peers
+                .get(&peer.to_string())
+                .map(|it| it.addresses.clone())
+                .unwrap_or_default()
+        };
+        let mut addresses = Vec::new();
+        for text in &known {
+            match address::resolve(text).await {
+                Ok(address) => addresses.push(address),
+                Err(why) => debug!(address = %text, %why, "an address is not usable now"),
+            }
+        }
+        if addresses.is_empty() {
+            return;
+        }
+        if let Err(error) = self.network.set_reconnect(peer, addresses).await {
+            warn!(%peer, %error, "the peer will not be called");
+        }
+    }
+
+    pub(super) async fn all_in_sync(&self) -> bool {
+        let mut answers = Vec::new();
+        {
+            let peers = self.peers();
+            if !peers.values().any(Peer::matters) {
+                return false;
+            }
+            for peer in peers.values().filter(|peer| peer.matters()) {
+                let Some(session) = &peer.session else {
+                    return false;
+                };
+                let (answer, answered) = oneshot::channel();
+                if session.nudges.try_send(answer).is_err() {
+                    return false;
+                }
+                answers.push(answered);
+            }
+        }
+        for answer in answers {
+            if !matches!(timeout(Duration::from_secs(5), answer).await, Ok(Ok(true))) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether this node opens hello and sync with the peer.
+    pub(super) fn leads(&self, peer: &PeerId) -> bool {
+        self.network.peer_id() < *peer
+    }
+
+    pub(super) fn connected(self: &Arc<Self>, peer: PeerId, address: String) {
+        let greeting_task = self
+            .leads(&peer)
+            .then(|| tokio::spawn(greet(self.clone(), peer)));
+        let known = Peer {
+            address,
+            greeting: None,
+            session: None,
+            greeting_task,
+            since: Instant::now(),
+        };
+        if let Some(before) = self.peers().insert(peer, known) {
+            end(before);
+        }
+        // The node that a queued join waits for may be back.
+        self.joins_changed.notify_one();
+        self.changed();
+    }
+
+    pub(super) fn disconnected(&self, peer: &PeerId) {
+        if let Some(peer) = self.peers().remove(peer) {
+            end(peer);
+        }
+        self.changed();
+    }
+
+    /// Takes note of a good hello.
+    pub(super) fn greeted(&self, peer: &PeerId, greeting: Greeting) {
+        if greeting.clock_offset_ms.abs() > hello::CLOCK_TOLERANCE_MS {
+            let minutes = greeting.clock_offset_ms / 60_000;
+            self.inner().warn(format!(
+                "the clock of peer {peer} is {minutes} minutes ahead of this one (negative: \
+                 behind). Times shown may be wrong, and grants may look expired; check which \
+                 clock is off"
+            ));
+        }
+        let mut peers = self.peers();
+        if let Some(peer) = peers.get_mut(peer) {
+            match &peer.greeting {
+                Some(sender) => {
+                    sender.send_replace(greeting);
+                }
+                None => peer.greeting = Some(watch::Sender::new(greeting)),
+            }
+        }
+        drop(peers);
+        self.changed();
+    }
+
+    /// Takes note of a hello that led nowhere.
+    pub(super) fn hello_failed(&self, peer: &PeerId, error: &hello::HelloError) {
+        match error {
+            hello::HelloError::NoCommonVersion { .. } => {
+                self.inner()
+                    .warn(format!("cannot sync with peer {peer}: {error}"));
+            }
+            _ => warn!(%peer, %error, "a hello failed"),
+        }
+    }
+
+    /// Starts the sync session over a stream, if the peer was greeted.
+    pub(super) fn start_session(self: &Arc<Self>, peer: PeerId, role: Role, stream: PeerStream) {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        let mut peers = self.peers();
+        let Some(known) = peers.get_mut(&peer) else {
+            return;
+        };
+        let Some(greeting) = &known.greeting else {
+            debug!(%peer, "a sync stream came before hello");
+            return;
+        };
+        let receiver = greeting.subscribe();
+        let running = session::start(self.shared.clone(), peer, number, role, stream, receiver);
+        let mut in_sync = running.in_sync.clone();
+        if let Some(before) = known.session.replace(running) {
+            before.task.abort();
+        }
+        drop(peers);
+        let hub = self.clone();
+        // Passes changes on; ends with the session.
+        tokio::spawn(async move {
+            while in_sync.changed().await.is_ok() {
+                hub.changed();
+            }
+            hub.changed();
+        });
+    }
+}
+
+/// Ends what runs for a peer; its session, given back, ends by itself: its stream is gone.
+pub(super) fn end(peer: Peer) -> Option<Running> {
+    if let Some(task) = peer.greeting_task {
+        task.abort();
+    }
+    peer.session
+}

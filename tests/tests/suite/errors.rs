@@ -3,7 +3,7 @@
 
 use comity_tests::stories::actor::{Actor, free_port};
 use serde_json::Value;
-use std::{fs, net::TcpListener, path::Path};
+use std::{collections::BTreeSet, fs, net::TcpListener, path::Path};
 
 const FAILURE: i32 = 1;
 const MISUSE: i32 = 2;
@@ -158,21 +158,34 @@ fn identities_and_passphrases() {
     assert_eq!(treasure(&alice), before);
 }
 
+/// Makes so many documents that two ids begin with the same four digits: without such a pair, one
+/// run in thirty million would fail here.
+fn shared_beginning(actor: &Actor) -> String {
+    let lines: String = (0..1_500)
+        .map(|item| {
+            format!(
+                "{{\"kind\":\"topic\",\"title\":\"Topic {item}\",\"body\":\"\",\"origin\":\
+                 {{\"system\":\"made\",\"id\":\"{item}\",\"author\":\"nobody\"}}}}\n"
+            )
+        })
+        .collect();
+    fs::write(actor.folder().join("items.jsonl"), lines).unwrap();
+    actor.ok(&["import", "jsonl", "items.jsonl", "--space", "lobby"]);
+    let page: Value = serde_json::from_str(&actor.ok(&["list", "--all", "--json"])).unwrap();
+    let items = page["items"].as_array().unwrap();
+    let mut seen = BTreeSet::new();
+    items
+        .iter()
+        .map(|item| item["id"].as_str().unwrap()[..4].to_owned())
+        .find(|beginning| !seen.insert(beginning.clone()))
+        .expect("of 1,500 ids, two begin with the same four digits")
+}
+
 #[test]
 fn ids_spaces_and_sizes() {
     let stage = tempfile::tempdir().unwrap();
     let alice = founder(stage.path());
-    // Of seventeen ids, two begin with the same of sixteen digits.
-    let mut first: Vec<String> = Vec::new();
-    let shared = loop {
-        let title = format!("Topic {}", first.len());
-        let publish = ["publish", "-", "--space", "lobby", "--title", &title];
-        let digit = alice.ok_with(&publish, "Words")[..1].to_owned();
-        if first.contains(&digit) {
-            break digit;
-        }
-        first.push(digit);
-    };
+    let shared = shared_beginning(&alice);
     let before = treasure(&alice);
     refused(
         &alice,
@@ -181,11 +194,11 @@ fn ids_spaces_and_sizes() {
         &["no document", "comity list"],
     );
     refused(&alice, MISUSE, &["show", "xyz"], &["not the id"]);
-    refused(&alice, FAILURE, &["show", &shared], &[&shared]);
-    let ambiguous = alice.run(&["show", &shared]).err;
-    assert!(
-        ambiguous.contains("several") || ambiguous.contains("more than one"),
-        "{ambiguous}"
+    refused(
+        &alice,
+        MISUSE,
+        &["show", &shared],
+        &[&shared, "stands for", "more digits"],
     );
 
     let folder = alice.folder();
@@ -262,7 +275,7 @@ fn nodes_ports_and_peers() {
         "{}",
         alone.err
     );
-    assert_eq!(treasure(&alice), before);
+    assert_eq!(treasure(&alice).0, before.0);
 }
 
 /// Tests may run as root, whom no permission stops: a home below a file cannot be written by
@@ -279,7 +292,12 @@ fn homes_that_cannot_be_used() {
     let long = [&init[..], &[&long]].concat();
     refused(&alice, FAILURE, &long, &["socket path", "103", "shorter"]);
     let keys = ["init", "--name", "A", "--identity", "file/keys"];
-    refused(&alice, FAILURE, &keys, &["file/keys", "COMITY_IDENTITY"]);
+    refused(
+        &alice,
+        FAILURE,
+        &keys,
+        &["file/keys", "check that the path is right"],
+    );
     assert!(
         !alice.identity().exists(),
         "a refused init left keys behind"
@@ -347,12 +365,7 @@ fn damaged_words_are_found_and_the_rest_is_read() {
     let checked = alice.run(&["verify"]);
     assert_eq!(checked.code, Some(FAILURE), "{}", checked.out);
     assert!(checked.out.contains("problem: "), "{}", checked.out);
-    for said in [
-        "error: 1 problem found",
-        "hint: ",
-        "comity sync",
-        "comity restore",
-    ] {
+    for said in ["problems found", "hint: ", "comity sync", "comity restore"] {
         assert!(checked.err.contains(said), "{said}: {}", checked.err);
     }
     let listed = alice.ok(&["list"]);

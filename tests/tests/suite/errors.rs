@@ -215,12 +215,9 @@ fn ids_spaces_and_sizes() {
     );
     let attic = ["publish", "absent.md", "--space", "attic"];
     refused(&alice, FAILURE, &attic, &["absent.md"]);
-    refused(
-        &alice,
-        MISUSE,
-        &["publish", "large.md", "--kind", "poem"],
-        &["poem"],
-    );
+    fs::write(folder.join("small.md"), "# Words").unwrap();
+    let nowhere = ["publish", "small.md"];
+    refused(&alice, MISUSE, &nowhere, &["say which", "Coffee/lobby"]);
     assert_eq!(treasure(&alice), before);
 }
 

@@ -6,13 +6,6 @@ use std::{
     fs,
 };
 
-/// Specifications that sources name already and that are being written.
-const SPECS_TO_COME: &[&str] = &[
-    "specs/charter.md",
-    "specs/contribution.md",
-    "specs/roster.md",
-];
-
 /// The two commands of the README: what it is for, and how it is tested.
 const COMMANDS: [&str; 2] = [
     "cargo run --release -p comity -- demo",
@@ -41,7 +34,7 @@ fn every_named_specification_exists() {
             continue;
         }
         for path in named_specs(&file.text) {
-            if !root.join(&path).exists() && !SPECS_TO_COME.contains(&path.as_str()) {
+            if !root.join(&path).exists() {
                 found.push(format!("{}: {path}", file.path));
             }
             named.insert(path);
@@ -52,12 +45,6 @@ fn every_named_specification_exists() {
         "the search for specs finds too few: {named:?}"
     );
     assert_none("named but missing:", &found);
-    let unused: Vec<String> = SPECS_TO_COME
-        .iter()
-        .filter(|path| root.join(path).exists() || !named.contains(**path))
-        .map(|path| (*path).to_owned())
-        .collect();
-    assert_none("no longer needed in SPECS_TO_COME:", &unused);
 }
 
 #[test]

@@ -186,7 +186,9 @@ impl From<NodeError> for CommandError {
             NodeError::BadState(_) => {
                 made.hint("restore state.json from a backup, or move it away")
             }
-            NodeError::TooNew { .. } => made,
+            NodeError::TooNew { .. } => {
+                made.hint("update comity on this machine; until then, use the newer one")
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ use serde_json::json;
 /// Edits a text, or a title.
 pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
     app.public()?;
+    // Before the store is opened: in `comity show … | comity edit … -` the first command needs it.
+    let new = args.file.as_deref().map(input::read).transpose()?;
     app.with_node(Reach::Store, async |client| {
         let found = lookup::id(client, &args.id, &["document"]).await?;
         let at = lookup::heads(client, &args.at).await?;
@@ -33,7 +35,7 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
                  them, and is merged with them",
             );
         }
-        let operations = changes(&args, &view)?;
+        let operations = changes(&args, new.as_deref(), &view)?;
         if operations.is_empty() {
             if app.ui.is_json() {
                 return app
@@ -71,7 +73,11 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
     .await
 }
 
-fn changes(args: &Edit, view: &DocumentView) -> Result<Vec<Operation<String>>, CommandError> {
+fn changes(
+    args: &Edit,
+    new: Option<&str>,
+    view: &DocumentView,
+) -> Result<Vec<Operation<String>>, CommandError> {
     let mut operations = Vec::new();
     if let Some(title) = &args.title
         && view.text("title") != Some(title.as_str())
@@ -84,7 +90,7 @@ fn changes(args: &Edit, view: &DocumentView) -> Result<Vec<Operation<String>>, C
         }
         operations.push(edit::put_text("title", title));
     }
-    if args.title.is_some() && args.file.is_none() {
+    if args.title.is_some() && new.is_none() {
         return Ok(operations);
     }
     let Some(old) = view.text("body") else {
@@ -98,8 +104,8 @@ fn changes(args: &Edit, view: &DocumentView) -> Result<Vec<Operation<String>>, C
             "its words were erased: there is nothing to edit",
         ));
     }
-    let new = match &args.file {
-        Some(source) => input::read(source)?,
+    let new = match new {
+        Some(text) => text.to_owned(),
         None => input::edit(old)?,
     };
     operations.extend(edit::operations("body", &edit::splices(old, &new)));

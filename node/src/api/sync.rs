@@ -17,7 +17,10 @@ use comity_client::types::{
     Connect, Connected, Holder, Holding, SpaceInfo, SyncRequest, SyncStatus,
 };
 use comity_protocol::{
-    authority::Authority, certificate::governance_space, id::SpaceId, key::PublicKey,
+    authority::Authority,
+    certificate::governance_space,
+    id::{CommunityId, SpaceId},
+    key::PublicKey,
 };
 use serde::Deserialize;
 use std::{collections::BTreeSet, sync::Arc};
@@ -77,9 +80,7 @@ async fn report(app: &Arc<App>, author: Option<PublicKey>) -> Result<SyncStatus,
             let Some(authority) = app.inner.ingest.ledger().authority(&id) else {
                 continue;
             };
-            let declared = authority.spaces().keys().copied();
-            let held: Vec<SpaceId> = [governance_space(id)].into_iter().chain(declared).collect();
-            for space in held {
+            for space in spaces_for_people(&authority, id) {
                 let info = app.space_info(&authority, &space)?;
                 // Records of governance have no receipts: they would change what hello compares.
                 if let Some(author) = &author
@@ -101,6 +102,17 @@ async fn report(app: &Arc<App>, author: Option<PublicKey>) -> Result<SyncStatus,
         })
     })
     .await
+}
+
+/// The space of governance, then the others by name: people look for a name, not for an id.
+fn spaces_for_people(authority: &Authority, community: CommunityId) -> Vec<SpaceId> {
+    let mut declared: Vec<_> = authority.spaces().iter().collect();
+    declared.sort_by(|a, b| (&a.1.name, a.0).cmp(&(&b.1.name, b.0)));
+    let declared = declared.into_iter().map(|(id, _)| *id);
+    [governance_space(community)]
+        .into_iter()
+        .chain(declared)
+        .collect()
 }
 
 /// Who holds the words of a person, device by device.

@@ -1,6 +1,7 @@
 //! What whole nodes and the repository as a whole promise, in one binary so that it links once.
 #![allow(clippy::unwrap_used)]
 
+mod errors;
 mod network;
 mod stories;
 mod tidy;

@@ -21,7 +21,14 @@ macro_rules! stories {
 }
 
 stories! {
+    erase,
+    import,
     join,
+    lost_laptop,
+    offline,
+    one_paragraph,
+    receipts,
+    stranger,
 }
 
 fn folder() -> PathBuf {

@@ -2,7 +2,7 @@
 
 use crate::{
     projection::{CERTIFICATE, CONTRIBUTION, RECORD, erasure_key},
-    store::{NewEntry, Store, StoreError, StoredEntry, Words as StoredWords},
+    store::{NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
 };
 use comity_protocol::{
     certificate::Certificate,
@@ -12,12 +12,15 @@ use comity_protocol::{
     id::{DocumentId, EntryId, SpaceId},
     key::Signature,
     pipeline::{Known, KnownContribution, KnownDocument},
+    record::RecordHeader,
+    sync::Key,
 };
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 use thiserror::Error;
+use tracing::warn;
 
 /// Why a stored entry cannot be given.
 #[derive(Debug, Clone, Error)]
@@ -81,6 +84,25 @@ impl Archive {
         match self.store.get(id)? {
             None => Ok(None),
             Some(stored) => self.entry(stored).map(Some),
+        }
+    }
+
+    /// The entry at a position that the index names.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if it cannot be read.
+    pub fn at(&self, position: Position) -> Result<Entry, ArchiveError> {
+        self.entry(self.store.read_at(position)?)
+    }
+
+    /// The document whose create stands at a position; none if it cannot be read.
+    pub fn document_at(&self, position: Position) -> Option<DocumentId> {
+        match self.store.read_at(position) {
+            Ok(create) => Some(create.id.into()),
+            Err(error) => {
+                warn!(%position, %error, "left out of a list");
+                None
+            }
         }
     }
 
@@ -229,5 +251,32 @@ pub fn to_store(entry: &Entry, space: SpaceId) -> NewEntry {
             shape: space.as_bytes().to_vec(),
             words: Some(Vec::new()),
         },
+    }
+}
+
+/// Where a stored entry stands in the set of its space, read without checking what was checked
+/// before it was stored. None if it is no entry of any space.
+pub(crate) fn place_of(stored: &StoredEntry) -> Option<(SpaceId, Key)> {
+    match stored.kind {
+        CONTRIBUTION => {
+            let it = Header::decode_own_record(&stored.header).ok()?;
+            Some((
+                it.space,
+                Key::new(&it.space, &it.author, it.link.seq, stored.id),
+            ))
+        }
+        RECORD => {
+            let it = RecordHeader::decode_own_record(&stored.header).ok()?;
+            Some((
+                it.space,
+                Key::new(&it.space, &it.author, it.link.seq, stored.id),
+            ))
+        }
+        CERTIFICATE => {
+            let space = SpaceId::from_bytes(stored.shape.as_slice().try_into().ok()?);
+            let signer = Certificate::decode(&stored.header).ok()?.first_signer();
+            Some((space, Key::new(&space, &signer, 0, stored.id)))
+        }
+        _ => None,
     }
 }

@@ -1,17 +1,16 @@
 //! What takes effect, in memory: the set of every space as a trie, and the authority of every
-//! community. Built from the index at start, changed by the single writer only.
+//! community. Built from the record at start, changed by the single writer only.
 
 use crate::{
     archive::{Archive, ArchiveError},
-    projection::set_prefix,
-    store::{IndexScan, StoreError},
+    store::{Position, StoreError},
 };
 use comity_protocol::{
     authority::Authority,
     certificate::governance_space,
     entry::{Entry, Verified},
     id::{CommunityId, EntryId, GovernanceDigest, SpaceId},
-    sync::{AuthorTag, Key, Trie},
+    sync::{Key, Trie},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +18,8 @@ use std::{
 };
 use tracing::warn;
 
-const SCAN_PAGE: usize = 4096;
+/// Entries read at once when opening.
+const RECORD_PAGE: usize = 256;
 
 /// One community as this node knows it.
 pub struct Community {
@@ -50,27 +50,22 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the sets of the given communities from the index.
+    /// Reads the sets of the given communities from the record.
     ///
     /// # Errors
     /// If the store cannot be read.
     pub fn load(archive: &Archive, communities: &[CommunityId]) -> Result<Self, StoreError> {
+        let mut sets = read_sets(archive)?;
         let mut ledger = Self::default();
         for community in communities {
             ledger.track(*community);
             let space = governance_space(*community);
-            let trie = load_trie(archive, &space)?;
+            let trie = build_trie(sets.remove(&space));
             let governance = trie
                 .keys()
                 .filter_map(|(key, _)| read_own(archive, key.id))
                 .collect();
-            ledger.spaces.insert(
-                space,
-                Space {
-                    community: *community,
-                    trie,
-                },
-            );
+            ledger.put_set(*community, space, trie);
             ledger.set_governance(*community, governance);
             let declared: Vec<SpaceId> = ledger
                 .communities
@@ -78,17 +73,14 @@ impl Ledger {
                 .map(|it| it.authority.spaces().keys().copied().collect())
                 .unwrap_or_default();
             for space in declared {
-                let trie = load_trie(archive, &space)?;
-                ledger.spaces.insert(
-                    space,
-                    Space {
-                        community: *community,
-                        trie,
-                    },
-                );
+                ledger.put_set(*community, space, build_trie(sets.remove(&space)));
             }
         }
         Ok(ledger)
+    }
+
+    fn put_set(&mut self, community: CommunityId, space: SpaceId, trie: Trie) {
+        self.spaces.insert(space, Space { community, trie });
     }
 
     /// Starts to take part in a community; does nothing if it does already.
@@ -215,35 +207,32 @@ pub(crate) struct Applied {
     pub(crate) entry: Verified<Entry>,
 }
 
-fn load_trie(archive: &Archive, space: &SpaceId) -> Result<Trie, StoreError> {
-    let mut trie = Trie::new();
-    let prefix = set_prefix(space);
-    let mut cursor = None;
+type Sets = BTreeMap<SpaceId, Vec<(Key, u64)>>;
+
+/// The sets of all spaces, from the headers in the record.
+fn read_sets(archive: &Archive) -> Result<Sets, StoreError> {
+    let mut sets = Sets::new();
+    let mut from = Position::START;
     loop {
-        let scan = IndexScan::forward(prefix.clone(), SCAN_PAGE).after(cursor);
-        let page = archive.store().index().scan(&scan)?;
-        for (key, value) in &page.items {
-            if let Some((key, local)) = read_set_entry(&key[prefix.len()..], value) {
-                trie.insert(&key, local);
+        let page = archive.store().iterate(from, RECORD_PAGE)?;
+        for stored in &page.entries {
+            if let Some((space, key)) = crate::archive::place_of(stored) {
+                let local = stored.position.to_u64();
+                sets.entry(space).or_default().push((key, local));
             }
         }
-        cursor = page.next;
-        if cursor.is_none() {
-            trie.rehash();
-            return Ok(trie);
+        if page.at_end {
+            return Ok(sets);
         }
+        from = page.next;
     }
 }
 
-fn read_set_entry(key: &[u8], value: &[u8]) -> Option<(Key, u64)> {
-    let (tag, rest) = key.split_first_chunk::<32>()?;
-    let (seq, id) = rest.split_first_chunk::<8>()?;
-    let key = Key {
-        author: AuthorTag::from_bytes(*tag),
-        seq: u64::from_be_bytes(*seq),
-        id: EntryId::from_bytes(id.try_into().ok()?),
-    };
-    Some((key, u64::from_be_bytes(value.try_into().ok()?)))
+/// A set in order is built fastest.
+fn build_trie(set: Option<Vec<(Key, u64)>>) -> Trie {
+    let mut set = set.unwrap_or_default();
+    set.sort_unstable();
+    set.into_iter().collect()
 }
 
 fn read_own(archive: &Archive, id: EntryId) -> Option<Verified<Entry>> {

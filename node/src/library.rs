@@ -7,7 +7,7 @@
 
 use crate::{
     archive::{Archive, ArchiveError},
-    projection::document_prefix,
+    projection::{document_prefix, position_of_key},
     store::{IndexScan, StoreError},
 };
 use comity_protocol::{
@@ -60,7 +60,18 @@ pub struct Shelved {
     pub derived: DerivedDocument,
     /// Headers and sizes of its contributions, in record order.
     pub contributions: Vec<Listed>,
+    known: BTreeSet<EntryId>,
+}
+
+/// What is read of a document beside what is derived.
+#[derive(Default)]
+struct Shelf {
+    shelved: Option<Shelved>,
+    /// Where reading the index goes on.
     cursor: Option<Vec<u8>>,
+    /// Contributions that stand in the record before something they build on: a copy that replaced
+    /// a damaged one stands where it arrived.
+    early: Vec<(Input, Listed)>,
 }
 
 /// One contribution of a document.
@@ -76,7 +87,7 @@ pub struct Listed {
     pub fields: BTreeSet<String>,
 }
 
-type Slot = Arc<Mutex<Option<Shelved>>>;
+type Slot = Arc<Mutex<Shelf>>;
 
 #[derive(Default)]
 struct Cache {
@@ -141,15 +152,13 @@ impl Library {
         read: impl FnOnce(&mut Shelved) -> T,
     ) -> Result<T, LibraryError> {
         let slot = self.slot(document);
-        let mut shelved = lock(&slot);
-        match self.bring_up_to_date(document, &mut shelved, budget) {
-            Ok(()) => {}
-            Err(error) => {
-                *shelved = None;
-                return Err(error);
-            }
+        let mut shelf = lock(&slot);
+        if let Err(error) = self.bring_up_to_date(document, &mut shelf, budget) {
+            *shelf = Shelf::default();
+            return Err(error);
         }
-        let shelved = shelved.as_mut().ok_or(LibraryError::Unknown(*document))?;
+        let unknown = LibraryError::Unknown(*document);
+        let shelved = shelf.shelved.as_mut().ok_or(unknown)?;
         if shelved.derived.remaining() > 0 {
             lock(&self.work).unfinished.insert(*document);
             self.wake.notify_one();
@@ -171,9 +180,10 @@ impl Library {
         if page.items.len() != 1 {
             return self.read(document, read);
         }
-        let mut shelved = None;
-        self.bring_up_to_date(document, &mut shelved, READER_BUDGET)?;
-        let mut shelved = shelved.ok_or(LibraryError::Unknown(*document))?;
+        let mut shelf = Shelf::default();
+        self.bring_up_to_date(document, &mut shelf, READER_BUDGET)?;
+        let unknown = LibraryError::Unknown(*document);
+        let mut shelved = shelf.shelved.ok_or(unknown)?;
         Ok(read(&mut shelved))
     }
 
@@ -215,67 +225,85 @@ impl Library {
     fn bring_up_to_date(
         &self,
         document: &DocumentId,
-        shelved: &mut Option<Shelved>,
+        shelf: &mut Shelf,
         budget: u64,
     ) -> Result<(), LibraryError> {
-        let derive = |source| LibraryError::Derive {
-            document: *document,
-            source,
-        };
         let mut budget = budget;
         loop {
-            let cursor = shelved.as_ref().and_then(|it| it.cursor.clone());
-            let scan = IndexScan::forward(document_prefix(document), SCAN_PAGE).after(cursor);
+            let scan = IndexScan::forward(document_prefix(document), SCAN_PAGE)
+                .after(shelf.cursor.clone());
             let page = self.archive.store().index().scan(&scan)?;
-            let Some((last, _)) = page.items.last() else {
-                break;
-            };
-            let last = last.clone();
-            let mut inputs = Vec::with_capacity(page.items.len());
-            let mut listed = Vec::with_capacity(page.items.len());
-            for (_, id) in &page.items {
-                let Ok(id) = <[u8; 32]>::try_from(id.as_slice()) else {
+            for (key, _) in &page.items {
+                let Some(position) = position_of_key(key) else {
                     continue;
                 };
-                let id = EntryId::from_bytes(id);
-                if let Some(Entry::Contribution(it)) = self.archive.get(&id)? {
-                    let (input, item) = open(&it);
-                    inputs.push(input);
-                    listed.push(item);
+                match self.archive.at(position)? {
+                    Entry::Contribution(it) if it.header().document(it.id()) == *document => {
+                        shelf.early.push(open(&it));
+                    }
+                    // Another document whose id begins alike.
+                    _ => {}
                 }
             }
-            if shelved.is_none() {
-                if inputs.is_empty() {
-                    return Err(LibraryError::Unknown(*document));
-                }
-                let derived = DerivedDocument::new(inputs.remove(0)).map_err(derive)?;
-                *shelved = Some(Shelved {
-                    derived,
-                    contributions: Vec::new(),
-                    cursor: None,
-                });
+            if let Some((last, _)) = page.items.last() {
+                shelf.cursor = Some(last.clone());
             }
-            let Some(shelved) = shelved.as_mut() else {
-                break;
-            };
-            let progress = shelved.derived.extend(inputs, budget).map_err(derive)?;
-            budget = budget.saturating_sub(progress.work);
-            shelved.contributions.extend(listed);
-            shelved.cursor = Some(last);
+            budget = shelf.derive(document, budget)?;
             if page.next.is_none() {
                 break;
             }
         }
-        if let Some(shelved) = shelved.as_mut()
-            && shelved.derived.remaining() > 0
-            && budget > 0
-        {
-            shelved.derived.extend(Vec::new(), budget).map_err(derive)?;
-        }
-        match shelved {
+        match &shelf.shelved {
             Some(_) => Ok(()),
             None => Err(LibraryError::Unknown(*document)),
         }
+    }
+}
+
+impl Shelf {
+    /// Derives what has all it builds on; gives back what is left of the budget.
+    fn derive(&mut self, document: &DocumentId, budget: u64) -> Result<u64, LibraryError> {
+        let failed = |source| LibraryError::Derive {
+            document: *document,
+            source,
+        };
+        let create = self.early.iter().position(|(it, _)| it.deps.is_empty());
+        if let (None, Some(at)) = (&self.shelved, create) {
+            let (input, listed) = self.early.remove(at);
+            self.shelved = Some(Shelved {
+                known: BTreeSet::from([input.id]),
+                derived: DerivedDocument::new(input).map_err(failed)?,
+                contributions: vec![listed],
+            });
+        }
+        let Some(shelved) = &mut self.shelved else {
+            return Ok(budget);
+        };
+        let mut inputs = Vec::new();
+        loop {
+            let before = inputs.len();
+            for (input, listed) in std::mem::take(&mut self.early) {
+                if shelved.known.contains(&input.id) {
+                    continue;
+                }
+                if input.deps.iter().all(|dep| shelved.known.contains(dep)) {
+                    shelved.known.insert(input.id);
+                    shelved.contributions.push(listed);
+                    inputs.push(input);
+                } else {
+                    self.early.push((input, listed));
+                }
+            }
+            // Usually all stand after what they build on, and one pass is enough.
+            if self.early.is_empty() || inputs.len() == before {
+                break;
+            }
+        }
+        if inputs.is_empty() && (shelved.derived.remaining() == 0 || budget == 0) {
+            return Ok(budget);
+        }
+        let progress = shelved.derived.extend(inputs, budget).map_err(failed)?;
+        Ok(budget.saturating_sub(progress.work))
     }
 }
 

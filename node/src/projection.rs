@@ -2,15 +2,18 @@
 //!
 //! | key | value | answers |
 //! |---|---|---|
-//! | `k` space, author tag, seq, id | position | the set of a space, for its trie |
-//! | `d` document, position | contribution id | the contributions of a document |
-//! | `l` space, position | document id, kind code | documents of a space, by arrival |
-//! | `t` root document, position | document id, kind code | replies and acceptances of a thread |
+//! | `d` document, position | – | the contributions of a document |
+//! | `l` space, position | kind code | documents of a space, by arrival |
+//! | `t` root document, position | kind code | replies and acceptances of a thread |
 //! | `p` space, device, position | document id | profiles |
 //! | `e` contribution id | erasure id | which words were erased, and the proof |
 //! | `r` space, author, node | seq, time | who holds an author's words, by receipts |
 //!
-//! Positions are those of the record, eight bytes, big endian: order of arrival at this node.
+//! Positions are those of the record, eight bytes, big endian: order of arrival at this node. The
+//! entry itself is read there. In `d`, `l` and `t` an id is cut to its first 16 bytes, since small
+//! keys decide what the index costs (`specs/decisions/0010-small-index.md`): nobody can make two
+//! ids that share them, and nothing but what readers are offered rests on it. The set of a space is
+//! not in the index: it is read from the headers in the record when the node opens.
 
 use crate::store::{EntryRef, IndexBatch, IndexReader, Position, Projection, StoreError};
 use comity_protocol::{
@@ -20,7 +23,6 @@ use comity_protocol::{
     id::{DocumentId, EntryId, SpaceId},
     key::{PublicKey, Signature},
     record::RecordBody,
-    sync::AuthorTag,
 };
 
 /// The store's kind of a contribution.
@@ -57,7 +59,7 @@ pub struct EntryProjection;
 
 impl Projection for EntryProjection {
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn project(
@@ -69,44 +71,36 @@ impl Projection for EntryProjection {
     ) -> Result<(), StoreError> {
         match entry.kind {
             CONTRIBUTION => project_contribution(position, entry, view, out)?,
-            RECORD => project_record(position, entry, view, out)?,
-            CERTIFICATE => project_certificate(position, entry, out),
+            RECORD => project_record(entry, view, out)?,
             _ => {}
         }
         Ok(())
     }
 }
 
-/// The key of an entry in the set of its space.
-pub fn set_key(space: &SpaceId, tag: &AuthorTag, seq: u64, id: &EntryId) -> Vec<u8> {
-    [
-        &b"k"[..],
-        space.as_bytes(),
-        tag.as_bytes(),
-        &seq.to_be_bytes(),
-        id.as_bytes(),
-    ]
-    .concat()
-}
+/// Bytes of an id in a key of many entries.
+const SHORT_ID_BYTES: usize = 16;
 
-/// Prefix of the set of a space.
-pub fn set_prefix(space: &SpaceId) -> Vec<u8> {
-    [&b"k"[..], space.as_bytes()].concat()
+fn short_prefix(tag: u8, id: &[u8; 32]) -> Vec<u8> {
+    let mut prefix = Vec::with_capacity(1 + SHORT_ID_BYTES + 8);
+    prefix.push(tag);
+    prefix.extend_from_slice(&id[..SHORT_ID_BYTES]);
+    prefix
 }
 
 /// Prefix of the contributions of a document.
 pub fn document_prefix(document: &DocumentId) -> Vec<u8> {
-    [&b"d"[..], document.as_bytes()].concat()
+    short_prefix(b'd', document.as_bytes())
 }
 
 /// Prefix of the documents of a space.
 pub fn list_prefix(space: &SpaceId) -> Vec<u8> {
-    [&b"l"[..], space.as_bytes()].concat()
+    short_prefix(b'l', space.as_bytes())
 }
 
 /// Prefix of the documents of a thread.
 pub fn thread_prefix(root: &DocumentId) -> Vec<u8> {
-    [&b"t"[..], root.as_bytes()].concat()
+    short_prefix(b't', root.as_bytes())
 }
 
 /// Prefix of the profiles that a device made in a space.
@@ -118,6 +112,11 @@ pub fn profile_prefix(space: &SpaceId, device: &PublicKey) -> Vec<u8> {
 pub fn erasure_key(contribution: &EntryId) -> Vec<u8> {
     [&b"e"[..], contribution.as_bytes()].concat()
 }
+
+/// Prefix of the contributions of all documents, in the order of document ids.
+pub const DOCUMENTS: &[u8] = b"d";
+/// Bytes of the position at the end of a key.
+pub const POSITION_BYTES: usize = 8;
 
 /// Prefix of all erasures.
 pub const ERASURES: &[u8] = b"e";
@@ -147,31 +146,15 @@ pub fn position_of_key(key: &[u8]) -> Option<Position> {
     Some(Position::from_u64(u64::from_be_bytes(*bytes)))
 }
 
-/// Reads the value of a list or thread entry.
-pub fn read_listed(value: &[u8]) -> Option<(DocumentId, KindCode)> {
-    let (id, kind) = value.split_first_chunk::<32>()?;
-    Some((DocumentId::from_bytes(*id), KindCode(*kind.first()?)))
+/// Reads an item of a list or thread: where the create of the document is, and its kind.
+pub fn read_listed(key: &[u8], value: &[u8]) -> Option<(Position, KindCode)> {
+    Some((position_of_key(key)?, KindCode(*value.first()?)))
 }
 
 fn at(prefix: Vec<u8>, position: Position) -> Vec<u8> {
     let mut key = prefix;
     key.extend(position.to_u64().to_be_bytes());
     key
-}
-
-fn put_in_set(
-    out: &mut IndexBatch,
-    space: &SpaceId,
-    author: &PublicKey,
-    seq: u64,
-    id: &EntryId,
-    position: Position,
-) {
-    let tag = AuthorTag::new(space, author);
-    out.put(
-        set_key(space, &tag, seq, id),
-        position.to_u64().to_be_bytes(),
-    );
 }
 
 fn project_contribution(
@@ -183,54 +166,48 @@ fn project_contribution(
     let Ok(header) = Header::decode_own_record(entry.header) else {
         return Ok(());
     };
-    // A replaced copy of a damaged entry comes again at a later position: keep the first place.
-    if view
-        .get(&set_key(
-            &header.space,
-            &AuthorTag::new(&header.space, &header.author),
-            header.link.seq,
-            &entry.id,
-        ))?
-        .is_some_and(|known| known != position.to_u64().to_be_bytes())
-    {
-        return Ok(());
+    let keys = contribution_keys(&header, entry);
+    match view.position_of(&entry.id)? {
+        // A replay of what a later copy has replaced.
+        Some(known) if known > position => return Ok(()),
+        // This copy replaces a damaged one, whose place leads nowhere any more.
+        Some(known) if known < position => {
+            for (prefix, _) in &keys {
+                out.delete(at(prefix.clone(), known));
+            }
+        }
+        _ => {}
     }
-    put_in_set(
-        out,
-        &header.space,
-        &header.author,
-        header.link.seq,
-        &entry.id,
-        position,
-    );
-    let document = header.document(entry.id);
-    out.put(
-        at(document_prefix(&document), position),
-        *entry.id.as_bytes(),
-    );
-    if header.target != Target::Create {
-        return Ok(());
+    for (prefix, value) in keys {
+        out.put(at(prefix, position), value);
     }
-    let Ok(Intent::Create { kind, fields }) = Shape::decode(entry.shape) else {
-        let listed = [&document.as_bytes()[..], &[KindCode::OTHER.0]].concat();
-        out.put(at(list_prefix(&header.space), position), listed);
-        return Ok(());
-    };
-    let code = KindCode::of(kind.as_str());
-    let listed = [&document.as_bytes()[..], &[code.0]].concat();
-    if let Some(Value::Reference(root)) = fields.get(&Key::from("topic")) {
-        out.put(at(thread_prefix(&root.document), position), listed.clone());
-    }
-    if code == KindCode::of("profile") {
-        let prefix = profile_prefix(&header.space, &header.author);
-        out.put(at(prefix, position), *document.as_bytes());
-    }
-    out.put(at(list_prefix(&header.space), position), listed);
     Ok(())
 }
 
+/// The keys of a contribution, without the position at their end, and their values.
+fn contribution_keys(header: &Header, entry: &EntryRef<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let document = header.document(entry.id);
+    let mut keys = vec![(document_prefix(&document), Vec::new())];
+    if header.target != Target::Create {
+        return keys;
+    }
+    let Ok(Intent::Create { kind, fields }) = Shape::decode(entry.shape) else {
+        keys.push((list_prefix(&header.space), vec![KindCode::OTHER.0]));
+        return keys;
+    };
+    let code = KindCode::of(kind.as_str());
+    if let Some(Value::Reference(root)) = fields.get(&Key::from("topic")) {
+        keys.push((thread_prefix(&root.document), vec![code.0]));
+    }
+    if code == KindCode::of("profile") {
+        let prefix = profile_prefix(&header.space, &header.author);
+        keys.push((prefix, document.as_bytes().to_vec()));
+    }
+    keys.push((list_prefix(&header.space), vec![code.0]));
+    keys
+}
+
 fn project_record(
-    position: Position,
     entry: &EntryRef<'_>,
     view: &dyn IndexReader,
     out: &mut IndexBatch,
@@ -241,14 +218,6 @@ fn project_record(
         return Ok(());
     };
     let header = record.header();
-    put_in_set(
-        out,
-        &header.space,
-        &header.author,
-        header.link.seq,
-        &entry.id,
-        position,
-    );
     match record.body() {
         RecordBody::Erasure(erasure) => {
             // Several erasures of one contribution prove the same; the lowest id is kept, so that
@@ -272,22 +241,4 @@ fn project_record(
         _ => {}
     }
     Ok(())
-}
-
-fn project_certificate(position: Position, entry: &EntryRef<'_>, out: &mut IndexBatch) {
-    let Ok(space) = <[u8; 32]>::try_from(entry.shape) else {
-        return;
-    };
-    let Ok(certificate) = comity_protocol::certificate::Certificate::decode(entry.header) else {
-        return;
-    };
-    let space = SpaceId::from_bytes(space);
-    put_in_set(
-        out,
-        &space,
-        &certificate.first_signer(),
-        0,
-        &entry.id,
-        position,
-    );
 }

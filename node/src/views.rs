@@ -276,10 +276,10 @@ impl Views<'_> {
         let space = space_of(root);
         let scan = IndexScan::forward(thread_prefix(root), THREAD_MAX);
         let page = self.archive.store().index().scan(&scan)?;
-        let listed = page
-            .items
-            .iter()
-            .filter_map(|(_, value)| read_listed(value));
+        let listed = page.items.iter().filter_map(|(key, value)| {
+            let (position, kind) = read_listed(key, value)?;
+            Some((self.archive.document_at(position)?, kind))
+        });
         Ok(listed.filter(|(id, _)| space_of(id) == space).collect())
     }
 

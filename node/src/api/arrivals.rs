@@ -2,10 +2,10 @@
 
 use crate::{
     archive::Archive,
-    projection::{KindCode, list_prefix, position_of_key, read_listed},
-    store::{Direction, IndexScan, StoreError},
+    projection::{KindCode, list_prefix, read_listed},
+    store::{Direction, IndexScan, Position, StoreError},
 };
-use comity_protocol::id::{DocumentId, SpaceId};
+use comity_protocol::id::SpaceId;
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, PoisonError},
@@ -18,8 +18,7 @@ const COUNT_PAGE: usize = 4_096;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Arrival {
     /// Position of its create in the record: where a list goes on after it.
-    pub(super) position: u64,
-    pub(super) document: DocumentId,
+    pub(super) position: Position,
     pub(super) kind: KindCode,
 }
 
@@ -90,13 +89,8 @@ impl List {
         let page = archive.store().index().scan(&scan)?;
         self.buffer
             .extend(page.items.iter().filter_map(|(key, value)| {
-                let (document, kind) = read_listed(value)?;
-                let position = position_of_key(key)?.to_u64();
-                Some(Arrival {
-                    position,
-                    document,
-                    kind,
-                })
+                let (position, kind) = read_listed(key, value)?;
+                Some(Arrival { position, kind })
             }));
         self.at_end = page.next.is_none();
         self.after = page.next;

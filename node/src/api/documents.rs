@@ -120,7 +120,7 @@ fn page(app: &App, query: &DocumentQuery) -> Result<Page<DocumentSummary>, Failu
         let Some(arrival) = arrivals.next()? else {
             return Ok(Page { items, next: None });
         };
-        last = Some(arrival.position.to_string());
+        last = Some(arrival.position.to_u64().to_string());
         items.extend(lister.list(&arrival));
         if items.len() == limit || lister.opened == OPENED_MAX {
             break;
@@ -176,7 +176,8 @@ impl Lister<'_> {
         if !wanted {
             return None;
         }
-        let create = EntryId::from(arrival.document);
+        let document = self.app.inner.archive.document_at(arrival.position)?;
+        let create = EntryId::from(document);
         let known = self.app.inner.archive.contribution(create)?;
         let community = self.app.community_of(&known.space)?;
         if filter.space.is_some_and(|wanted| wanted != known.space)
@@ -197,11 +198,11 @@ impl Lister<'_> {
             return None;
         }
         self.opened += 1;
-        match views.summary(&arrival.document) {
+        match views.summary(&document) {
             Ok(summary) => filter.fits(&summary).then_some(summary),
             Err(error) => {
                 // One document that cannot be read must not hide all others.
-                warn!(document = %arrival.document, %error, "left out of a list");
+                warn!(%document, %error, "left out of a list");
                 None
             }
         }

@@ -8,13 +8,19 @@ use super::{
     error::Failure,
     extract::{Args, blocking},
 };
-use crate::store::IndexScan;
+use crate::{
+    projection::{DOCUMENTS, POSITION_BYTES, position_of_key},
+    store::IndexScan,
+};
 use axum::{
     body::{Body, Bytes},
     extract::State,
     response::{IntoResponse, Response},
 };
-use comity_protocol::id::{DocumentId, SpaceId};
+use comity_protocol::{
+    entry::Entry,
+    id::{DocumentId, SpaceId},
+};
 use hyper::header::CONTENT_TYPE;
 use serde::Deserialize;
 use std::{io, sync::Arc};
@@ -23,6 +29,8 @@ use tracing::warn;
 
 /// Lines made ahead of the reader.
 const AHEAD: usize = 64;
+/// Contributions of a document that are tried before it counts as unreadable.
+const TRIED_MAX: usize = 16;
 
 #[derive(Deserialize)]
 pub(super) struct Asked {
@@ -60,9 +68,12 @@ pub(super) async fn export(
 }
 
 fn write(app: &App, space: Option<SpaceId>, lines: &Lines) -> Result<(), Failure> {
-    let mut after: Option<DocumentId> = None;
-    while let Some(document) = next_document(app, after)? {
-        after = Some(document);
+    let mut after = None;
+    while let Some(next) = next_document(app, after)? {
+        after = Some(next.prefix);
+        let Some(document) = next.document else {
+            continue;
+        };
         let Ok((found, views)) = app.views_of(&document) else {
             continue;
         };
@@ -80,15 +91,37 @@ fn write(app: &App, space: Option<SpaceId>, lines: &Lines) -> Result<(), Failure
     Ok(())
 }
 
-/// The first document with an id above `after`.
-fn next_document(app: &App, after: Option<DocumentId>) -> Result<Option<DocumentId>, Failure> {
-    // Above every position of that document.
-    let after = after.map(|it| [&b"d"[..], it.as_bytes(), &[0xff; 9]].concat());
-    let scan = IndexScan::forward(b"d".to_vec(), 1).after(after);
-    let page = app.inner.archive.store().index().scan(&scan)?;
-    let id = page
-        .items
-        .first()
-        .and_then(|(key, _)| <[u8; 32]>::try_from(key.get(1..33)?).ok());
-    Ok(id.map(DocumentId::from_bytes))
+/// A document as the index names it: by the beginning of its id.
+struct Next {
+    prefix: Vec<u8>,
+    /// None if what the record holds of it cannot be read.
+    document: Option<DocumentId>,
+}
+
+/// What comes after a prefix in the order of ids, which is the same on all nodes.
+fn next_document(app: &App, after: Option<Vec<u8>>) -> Result<Option<Next>, Failure> {
+    // Above every position under that prefix.
+    let after = after.map(|prefix| [&prefix[..], &[0xff; 9]].concat());
+    let archive = &app.inner.archive;
+    let scan = |prefix, limit| IndexScan::forward(prefix, limit);
+    let first = archive
+        .store()
+        .index()
+        .scan(&scan(DOCUMENTS.to_vec(), 1).after(after))?;
+    let Some((key, _)) = first.items.first() else {
+        return Ok(None);
+    };
+    let prefix = key[..key.len().saturating_sub(POSITION_BYTES)].to_vec();
+    let items = archive
+        .store()
+        .index()
+        .scan(&scan(prefix.clone(), TRIED_MAX))?
+        .items;
+    let document = items
+        .iter()
+        .find_map(|(key, _)| match archive.at(position_of_key(key)?) {
+            Ok(Entry::Contribution(it)) => Some(it.header().document(it.id())),
+            _ => None,
+        });
+    Ok(Some(Next { prefix, document }))
 }

@@ -76,8 +76,9 @@ impl Table {
         loop {
             let scan = IndexScan::forward(list_prefix(space), PAGE).after(self.after.clone());
             let page = archive.store().index().scan(&scan)?;
-            for (_, value) in &page.items {
-                let Some((document, _)) = read_listed(value) else {
+            for (key, value) in &page.items {
+                let listed = read_listed(key, value);
+                let Some(document) = listed.and_then(|it| archive.document_at(it.0)) else {
                     continue;
                 };
                 if let Some(origin) = origin_of(archive, &document) {

@@ -12,7 +12,7 @@ use crate::{
     projection::EntryProjection,
     random,
     state::StateFile,
-    store::{Opened, Options, RecordStore, Store, StoreError},
+    store::{OnProgress, Opened, Options, Progress, RecordStore, Store, StoreError},
 };
 use comity_client::InProcess;
 use comity_protocol::{
@@ -265,7 +265,11 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
     let home = Home::open(path)?;
     let key = home.key()?;
     let state = StateFile::open(&home)?;
-    let opened = RecordStore::open(home.path(), Arc::new(EntryProjection), Options::default())?;
+    let options = Options {
+        progress: Some(log_progress()),
+        ..Options::default()
+    };
+    let opened = RecordStore::open(home.path(), Arc::new(EntryProjection), options)?;
     let (store, report) = match opened {
         Opened::Ready(store, report) | Opened::Damaged(store, report) => (store, report),
         Opened::Locked { pid } => {
@@ -319,6 +323,21 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
         info!(finished, "finished erasures that a crash had interrupted");
     }
     Ok(inner)
+}
+
+/// Tells the log how long work of the store goes on: at most a line a second.
+fn log_progress() -> OnProgress {
+    let last: Mutex<Option<Instant>> = Mutex::default();
+    Arc::new(move |progress| match progress {
+        Progress::Rebuilding { reason } => warn!(%reason, "the index is built anew"),
+        Progress::Indexing { done, total } | Progress::Verifying { done, total } => {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
+                *last = Some(Instant::now());
+                info!(done, total, "reading the record, in bytes");
+            }
+        }
+    })
 }
 
 fn tell_of_damage(inner: &Inner, report: &crate::store::OpenReport) {

@@ -181,23 +181,7 @@ impl Header {
         bytes: &[u8],
         key: fn([u8; 32]) -> Result<PublicKey, KeyError>,
     ) -> Result<Self, HeaderError> {
-        if bytes.len() > HEADER_MAX_BYTES {
-            return Err(HeaderError::TooLarge(bytes.len()));
-        }
-        let mut reader = Reader::new(bytes);
-        let fields = reader.array(HEADER_MAX_BYTES)?;
-        let version = reader.uint()?;
-        if version != HEADER_VERSION {
-            return Err(HeaderError::UnknownVersion(version));
-        }
-        if fields != HEADER_FIELDS {
-            let found = fields as u64;
-            return Err(CodecError::WrongLength {
-                expected: HEADER_FIELDS,
-                found,
-            }
-            .into());
-        }
+        let mut reader = begin_header(bytes, HEADER_FIELDS)?;
         let space = SpaceId::from_bytes(reader.fixed()?);
         let author = key(reader.fixed()?)?;
         let link = ChainLink::read(&mut reader)?;
@@ -242,6 +226,28 @@ impl Header {
             Target::Edit { deps, .. } => deps,
         }
     }
+}
+
+/// Starts to read a header of this format with so many fields, the version among them.
+pub(crate) fn begin_header(bytes: &[u8], fields: usize) -> Result<Reader<'_>, HeaderError> {
+    if bytes.len() > HEADER_MAX_BYTES {
+        return Err(HeaderError::TooLarge(bytes.len()));
+    }
+    let mut reader = Reader::new(bytes);
+    let found = reader.array(HEADER_MAX_BYTES)?;
+    let version = reader.uint()?;
+    if version != HEADER_VERSION {
+        return Err(HeaderError::UnknownVersion(version));
+    }
+    if found != fields {
+        let found = found as u64;
+        return Err(CodecError::WrongLength {
+            expected: fields,
+            found,
+        }
+        .into());
+    }
+    Ok(reader)
 }
 
 fn read_target(reader: &mut Reader<'_>) -> Result<Target, HeaderError> {

@@ -7,11 +7,11 @@
 //! Spec: `specs/contribution.md` §6 (records).
 
 use crate::{
-    codec::{CodecError, Reader, Writer},
-    contribution::{ChainLink, Context, HEADER_VERSION, HeaderError},
+    codec::Writer,
+    contribution::{ChainLink, Context, HEADER_VERSION, HeaderError, begin_header},
     id::{EntryId, GovernanceDigest, ID_BYTES, SpaceId, digest, domain},
     key::{KeyError, PublicKey, SecretKey},
-    limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES, TIME_MAX_MS},
+    limits::{PAYLOAD_MAX_BYTES, TIME_MAX_MS},
 };
 
 mod body;
@@ -82,23 +82,7 @@ impl RecordHeader {
         bytes: &[u8],
         key: fn([u8; 32]) -> Result<PublicKey, KeyError>,
     ) -> Result<Self, HeaderError> {
-        if bytes.len() > HEADER_MAX_BYTES {
-            return Err(HeaderError::TooLarge(bytes.len()));
-        }
-        let mut reader = Reader::new(bytes);
-        let fields = reader.array(HEADER_MAX_BYTES)?;
-        let version = reader.uint()?;
-        if version != HEADER_VERSION {
-            return Err(HeaderError::UnknownVersion(version));
-        }
-        if fields != HEADER_FIELDS {
-            let found = fields as u64;
-            return Err(CodecError::WrongLength {
-                expected: HEADER_FIELDS,
-                found,
-            }
-            .into());
-        }
+        let mut reader = begin_header(bytes, HEADER_FIELDS)?;
         let record_type = reader.uint()?;
         let space = SpaceId::from_bytes(reader.fixed()?);
         let author = key(reader.fixed()?)?;

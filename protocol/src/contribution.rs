@@ -9,6 +9,7 @@
 
 use crate::{
     codec::{CodecError, Reader, Writer},
+    document::{shape_hash, words_hash},
     id::{DocumentId, EntryId, GovernanceDigest, ShapeHash, SpaceId, WordsHash, digest, domain},
     key::{KeyError, PublicKey, SecretKey, Signature},
     limits::{DEPS_MAX, HEADER_MAX_BYTES, NONCE_BYTES, PAYLOAD_MAX_BYTES, SEQ_MAX, TIME_MAX_MS},
@@ -281,16 +282,6 @@ fn read_lengths(reader: &mut Reader<'_>) -> Result<(u32, u32), HeaderError> {
 /// The id of a contribution whose header has this encoding.
 pub(crate) fn id_of(header: &[u8]) -> EntryId {
     EntryId::from_bytes(digest(domain::CONTRIBUTION_ID, &[header]))
-}
-
-/// Digest of the shape part of a payload.
-pub fn shape_hash(shape: &[u8]) -> ShapeHash {
-    ShapeHash::from_bytes(digest(domain::SHAPE, &[shape]))
-}
-
-/// Digest of the words part of a payload, nonce included.
-pub fn words_hash(words: &[u8]) -> WordsHash {
-    WordsHash::from_bytes(digest(domain::WORDS, &[words]))
 }
 
 /// The two parts of a payload as their author made them.

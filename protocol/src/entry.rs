@@ -11,6 +11,7 @@ use crate::{
     certificate::{Certificate, CertificateError},
     codec::{CodecError, ItemType, Reader, Writer},
     contribution::{self, Header, HeaderError, Payload},
+    document,
     id::{EntryId, SpaceId, domain},
     key::{self, BadSignature, BatchItem, PublicKey, Signature},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
@@ -114,14 +115,14 @@ impl Contribution {
         let header = Header::decode(&header_bytes)?;
         let id = contribution::id_of(&header_bytes);
         if shape.len() != header.shape_bytes as usize
-            || contribution::shape_hash(&shape) != header.shape_hash
+            || document::shape_hash(&shape) != header.shape_hash
         {
             return Err(EntryError::ShapeHash);
         }
         match &words {
             Words::Present(words) => {
                 if words.len() != header.words_bytes as usize
-                    || contribution::words_hash(words) != header.words_hash
+                    || document::words_hash(words) != header.words_hash
                 {
                     return Err(EntryError::WordsHash);
                 }

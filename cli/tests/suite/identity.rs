@@ -16,6 +16,10 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// How long to wait for a lock that was just let go of: a child process that another test is starting
+/// holds copies of all open files until it runs its own program.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 const KDF: KdfParams = KdfParams::FOR_TESTS;
 const SPACE: SpaceId = SpaceId::from_bytes([5; 32]);
 const CREATED_MS: u64 = 1_790_000_000_000;
@@ -314,11 +318,11 @@ fn a_folder_that_cannot_be_written_is_an_error_of_its_own() {
 fn two_processes_do_not_sign_at_once() {
     let (home, one) = Home::ada();
     let two = home.unlock().unwrap();
-    let session = one.begin_signing(Duration::ZERO).unwrap();
+    let session = one.begin_signing(PATIENCE).unwrap();
     let error = two.begin_signing(Duration::ZERO).unwrap_err();
     assert!(matches!(error, IdentityError::Busy(_)), "{error}");
     drop(session);
-    two.begin_signing(Duration::ZERO).unwrap();
+    two.begin_signing(PATIENCE).unwrap();
 }
 
 #[test]
@@ -330,7 +334,7 @@ fn who_waits_for_the_lock_gets_it_and_sees_what_was_signed() {
         // Dropped if this closure panics, so that a failure ends the other thread too.
         let release = release;
         scope.spawn(move || {
-            let mut session = one.begin_signing(Duration::ZERO).unwrap();
+            let mut session = one.begin_signing(PATIENCE).unwrap();
             locked.send(()).unwrap();
             may_release.recv().unwrap();
             session.advance(SPACE, head(1));
@@ -348,7 +352,7 @@ fn who_waits_for_the_lock_gets_it_and_sees_what_was_signed() {
 #[test]
 fn a_node_that_lost_data_is_noticed_after_a_restart() {
     let (home, identity) = Home::ada();
-    let mut session = identity.begin_signing(Duration::ZERO).unwrap();
+    let mut session = identity.begin_signing(PATIENCE).unwrap();
     assert_eq!(
         session.expect_next(&SPACE, None),
         Expect::Next { seq: 1, prev: None }
@@ -359,7 +363,7 @@ fn a_node_that_lost_data_is_noticed_after_a_restart() {
     drop(session);
 
     let identity = home.unlock().unwrap();
-    let session = identity.begin_signing(Duration::ZERO).unwrap();
+    let session = identity.begin_signing(PATIENCE).unwrap();
     let behind = Expect::Behind {
         remembered: head(2),
         node: Some(head(1)),
@@ -399,7 +403,7 @@ fn the_passphrase_can_be_changed() {
 #[test]
 fn a_backup_brings_back_the_same_device_with_its_chains_and_a_warning() {
     let (home, identity) = Home::ada();
-    let mut session = identity.begin_signing(Duration::ZERO).unwrap();
+    let mut session = identity.begin_signing(PATIENCE).unwrap();
     session.advance(SPACE, head(4));
     session.save().unwrap();
     drop(session);
@@ -427,7 +431,7 @@ fn a_backup_brings_back_the_same_device_with_its_chains_and_a_warning() {
     assert_eq!((restored.made_ms, restored.spaces), (CREATED_MS + 5, 1));
     assert!(restored.warning().contains("comity sync"));
 
-    let mut session = restored.identity.begin_signing(Duration::ZERO).unwrap();
+    let mut session = restored.identity.begin_signing(PATIENCE).unwrap();
     assert_eq!(
         session.chains().restored_unconfirmed(),
         Some(CREATED_MS + 9)

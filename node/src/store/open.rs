@@ -25,10 +25,15 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock, atomic::AtomicU64},
+    thread,
+    time::Duration,
 };
 use tokio::sync::watch;
 
 const LOCK_FILE: &str = "lock";
+/// Between tries for the lock, and how many follow the first.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+const LOCK_PAUSES: u32 = 25;
 const RECORD_FOLDER: &str = "record";
 const INDEX_FOLDER: &str = "index";
 const SEGMENT_MIN_BYTES: u32 = 4 * 1024;
@@ -205,6 +210,21 @@ pub(super) fn spawn(
         .map_err(StoreError::io("start a thread of the store"))
 }
 
+/// Tries for a moment: who just let go of the lock may have started a child process, which holds
+/// copies of all open files until it runs its own program.
+fn patient_lock(file: &fs::File) -> Result<(), rustix::io::Errno> {
+    let mut pauses = LOCK_PAUSES;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if pauses > 0 => {
+                pauses -= 1;
+                thread::sleep(LOCK_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 /// The pid of the holder as the error, if it could be read.
 fn take_lock(home: &Path) -> io::Result<Result<fs::File, Option<u32>>> {
     let path = home.join(LOCK_FILE);
@@ -214,7 +234,7 @@ fn take_lock(home: &Path) -> io::Result<Result<fs::File, Option<u32>>> {
         .create(true)
         .truncate(false)
         .open(path)?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    match patient_lock(&file) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
             let mut text = String::new();

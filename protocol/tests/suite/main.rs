@@ -14,3 +14,9 @@ mod record;
 mod signatures;
 mod sync;
 mod vectors;
+
+/// How many cases of a kind to try: as many times more as `COMITY_TEST_FACTOR` says.
+fn times_factor(cases: usize) -> usize {
+    let factor = std::env::var("COMITY_TEST_FACTOR").map_or(1, |it| it.parse().unwrap());
+    cases * std::cmp::max(1usize, factor)
+}

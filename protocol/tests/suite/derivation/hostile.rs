@@ -51,7 +51,8 @@ fn any_shape(random: &mut Random) -> Shape {
 fn mutated_shapes_decode_strictly_or_not_at_all() {
     let mut random = Random(1);
     let mut decoded = 0;
-    for _ in 0..DECODES {
+    let decodes = crate::times_factor(DECODES);
+    for _ in 0..decodes {
         let mut bytes = any_shape(&mut random).encode();
         mutate(&mut bytes, &mut random);
         if let Ok(shape) = Shape::decode(&bytes) {
@@ -66,9 +67,9 @@ fn mutated_shapes_decode_strictly_or_not_at_all() {
             assert_eq!(lengths(&draft.shape().unwrap()), lengths(&shape));
         }
     }
-    println!("{decoded} of {DECODES} mutated shapes still decode");
+    println!("{decoded} of {decodes} mutated shapes still decode");
     assert!(
-        decoded > DECODES / 100 && decoded < DECODES * 9 / 10,
+        decoded > decodes / 100 && decoded < decodes * 9 / 10,
         "{decoded}"
     );
 }
@@ -79,7 +80,8 @@ fn mutated_shapes_decode_strictly_or_not_at_all() {
 fn hostile_derivations_do_no_harm() {
     let mut random = Random(2);
     let mut effective = 0;
-    for seed in 0..(DERIVATIONS / 50) as u64 {
+    let derivations = crate::times_factor(DERIVATIONS);
+    for seed in 0..(derivations / 50) as u64 {
         let mut world = World::random(seed, 50);
         for made in world.inputs.iter_mut().skip(1) {
             let Ok(shape) = &made.shape else { continue };
@@ -107,8 +109,8 @@ fn hostile_derivations_do_no_harm() {
             .filter(|input| one.outcome(&input.id).unwrap().is_effective())
             .count();
     }
-    println!("{effective} of {DERIVATIONS} hostile contributions were effective");
-    assert!(effective > DERIVATIONS / 10);
+    println!("{effective} of {derivations} hostile contributions were effective");
+    assert!(effective > derivations / 10);
 }
 
 /// A `create` of mutated bytes gives a view or a stub.

@@ -210,7 +210,7 @@ fn a_hundred_thousand_mutated_messages_decode_canonically_or_not_at_all() {
         .collect();
     let mut rng = Rng(0x5eed);
     let mut accepted = 0;
-    for case in 0..100_000 {
+    for case in 0..crate::times_factor(100_000) {
         let bytes = mutated(&mut rng, &samples);
         if let Ok(message) = Message::decode(&bytes) {
             accepted += 1;

@@ -15,11 +15,17 @@ use crate::{
 };
 use thiserror::Error;
 
+mod cuts;
+mod declaration;
 mod genesis;
 mod party;
+mod resolution;
 
+pub use cuts::{Cuts, DeviceCut, SpaceCut};
+pub use declaration::{Declarer, ErasureOrder, SpaceDeclaration};
 pub use genesis::{GOVERNANCE_INDEX, Genesis, PROMISES_MAX, Readers, SPACES_MAX, Space, Writers};
 pub use party::{KEYS_MAX, PartyState};
+pub use resolution::{CHANGES_MAX, Change, DecisionRule, ForkProof, Method, Promise, Resolution};
 
 /// Most signatures one certificate carries.
 pub const SIGNATURES_MAX: usize = 256;

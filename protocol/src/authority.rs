@@ -23,7 +23,11 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod charter;
+pub mod deliberation;
+pub mod parties;
 mod roster;
+mod tree;
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod assembly;
 mod authority;
 mod certificate;
+mod charter;
 mod codec;
 mod community;
+mod deliberation;
 mod derivation;
 mod entry;
 mod identity;
+mod parties;
 mod pipeline;
 mod record;
 mod signatures;

@@ -26,8 +26,16 @@ use thiserror::Error;
 pub mod charter;
 pub mod deliberation;
 pub mod parties;
+mod branches;
+pub mod coverage;
+pub mod effective;
+pub mod narrowing;
+pub mod receipts;
 mod roster;
+pub mod segments;
 mod tree;
+
+pub use branches::{AuthorLink, ChainLinks};
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]

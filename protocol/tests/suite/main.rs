@@ -13,6 +13,8 @@ mod deliberation;
 mod derivation;
 mod effective;
 mod entry;
+mod envelope;
+
 mod identity;
 mod parties;
 mod pipeline;

@@ -196,21 +196,14 @@ impl Driver {
                 done = finished(&mut self.ingesting) => {
                     self.ingesting = None;
                     match done {
-                        Some(Some((space, entries, bytes))) => {
-                            let held = self.held(&space);
-                            self.bringing.brought(space, entries, held);
-                            self.input(Input::Ingested { space, entries, bytes });
-                        }
+                        Some(Some((space, entries, bytes))) => self.ingested(space, entries, bytes),
                         _ => break "this node cannot write".to_owned(),
                     }
                 }
                 news = announcements.recv() => self.hear(news),
                 message = received.recv(), if self.machine.ready_for_message() => {
                     match message {
-                        Some(Ok(message)) => {
-                            self.bringing.heard(&message, &self.open);
-                            self.input(Input::Received(message));
-                        }
+                        Some(Ok(message)) => self.received(message),
                         Some(Err(why)) => break why,
                         None => break "the peer closed the stream".to_owned(),
                     }
@@ -251,6 +244,24 @@ impl Driver {
             now_ms: self.shared.now_ms(),
         };
         self.machine.handle(input, &mut context);
+    }
+
+    fn received(&mut self, message: Message) {
+        self.bringing.heard(&message, &self.open);
+        self.input(Input::Received(message));
+    }
+
+    fn ingested(&mut self, space: SpaceId, entries: usize, bytes: u64) {
+        let held = {
+            let ledger = self.shared.inner.ingest.ledger();
+            ledger.spaces().get(&space).map_or(0, |it| it.trie.len())
+        };
+        self.bringing.brought(space, entries, held);
+        self.input(Input::Ingested {
+            space,
+            entries,
+            bytes,
+        });
     }
 
     fn hear(&mut self, news: Result<Arc<Inserted>, broadcast::error::RecvError>) {
@@ -294,12 +305,6 @@ impl Driver {
         }
         self.bringing.keep(&now);
         self.open = now;
-    }
-
-    /// How many entries of a space are here.
-    fn held(&self, space: &SpaceId) -> u64 {
-        let ledger = self.shared.inner.ingest.ledger();
-        ledger.spaces().get(space).map_or(0, |it| it.trie.len())
     }
 
     /// Performs effects in order; true if the next one waits for the writer.

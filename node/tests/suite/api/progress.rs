@@ -11,9 +11,12 @@ use comity_node::{
 };
 use comity_protocol::entry::Entry;
 use comity_tests::community::{Community, topic};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::timeout;
 
 const POSTS: usize = 2_500;
+/// How long a step may take to be told before it counts as forgotten.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node with some thousand entries.
 async fn filled() -> (Running, u64) {
@@ -38,7 +41,9 @@ async fn until_over(events: &mut EventStream, works: usize) -> Vec<Task> {
     let mut told = Vec::new();
     let mut over = 0;
     while over < works {
-        let event = events.next().await.unwrap().expect("the stream goes on");
+        let event = timeout(PATIENCE, events.next()).await;
+        let event = event.expect("the work is told of").unwrap();
+        let event = event.expect("the stream goes on");
         assert_eq!(event.event == "progress", event.task.is_some(), "{event:?}");
         over += usize::from(event.task.as_ref().is_some_and(|it| it.finished));
         told.extend(event.task);

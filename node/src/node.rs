@@ -16,6 +16,7 @@ use crate::{
     tasks::{Tasks, Unit, What},
 };
 use comity_client::InProcess;
+use comity_net::tap::Tap;
 use comity_protocol::{
     id::{CommunityId, EntryId},
     key::{PublicKey, SecretKey},
@@ -182,6 +183,22 @@ impl Node {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_telling(options: NodeOptions, tasks: Tasks) -> Result<Self, NodeError> {
+        Self::open_with(options, tasks, None).await
+    }
+
+    /// The same for tests that want to see what travels between nodes, before encryption.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub async fn open_tapped(options: NodeOptions, tap: Tap) -> Result<Self, NodeError> {
+        Self::open_with(options, Tasks::default(), Some(tap)).await
+    }
+
+    async fn open_with(
+        options: NodeOptions,
+        tasks: Tasks,
+        tap: Option<Tap>,
+    ) -> Result<Self, NodeError> {
         let path = options.home.clone();
         let opened = tokio::task::spawn_blocking(move || open_store(&path, tasks)).await;
         let inner = match opened {
@@ -190,7 +207,7 @@ impl Node {
         };
         api::watch(&inner);
         if options.network {
-            let peers = Peers::start(&inner, &options.listen, options.gossip).await?;
+            let peers = Peers::start(&inner, &options.listen, options.gossip, tap).await?;
             // Set once, here.
             let _ = inner.peers.set(peers);
         }

@@ -337,7 +337,8 @@ fn changing_bodies() -> Vec<Case> {
 /// Tables that are well formed and belong to no narrowing of this root.
 fn other_roots() -> Vec<Json> {
     let root = cut_table().root();
-    let changed: [(&str, fn(&mut CutTable)); 4] = [
+    type Change = fn(&mut CutTable);
+    let changed: [(&str, Change); 4] = [
         ("another-salt", |it| it.salt[0] ^= 1),
         ("another-place", |it| it.index ^= 1),
         ("another-cut", |it| it.cut = space_cut(space_id(0xee))),

@@ -32,6 +32,11 @@ mod roster;
 pub mod segments;
 
 pub use branches::{AuthorLink, ChainLinks};
+pub mod charter;
+pub mod deliberation;
+pub mod parties;
+mod roster;
+mod tree;
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]

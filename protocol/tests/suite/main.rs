@@ -21,6 +21,7 @@ mod parties;
 mod pipeline;
 mod record;
 mod sealed;
+mod roster;
 mod signatures;
 mod sync;
 mod vectors;

@@ -11,6 +11,8 @@ mod community;
 mod cuts;
 mod contradictions;
 mod deliberation;
+mod contradictions;
+mod cuts;
 mod derivation;
 mod effective;
 mod entry;

@@ -40,6 +40,18 @@ pub struct Space {
     pub community: CommunityId,
     /// Its set.
     pub trie: Trie,
+    /// The certificate in its set that declares it; none if the public governance does.
+    pub declaration: Option<Key>,
+}
+
+impl Space {
+    fn of(community: CommunityId, trie: Trie) -> Self {
+        Self {
+            community,
+            trie,
+            declaration: None,
+        }
+    }
 }
 
 /// All communities and spaces.
@@ -80,7 +92,7 @@ impl Ledger {
     }
 
     fn put_set(&mut self, community: CommunityId, space: SpaceId, trie: Trie) {
-        self.spaces.insert(space, Space { community, trie });
+        self.spaces.insert(space, Space::of(community, trie));
     }
 
     /// Starts to take part in a community; does nothing if it does already.
@@ -93,10 +105,7 @@ impl Ledger {
             });
         self.spaces
             .entry(governance_space(community))
-            .or_insert_with(|| Space {
-                community,
-                trie: Trie::new(),
-            });
+            .or_insert_with(|| Space::of(community, Trie::new()));
     }
 
     fn set_governance(&mut self, id: CommunityId, governance: Vec<Verified<Entry>>) {
@@ -104,10 +113,9 @@ impl Ledger {
             community.governance = governance;
             community.authority = Arc::new(Authority::evaluate(id, &community.governance));
             for space in community.authority.spaces().keys() {
-                self.spaces.entry(*space).or_insert_with(|| Space {
-                    community: id,
-                    trie: Trie::new(),
-                });
+                self.spaces
+                    .entry(*space)
+                    .or_insert_with(|| Space::of(id, Trie::new()));
             }
         }
     }

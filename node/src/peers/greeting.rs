@@ -1,8 +1,8 @@
-//! Saying hello: to peers that connect, and again when this node's communities or grants change.
+//! Saying hello: to peers that connect, and again when this node's communities change.
 
 use super::{OPEN_PATIENCE, gossip, hello, hub::Hub, session};
 use comity_net::{PeerId, StreamProtocol};
-use comity_protocol::sync::Role;
+use comity_protocol::{id::CommunityId, sync::Role};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
 use tracing::{debug, warn};
@@ -42,22 +42,21 @@ pub(super) async fn wait_for_session_to_end(hub: &Hub, peer: &PeerId) {
     }
 }
 
-/// Says hello again when this node's communities or grants change, and keeps topics subscribed.
+/// Says hello again when this node's communities change, has sessions show its grants again when
+/// these do, and keeps topics subscribed.
 pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
     let mut told = None;
+    let mut shown = None;
     let mut owed = BTreeSet::new();
     loop {
-        let now = {
-            let state = hub.inner().state.read();
-            let communities: Vec<String> = hub
-                .inner()
-                .ingest
-                .ledger()
-                .communities()
-                .keys()
-                .map(ToString::to_string)
-                .collect();
-            (state.communities.clone(), communities)
+        let grants = hub.inner().state.read().communities.clone();
+        if shown.as_ref() != Some(&grants) {
+            shown = Some(grants);
+            hub.shared.own_grants.send_modify(|version| *version += 1);
+        }
+        let now: Vec<CommunityId> = {
+            let ledger = hub.inner().ingest.ledger();
+            ledger.communities().keys().copied().collect()
         };
         if told.as_ref() != Some(&now) {
             if told.is_some() {

@@ -201,6 +201,12 @@ impl From<HomeError> for CommandError {
                 "choose a home whose path has at most {} bytes",
                 SOCKET_PATH_MAX_BYTES - "/node.sock".len()
             )),
+            HomeError::ReadOnly { path, .. } => made
+                .hint("mount it writable again; systems make a disk read-only when it fails")
+                .hint(format!(
+                    "meanwhile work with a copy: `comity restore {} --home FOLDER`",
+                    path.display()
+                )),
             _ => made.hint("name the node's folder with --home or COMITY_HOME"),
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     store::{OnProgress, Opened, Options, Progress, RecordStore, Store, StoreError},
 };
 use comity_client::InProcess;
+use comity_net::tap::Tap;
 use comity_protocol::{
     id::{CommunityId, EntryId},
     key::{PublicKey, SecretKey},
@@ -172,6 +173,18 @@ impl Node {
     /// # Errors
     /// [`NodeError`] says what was attempted, why it failed and what to do.
     pub async fn open(options: NodeOptions) -> Result<Self, NodeError> {
+        Self::open_with(options, None).await
+    }
+
+    /// The same for tests that want to see what travels between nodes, before encryption.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub async fn open_tapped(options: NodeOptions, tap: Tap) -> Result<Self, NodeError> {
+        Self::open_with(options, Some(tap)).await
+    }
+
+    async fn open_with(options: NodeOptions, tap: Option<Tap>) -> Result<Self, NodeError> {
         let path = options.home.clone();
         let opened = tokio::task::spawn_blocking(move || open_store(&path)).await;
         let inner = match opened {
@@ -180,7 +193,7 @@ impl Node {
         };
         api::watch(&inner);
         if options.network {
-            let peers = Peers::start(&inner, &options.listen, options.gossip).await?;
+            let peers = Peers::start(&inner, &options.listen, options.gossip, tap).await?;
             // Set once, here.
             let _ = inner.peers.set(peers);
         }

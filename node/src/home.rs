@@ -5,6 +5,7 @@
 //! state.json        communities, peers, grants, joins under way
 //! node.sock         the local API while the node runs
 //! node.log          its log when started in the background
+//! opening.json      how far opening the store is, until it is open (written by the program around)
 //! record/, index/   the store
 //! ```
 //!

@@ -62,12 +62,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the sets of the given communities from the record.
+    /// Reads the sets of the given communities from the record. `on_page` is told how many entries
+    /// were read so far.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn load(archive: &Archive, communities: &[CommunityId]) -> Result<Self, StoreError> {
-        let mut sets = read_sets(archive)?;
+    pub fn load(
+        archive: &Archive,
+        communities: &[CommunityId],
+        on_page: &mut dyn FnMut(u64),
+    ) -> Result<Self, StoreError> {
+        let mut sets = read_sets(archive, on_page)?;
         let mut ledger = Self::default();
         for community in communities {
             ledger.track(*community);
@@ -218,8 +223,8 @@ pub(crate) struct Applied {
 type Sets = BTreeMap<SpaceId, Vec<(Key, u64)>>;
 
 /// The sets of all spaces, from the headers in the record.
-fn read_sets(archive: &Archive) -> Result<Sets, StoreError> {
-    let mut sets = Sets::new();
+fn read_sets(archive: &Archive, on_page: &mut dyn FnMut(u64)) -> Result<Sets, StoreError> {
+    let (mut sets, mut read) = (Sets::new(), 0);
     let mut from = Position::START;
     loop {
         let page = archive.store().iterate(from, RECORD_PAGE)?;
@@ -229,6 +234,8 @@ fn read_sets(archive: &Archive) -> Result<Sets, StoreError> {
                 sets.entry(space).or_default().push((key, local));
             }
         }
+        read += page.entries.len() as u64;
+        on_page(read);
         if page.at_end {
             return Ok(sets);
         }

@@ -4,6 +4,7 @@
 //! - [`store`]: record and index; [`projection`] says what the index holds; [`archive`] turns
 //!   entries into stored parts and back.
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`pending`] what waits.
+//! - [`tasks`]: how far long work is.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![warn(clippy::too_many_lines)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -22,4 +23,5 @@ pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
+pub mod tasks;
 pub mod views;

@@ -7,6 +7,7 @@
 
 mod address;
 mod asking;
+mod bringing;
 mod chain;
 mod doubts;
 mod events;

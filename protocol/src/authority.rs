@@ -23,7 +23,15 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+mod branches;
+pub mod coverage;
+pub mod effective;
+pub mod narrowing;
+pub mod receipts;
 mod roster;
+pub mod segments;
+
+pub use branches::{AuthorLink, ChainLinks};
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -280,10 +288,12 @@ impl Authority {
         if space == self.governance_space {
             return true;
         }
-        match self.spaces.get(&space).map(|space| space.readers) {
+        match self.spaces.get(&space).map(|space| &space.readers) {
             None => false,
             Some(Readers::Everyone) => true,
             Some(Readers::Members) => reader.is_some_and(|key| self.is_reader(key)),
+            // Not judged yet.
+            Some(Readers::Parties(_) | Readers::Groups(_) | Readers::Persons(_)) => false,
         }
     }
 
@@ -386,6 +396,9 @@ impl Authority {
             CertificateBody::Party(state) => {
                 state.parent.is_none() && self.founding.contains(&certificate::party_id(state))
             }
+            CertificateBody::Resolution(_)
+            | CertificateBody::SpaceDeclaration(_)
+            | CertificateBody::ErasureOrder(_) => false,
         };
         if belongs {
             Ok(())

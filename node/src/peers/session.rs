@@ -12,6 +12,7 @@ mod frames;
 mod replica;
 
 use super::{
+    bringing::Bringing,
     doubts::ClockDoubts,
     gate::{Gate, Readable},
     grants,
@@ -100,6 +101,7 @@ pub(crate) fn start(
             greeting,
             shown: BTreeMap::new(),
             looked_at: None,
+            bringing: Bringing::new(shared.inner.tasks.clone()),
             open: BTreeSet::new(),
             synced_governance: BTreeSet::new(),
             to_ingest: VecDeque::new(),
@@ -148,6 +150,7 @@ struct Driver {
     shown: BTreeMap<CommunityId, Vec<ShownGrant>>,
     /// Kept beside the answer it was compared by, so that its address stays its own.
     looked_at: Option<(LookedAt, Readable)>,
+    bringing: Bringing,
     open: BTreeSet<SpaceId>,
     synced_governance: BTreeSet<SpaceId>,
     to_ingest: VecDeque<Intake>,
@@ -219,16 +222,14 @@ impl Driver {
                 done = finished(&mut self.ingesting) => {
                     self.ingesting = None;
                     match done {
-                        Some(Some((space, entries, bytes))) => {
-                            self.input(Input::Ingested { space, entries, bytes });
-                        }
+                        Some(Some((space, entries, bytes))) => self.ingested(space, entries, bytes),
                         _ => break "this node cannot write".to_owned(),
                     }
                 }
                 news = announcements.recv() => self.hear(news),
                 message = received.recv(), if self.machine.ready_for_message() => {
                     match message {
-                        Some(Ok(message)) => self.input(Input::Received(message)),
+                        Some(Ok(message)) => self.received(message),
                         Some(Err(why)) => break why,
                         None => break "the peer closed the stream".to_owned(),
                     }
@@ -328,6 +329,7 @@ impl Driver {
         let (lost, gained) = (self.open.difference(&now), now.difference(&self.open));
         inputs.extend(lost.copied().map(Input::SpaceClosed));
         inputs.extend(gained.copied().map(Input::SpaceOpened));
+        self.bringing.keep(&now);
         self.open = now;
         self.looked_at = Some((looked_at, readable));
         inputs
@@ -346,6 +348,24 @@ impl Driver {
             }
         }
         inputs
+    }
+
+    fn received(&mut self, message: Message) {
+        self.bringing.heard(&message, &self.open);
+        self.input(Input::Received(message));
+    }
+
+    fn ingested(&mut self, space: SpaceId, entries: usize, bytes: u64) {
+        let held = {
+            let ledger = self.shared.inner.ingest.ledger();
+            ledger.spaces().get(&space).map_or(0, |it| it.trie.len())
+        };
+        self.bringing.brought(space, entries, held);
+        self.input(Input::Ingested {
+            space,
+            entries,
+            bytes,
+        });
     }
 
     fn hear(&mut self, news: Result<Arc<Inserted>, broadcast::error::RecvError>) {
@@ -463,10 +483,20 @@ impl Driver {
         let Intake { space, entries, .. } = intake;
         let inner = self.shared.inner.clone();
         let source = Source::Peer(self.peer.to_string());
-        let community = intake.community.or_else(|| {
+        let community = {
             let ledger = inner.ingest.ledger();
-            ledger.spaces().get(&space).map(|it| it.community)
-        });
+            let known = ledger.spaces().get(&space);
+            if let Some(known) = known {
+                let held = known.trie.len();
+                self.bringing.coming(space, held, || {
+                    let authority = ledger.authority(&known.community);
+                    let declared = authority.as_ref().and_then(|it| it.spaces().get(&space));
+                    // The space of the community's records is declared nowhere.
+                    declared.map_or("governance".to_owned(), |it| it.name.clone())
+                });
+            }
+            intake.community.or(known.map(|it| it.community))
+        };
         self.ingesting = Some(tokio::task::spawn_blocking(move || {
             let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
             let Some(community) = community else {
@@ -499,7 +529,9 @@ impl Driver {
                 .all(|space| self.machine.is_in_sync(space) || self.machine.is_refused(space))
     }
 
-    fn tell_whether_in_sync(&self) {
+    fn tell_whether_in_sync(&mut self) {
+        let machine = &self.machine;
+        self.bringing.end_where(|space| machine.is_in_sync(space));
         let now = self.is_in_sync();
         self.in_sync.send_if_modified(|before| {
             let changed = *before != now;

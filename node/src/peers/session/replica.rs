@@ -2,6 +2,7 @@
 
 use crate::ledger::Ledger;
 use comity_protocol::{
+    certificate::{CertificateBody, governance_space},
     entry::Entry,
     id::{CommunityId, SpaceId},
     sync::{Key, Replica, Trie},
@@ -35,7 +36,11 @@ impl Replica for LedgerReplica<'_> {
 }
 
 /// Whether these bytes are the certificate that a space outside of the public governance is declared
-/// by. There are none yet.
-fn declares(_: CommunityId, _: SpaceId, _: &[u8]) -> bool {
-    false
+/// by. The id of the space follows from that of the certificate, so no other can be.
+fn declares(community: CommunityId, space: SpaceId, entry: &[u8]) -> bool {
+    let Ok(Entry::Certificate(certificate)) = Entry::decode(entry) else {
+        return false;
+    };
+    matches!(certificate.body(), CertificateBody::SpaceDeclaration(it) if it.community == community)
+        && certificate.home(governance_space(community)) == space
 }

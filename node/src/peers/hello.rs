@@ -38,6 +38,8 @@ pub(crate) enum HelloError {
 pub(crate) struct Greeting {
     /// Communities both take part in, and whether both have the same governance records.
     pub(crate) communities: BTreeMap<CommunityId, Agreement>,
+    /// Communities of this node when it said its own hello.
+    pub(crate) told: Vec<CommunityId>,
     /// Milliseconds the peer's clock is ahead of ours.
     pub(crate) clock_offset_ms: i64,
 }
@@ -56,8 +58,9 @@ pub(crate) async fn open(
         .map_err(|error| HelloError::Stream(error.to_string()))?;
     let (mut reader, mut writer) = stream.into_frames(HELLO_MAX_BYTES);
     let stream_failed = |error: comity_net::FrameError| HelloError::Stream(error.to_string());
+    let (ours, told) = own(inner, &node);
     writer
-        .write(&own(inner, &node).encode(), PATIENCE)
+        .write(&ours.encode(), PATIENCE)
         .await
         .map_err(stream_failed)?;
     let answer = reader.read(PATIENCE).await.map_err(stream_failed)?;
@@ -65,7 +68,7 @@ pub(crate) async fn open(
     let _ = writer.close(PATIENCE).await;
     let answer = answer.ok_or_else(|| HelloError::Stream("it ended without an answer".into()))?;
     let hello = Hello::decode(&answer).map_err(|error| HelloError::Broken(error.to_string()))?;
-    check(inner, &node, &hello)
+    check(inner, &node, &hello, told)
 }
 
 /// Answers a hello. `greeted` hears of a good one before the answer goes out: the peer opens its
@@ -83,9 +86,10 @@ pub(crate) async fn answer(
     let received = received.ok_or_else(|| HelloError::Stream("it ended at once".into()))?;
     let hello = Hello::decode(&received).map_err(|error| HelloError::Broken(error.to_string()))?;
     // A peer of another version gets its answer too, so that both sides can say what is wrong.
-    let checked = check(inner, &node, &hello).map(greeted);
+    let (ours, told) = own(inner, &node);
+    let checked = check(inner, &node, &hello, told).map(greeted);
     writer
-        .write(&own(inner, &node).encode(), PATIENCE)
+        .write(&ours.encode(), PATIENCE)
         .await
         .map_err(stream_failed)?;
     let _ = writer.close(PATIENCE).await;
@@ -96,7 +100,8 @@ fn node_of(peer: &PeerId) -> Result<PublicKey, HelloError> {
     super::address::node_of(peer).ok_or(HelloError::NoNodeKey)
 }
 
-fn own(inner: &Inner, to: &PublicKey) -> Hello {
+/// This node's hello, and the communities in it.
+fn own(inner: &Inner, to: &PublicKey) -> (Hello, Vec<CommunityId>) {
     let ledger = inner.ingest.ledger();
     let communities: Vec<_> = ledger
         .communities()
@@ -104,10 +109,16 @@ fn own(inner: &Inner, to: &PublicKey) -> Hello {
         .map(|id| (*id, ledger.governance_digest(id)))
         .collect();
     let from_to = [&inner.public(), to];
-    Hello::new(random::now_ms(), from_to, &communities, &random::bytes())
+    let hello = Hello::new(random::now_ms(), from_to, &communities, &random::bytes());
+    (hello, communities.into_iter().map(|(id, _)| id).collect())
 }
 
-fn check(inner: &Inner, from: &PublicKey, hello: &Hello) -> Result<Greeting, HelloError> {
+fn check(
+    inner: &Inner,
+    from: &PublicKey,
+    hello: &Hello,
+    told: Vec<CommunityId>,
+) -> Result<Greeting, HelloError> {
     if !hello
         .versions
         .iter()
@@ -125,6 +136,7 @@ fn check(inner: &Inner, from: &PublicKey, hello: &Hello) -> Result<Greeting, Hel
     });
     Ok(Greeting {
         communities: shared.collect(),
+        told,
         clock_offset_ms: hello.time_ms as i64 - random::now_ms() as i64,
     })
 }

@@ -2,20 +2,25 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod assembly;
 mod authority;
 mod certificate;
+mod charter;
 mod codec;
 mod community;
 mod contradictions;
 mod cuts;
+mod deliberation;
 mod derivation;
 mod effective;
 mod entry;
 mod forms;
 mod governance;
 mod identity;
+mod parties;
 mod pipeline;
 mod record;
+mod roster;
 mod sealed;
 mod signatures;
 mod sync;

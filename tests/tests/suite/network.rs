@@ -10,6 +10,7 @@ mod joining;
 mod partitions;
 mod privacy;
 mod progress;
+mod restricted;
 mod transfer;
 
 use comity_client::types::DocumentQuery;

@@ -14,8 +14,10 @@ mod deliberation;
 mod derivation;
 mod effective;
 mod entry;
+mod envelope;
 mod forms;
 mod governance;
+
 mod identity;
 mod parties;
 mod pipeline;

@@ -6,7 +6,7 @@
 
 use crate::{
     archive::{Archive, to_store},
-    ledger::{Applied, Ledger},
+    ledger::{Applied, Ledger, declared_in},
     library::Library,
     pending::{Pending, Source, Waits},
     store::StoreError,
@@ -473,7 +473,9 @@ impl<'a> Round<'a> {
                     self.documents.insert(known.document, document);
                 }
             }
-            _ if space == governance_space(community) => {
+            _ if space == governance_space(community)
+                || declared_in(&entry, space) == Some(community) =>
+            {
                 self.governed.insert(community);
             }
             _ => {}

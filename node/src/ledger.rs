@@ -7,7 +7,7 @@ use crate::{
 };
 use comity_protocol::{
     authority::Authority,
-    certificate::governance_space,
+    certificate::{CertificateBody, governance_space},
     entry::{Entry, Verified},
     id::{CommunityId, EntryId, GovernanceDigest, SpaceId},
     sync::{Key, Trie},
@@ -40,6 +40,18 @@ pub struct Space {
     pub community: CommunityId,
     /// Its set.
     pub trie: Trie,
+    /// The certificate in its set that declares it; none if the public governance does.
+    pub declaration: Option<Key>,
+}
+
+impl Space {
+    fn of(community: CommunityId, trie: Trie) -> Self {
+        Self {
+            community,
+            trie,
+            declaration: None,
+        }
+    }
 }
 
 /// All communities and spaces.
@@ -66,18 +78,29 @@ impl Ledger {
             ledger.track(*community);
             let space = governance_space(*community);
             let trie = build_trie(sets.remove(&space));
-            let governance = trie
+            let mut governance: Vec<Verified<Entry>> = trie
                 .keys()
                 .filter_map(|(key, _)| read_own(archive, key.id))
                 .collect();
             ledger.put_set(*community, space, trie);
+            let declarations = restricted(archive, &sets, *community);
+            governance.extend(declarations.values().map(|(_, entry)| entry.clone()));
             ledger.set_governance(*community, governance);
+            for (space, (key, _)) in declarations {
+                ledger.put_set(*community, space, build_trie(sets.remove(&space)));
+                if let Some(space) = ledger.spaces.get_mut(&space) {
+                    space.declaration = Some(key);
+                }
+            }
             let declared: Vec<SpaceId> = ledger
                 .communities
                 .get(community)
                 .map(|it| it.authority.spaces().keys().copied().collect())
                 .unwrap_or_default();
             for space in declared {
+                if ledger.declaration(&space).is_some() {
+                    continue;
+                }
                 ledger.put_set(*community, space, build_trie(sets.remove(&space)));
             }
         }
@@ -85,7 +108,7 @@ impl Ledger {
     }
 
     fn put_set(&mut self, community: CommunityId, space: SpaceId, trie: Trie) {
-        self.spaces.insert(space, Space { community, trie });
+        self.spaces.insert(space, Space::of(community, trie));
     }
 
     /// Starts to take part in a community; does nothing if it does already.
@@ -98,10 +121,7 @@ impl Ledger {
             });
         self.spaces
             .entry(governance_space(community))
-            .or_insert_with(|| Space {
-                community,
-                trie: Trie::new(),
-            });
+            .or_insert_with(|| Space::of(community, Trie::new()));
     }
 
     fn set_governance(&mut self, id: CommunityId, governance: Vec<Verified<Entry>>) {
@@ -109,10 +129,9 @@ impl Ledger {
             community.governance = governance;
             community.authority = Arc::new(Authority::evaluate(id, &community.governance));
             for space in community.authority.spaces().keys() {
-                self.spaces.entry(*space).or_insert_with(|| Space {
-                    community: id,
-                    trie: Trie::new(),
-                });
+                self.spaces
+                    .entry(*space)
+                    .or_insert_with(|| Space::of(id, Trie::new()));
             }
         }
     }
@@ -154,6 +173,11 @@ impl Ledger {
         &self.spaces
     }
 
+    /// The certificate in the set of a restricted space that declares it.
+    fn declaration(&self, space: &SpaceId) -> Option<Key> {
+        self.spaces.get(space)?.declaration
+    }
+
     /// The digest of the governance known of a community: the root of its governance set.
     pub fn governance_digest(&self, community: &CommunityId) -> GovernanceDigest {
         let space = self.spaces.get(&governance_space(*community));
@@ -167,13 +191,22 @@ impl Ledger {
     pub(crate) fn apply(&mut self, applied: &[Applied]) -> bool {
         let mut governed: BTreeMap<CommunityId, Vec<Verified<Entry>>> = BTreeMap::new();
         for it in applied {
+            let declared_in = declared_in(&it.entry, it.space);
+            if let Some(community) = declared_in
+                && self.communities.contains_key(&community)
+            {
+                let space = self.spaces.entry(it.space);
+                space
+                    .or_insert_with(|| Space::of(community, Trie::new()))
+                    .declaration = Some(it.key);
+            }
             let Some(space) = self.spaces.get_mut(&it.space) else {
                 continue;
             };
             if !space.trie.insert(&it.key, it.local) {
                 continue;
             }
-            if it.space == governance_space(space.community) {
+            if it.space == governance_space(space.community) || declared_in.is_some() {
                 governed
                     .entry(space.community)
                     .or_default()
@@ -233,6 +266,38 @@ fn read_sets(archive: &Archive, on_page: &mut dyn FnMut(u64)) -> Result<Sets, St
         }
         from = page.next;
     }
+}
+
+/// The community in which an entry declares the space in whose set it stands.
+pub(crate) fn declared_in(entry: &Entry, space: SpaceId) -> Option<CommunityId> {
+    let Entry::Certificate(certificate) = entry else {
+        return None;
+    };
+    let CertificateBody::SpaceDeclaration(it) = certificate.body() else {
+        return None;
+    };
+    let home = certificate.home(governance_space(it.community));
+    (home == space).then_some(it.community)
+}
+
+/// The restricted spaces of a community: each is declared in its own set, at sequence number 0.
+fn restricted(
+    archive: &Archive,
+    sets: &Sets,
+    community: CommunityId,
+) -> BTreeMap<SpaceId, (Key, Verified<Entry>)> {
+    let mut found = BTreeMap::new();
+    for (space, keys) in sets {
+        let certificates = keys.iter().filter(|(key, _)| key.seq == 0);
+        for (key, _) in certificates {
+            if let Some(entry) = read_own(archive, key.id)
+                && declared_in(&entry, *space) == Some(community)
+            {
+                found.insert(*space, (*key, entry));
+            }
+        }
+    }
+    found
 }
 
 /// A set in order is built fastest.

@@ -280,10 +280,12 @@ impl Authority {
         if space == self.governance_space {
             return true;
         }
-        match self.spaces.get(&space).map(|space| space.readers) {
+        match self.spaces.get(&space).map(|space| &space.readers) {
             None => false,
             Some(Readers::Everyone) => true,
             Some(Readers::Members) => reader.is_some_and(|key| self.is_reader(key)),
+            // Not judged yet.
+            Some(Readers::Parties(_) | Readers::Groups(_) | Readers::Persons(_)) => false,
         }
     }
 
@@ -386,6 +388,9 @@ impl Authority {
             CertificateBody::Party(state) => {
                 state.parent.is_none() && self.founding.contains(&certificate::party_id(state))
             }
+            CertificateBody::Resolution(_)
+            | CertificateBody::SpaceDeclaration(_)
+            | CertificateBody::ErasureOrder(_) => false,
         };
         if belongs {
             Ok(())

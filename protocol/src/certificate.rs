@@ -10,25 +10,37 @@
 use crate::{
     codec::{CodecError, Reader, Writer},
     id::{CommunityId, EntryId, PartyId, SpaceId, digest, domain},
-    key::{KeyError, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
+    key::{BadSignature, KeyError, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
     limits::PAYLOAD_MAX_BYTES,
 };
 use thiserror::Error;
 
+mod change;
 mod cuts;
 mod declaration;
 mod genesis;
+mod parts;
 mod party;
 mod resolution;
+mod sealed;
+mod space;
+mod terms;
 
-pub use cuts::{Cuts, DeviceCut, SpaceCut};
-pub use declaration::{Declarer, ErasureOrder, SpaceDeclaration};
-pub use genesis::{GOVERNANCE_INDEX, Genesis, PROMISES_MAX, Readers, SPACES_MAX, Space, Writers};
-pub use party::{KEYS_MAX, PartyState};
-pub use resolution::{CHANGES_MAX, Change, DecisionRule, ForkProof, Method, Promise, Resolution};
+pub use change::Change;
+pub use cuts::{CUT_KEYS_MAX, CUT_SEGMENTS_MAX, CUT_SPACES_MAX, Cuts, DeviceCut, SpaceCut};
+pub use declaration::{DECLARED_INDEX, Declarer, ErasureOrder, SpaceDeclaration};
+pub use genesis::{GOVERNANCE_INDEX, Genesis, PARTIES_MAX, SPACES_MAX};
+pub use party::{GROUPS_MAX, Group, KEYS_MAX, LEFT_MAX, PartyState};
+pub use resolution::{CHANGES_MAX, ForkProof, Resolution};
+pub use sealed::{CutTable, LEAF_BYTES, LEAVES_MAX, LEAVES_MIN, SealError, SealedCuts};
+pub use space::{KINDS_MAX, READERS_MAX, Readers, Space, Writers};
+pub use terms::{DecisionRule, Method, PROMISE_MAX_DAYS, Promise, TERMS_MAX};
 
 /// Most signatures one certificate carries.
 pub const SIGNATURES_MAX: usize = 256;
+/// Largest body of a certificate, in bytes: what is left of [`PAYLOAD_MAX_BYTES`] when every
+/// signature is there. So whatever can be proposed can be certified.
+pub const BODY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES - 32 * 1024;
 /// Longest name in a certificate, in bytes.
 pub const NAME_MAX_BYTES: usize = 256;
 /// Longest free text in a certificate, in bytes.
@@ -46,6 +58,12 @@ pub enum CertificateError {
     /// A body of a type this version does not know.
     #[error("certificate type {0} is not known here; a newer comity may read it")]
     UnknownType(u64),
+    /// A change that this version does not know.
+    #[error("change {0} of a charter is not known here; a newer comity may read it")]
+    UnknownChange(u64),
+    /// A method of counting that this version does not know.
+    #[error("method {0} of counting is not known here; a newer comity may read it")]
+    UnknownMethod(u64),
     /// A list is not strictly ascending.
     #[error("a list in the certificate is not strictly ascending")]
     Order,
@@ -65,6 +83,12 @@ pub enum CertificateBody {
     Party(PartyState),
     /// The genesis of a community.
     Genesis(Genesis),
+    /// A change of the charter.
+    Resolution(Resolution),
+    /// The declaration of a restricted space.
+    SpaceDeclaration(SpaceDeclaration),
+    /// An erasure by a quorum of parties.
+    ErasureOrder(ErasureOrder),
 }
 
 impl CertificateBody {
@@ -74,37 +98,91 @@ impl CertificateBody {
         match self {
             Self::Party(state) => state.write(&mut writer),
             Self::Genesis(genesis) => genesis.write(&mut writer),
+            Self::Resolution(resolution) => resolution.write(&mut writer),
+            Self::SpaceDeclaration(declaration) => declaration.write(&mut writer),
+            Self::ErasureOrder(order) => order.write(&mut writer),
         }
         writer.finish()
+    }
+
+    /// Reads a body and checks what it can contradict by itself.
+    ///
+    /// # Errors
+    /// [`CertificateError`] names the first rule that is broken.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
+        if bytes.len() > BODY_MAX_BYTES {
+            let (limit, found) = (BODY_MAX_BYTES, bytes.len() as u64);
+            return Err(CodecError::TooLong { limit, found }.into());
+        }
+        let mut reader = Reader::new(bytes);
+        let fields = reader.array(32)?;
+        let r = &mut reader;
+        let body = match r.uint()? {
+            party::TYPE => Self::Party(PartyState::read(fields, r)?),
+            genesis::TYPE => Self::Genesis(Genesis::read(fields, r)?),
+            resolution::TYPE => Self::Resolution(Resolution::read(fields, r)?),
+            declaration::TYPE => Self::SpaceDeclaration(SpaceDeclaration::read(fields, r)?),
+            declaration::ERASURE_TYPE => Self::ErasureOrder(ErasureOrder::read(fields, r)?),
+            unknown => return Err(CertificateError::UnknownType(unknown)),
+        };
+        reader.end()?;
+        Ok(body)
+    }
+
+    /// What the body can contradict by itself: names, order, numbers.
+    ///
+    /// # Errors
+    /// [`CertificateError`] says what does not fit.
+    pub fn check(&self) -> Result<(), CertificateError> {
+        match self {
+            Self::Party(state) => state.check(),
+            Self::Genesis(genesis) => genesis.check(),
+            Self::Resolution(resolution) => resolution.check(),
+            Self::SpaceDeclaration(declaration) => declaration.check(),
+            Self::ErasureOrder(_) => Ok(()),
+        }
+    }
+
+    /// Whether delegates may be asked to approve it by a proposal: a later state or a resolution.
+    pub fn is_proposable(&self) -> bool {
+        match self {
+            Self::Party(state) => state.parent.is_some(),
+            Self::Resolution(_) => true,
+            Self::Genesis(_) | Self::SpaceDeclaration(_) | Self::ErasureOrder(_) => false,
+        }
     }
 
     fn names_somebody(&self) -> bool {
         match self {
             Self::Party(state) => !state.delegates.is_empty(),
             Self::Genesis(genesis) => !genesis.founders.is_empty(),
+            Self::Resolution(_) | Self::SpaceDeclaration(_) | Self::ErasureOrder(_) => true,
         }
     }
 
-    /// The keys that must sign, where the body alone says so: strictly ascending. A later state of
-    /// a party is signed by delegates of the state before it, which it does not hold.
+    /// The keys that must sign, where the body alone says so: strictly ascending. Of the others
+    /// the authority judges by states that the body does not hold: a later state of a party,
+    /// resolutions, declarations by a party, orders of erasure.
     fn required_signers(&self) -> Option<&[PublicKey]> {
         match self {
             Self::Party(state) if state.parent.is_none() => Some(&state.delegates),
-            Self::Party(_) => None,
             Self::Genesis(genesis) => Some(&genesis.founders),
+            Self::SpaceDeclaration(it) => match &it.declarer {
+                Declarer::Member { signer, .. } => Some(std::slice::from_ref(signer)),
+                Declarer::Party { .. } => None,
+            },
+            Self::Party(_) | Self::Resolution(_) | Self::ErasureOrder(_) => None,
         }
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let mut reader = Reader::new(bytes);
-        let fields = reader.array(32)?;
-        let body = match reader.uint()? {
-            party::TYPE => Self::Party(PartyState::read(fields, &mut reader)?),
-            genesis::TYPE => Self::Genesis(Genesis::read(fields, &mut reader)?),
-            unknown => return Err(CertificateError::UnknownType(unknown)),
-        };
-        reader.end()?;
-        Ok(body)
+    fn filed_under(&self) -> PublicKey {
+        match self {
+            Self::Party(state) => state.proposer,
+            Self::Genesis(genesis) => genesis.founders[0],
+            Self::Resolution(resolution) => resolution.proposer,
+            Self::SpaceDeclaration(declaration) => declaration.filed_under(),
+            Self::ErasureOrder(order) => order.proposer,
+        }
     }
 }
 
@@ -117,25 +195,20 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Signs a body with the keys of delegates: of all that [`Genesis::founders`] or the first state
-    /// of a party name, which [`Certificate::check`] asks for.
+    /// Signs a body, with all the keys that [`Certificate::check`] asks for where the body names
+    /// them: founders, delegates of a first state, the member who declares a space.
     ///
     /// # Panics
     /// If the body names nobody, which [`Genesis::check`] and [`PartyState::check`] refuse.
-    pub fn sign(body: CertificateBody, delegates: &[&SecretKey]) -> Self {
+    pub fn sign(body: CertificateBody, signers: &[&SecretKey]) -> Self {
         assert!(
             body.names_somebody(),
             "a body is checked before it is signed, and names who signs"
         );
         let body_bytes = body.encode();
-        let mut signatures: Vec<_> = delegates
+        let mut signatures: Vec<_> = signers
             .iter()
-            .map(|key| {
-                (
-                    key.public(),
-                    key.sign(domain::CERTIFICATE_SIGNATURE, &body_bytes),
-                )
-            })
+            .map(|key| (key.public(), sign_body(key, &body_bytes)))
             .collect();
         signatures.sort_by_key(|(key, _)| *key);
         signatures.dedup_by_key(|(key, _)| *key);
@@ -144,6 +217,32 @@ impl Certificate {
             body_bytes,
             signatures,
         }
+    }
+
+    /// Puts a body together with the signatures that approvals of it carry, in any order; of two
+    /// by one key the first stays. [`Certificate::check`] checks them.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if the body breaks a rule, there is no signature, there are more than
+    /// [`SIGNATURES_MAX`], or not those that the body names.
+    pub fn assemble(
+        body_bytes: Vec<u8>,
+        mut signatures: Vec<(PublicKey, Signature)>,
+    ) -> Result<Self, CertificateError> {
+        let body = CertificateBody::decode(&body_bytes)?;
+        signatures.sort_by_key(|(key, _)| *key);
+        signatures.dedup_by_key(|(key, _)| *key);
+        if signatures.len() > SIGNATURES_MAX {
+            let (limit, found) = (SIGNATURES_MAX, signatures.len() as u64);
+            return Err(CodecError::TooLong { limit, found }.into());
+        }
+        let certificate = Self {
+            body,
+            body_bytes,
+            signatures,
+        };
+        certificate.check_signers()?;
+        Ok(certificate)
     }
 
     /// The canonical encoding: `[body, [[key, signature], …]]`.
@@ -169,7 +268,7 @@ impl Certificate {
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
         let mut reader = Reader::new(bytes);
         reader.array_of(2)?;
-        let body_bytes = reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec();
+        let body_bytes = reader.bytes(BODY_MAX_BYTES)?.to_vec();
         let body = CertificateBody::decode(&body_bytes)?;
         let count = reader.array(SIGNATURES_MAX)?;
         let mut signatures: Vec<(PublicKey, Signature)> = Vec::with_capacity(count);
@@ -199,21 +298,45 @@ impl Certificate {
         &self.body
     }
 
-    /// Id of the certificate as an entry of the governance set: digest of the body. It excludes the
-    /// signatures, so signing again makes no second entry.
+    /// Id of the certificate as an entry: digest of the body. It excludes the signatures, so signing
+    /// again makes no second entry, and any sufficient set of signatures is the same certificate.
     pub fn id(&self) -> EntryId {
-        EntryId::from_bytes(digest(domain::CERTIFICATE_ID, &[&self.body_bytes]))
+        body_id(&self.body_bytes)
     }
 
-    /// The lowest key among the founders or delegates in the body, under whom the entry is filed.
+    /// The canonical encoding of the body, which its signatures are over.
+    pub fn body_bytes(&self) -> &[u8] {
+        &self.body_bytes
+    }
+
+    /// The key under which the entry is filed: the lowest founder of a genesis, the proposer of all
+    /// that parties sign, the signer of a member's declaration. The body says it.
     pub fn first_signer(&self) -> PublicKey {
+        self.body.filed_under()
+    }
+
+    /// The space whose set it stands in: a declaration in that of the space it declares, an order of
+    /// erasure in that of its contribution, all others in the governance space, which is given.
+    pub fn home(&self, governance_space: SpaceId) -> SpaceId {
+        self.own_space().unwrap_or(governance_space)
+    }
+
+    /// The space that the body by itself binds it to; none: the governance space.
+    pub(crate) fn own_space(&self) -> Option<SpaceId> {
         match &self.body {
-            CertificateBody::Party(state) => state.delegates[0],
-            CertificateBody::Genesis(genesis) => genesis.founders[0],
+            CertificateBody::SpaceDeclaration(it) => Some(space_id(
+                it.community,
+                self.id().as_bytes(),
+                declaration::DECLARED_INDEX,
+            )),
+            CertificateBody::ErasureOrder(it) => Some(it.space),
+            CertificateBody::Party(_)
+            | CertificateBody::Genesis(_)
+            | CertificateBody::Resolution(_) => None,
         }
     }
 
-    /// Who signed.
+    /// Who signed, strictly ascending.
     pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
         self.signatures.iter().map(|(key, _)| *key)
     }
@@ -226,27 +349,45 @@ impl Certificate {
         fit.then_some(()).ok_or(CertificateError::NotCertified)
     }
 
-    /// Checks that those who must have signed the body, and that every signature holds.
+    /// Checks that every signature holds, and that there are exactly those that the body asks for,
+    /// or at least one where the body does not say who signs.
     ///
     /// # Errors
     /// [`CertificateError::NotCertified`] if one is missing, too many, or does not hold.
     pub fn check(&self) -> Result<(), CertificateError> {
         self.check_signers()?;
-        let holds = self.signatures.iter().all(|(key, signature)| {
-            crate::key::verify(
-                key,
-                domain::CERTIFICATE_SIGNATURE,
-                &self.body_bytes,
-                signature,
-            )
-            .is_ok()
-        });
+        let holds = self
+            .signatures
+            .iter()
+            .all(|(key, signature)| check_approval(key, &self.body_bytes, signature).is_ok());
         if holds {
             Ok(())
         } else {
             Err(CertificateError::NotCertified)
         }
     }
+}
+
+/// What a delegate signs to approve a body: the signature that an approval carries.
+pub fn sign_body(key: &SecretKey, body: &[u8]) -> Signature {
+    key.sign(domain::CERTIFICATE_SIGNATURE, body)
+}
+
+/// Checks that `signature` is that of `key` under a body.
+///
+/// # Errors
+/// [`BadSignature`] if it is not.
+pub fn check_approval(
+    key: &PublicKey,
+    body: &[u8],
+    signature: &Signature,
+) -> Result<(), BadSignature> {
+    crate::key::verify(key, domain::CERTIFICATE_SIGNATURE, body, signature)
+}
+
+/// The id of the certificate with this encoded body, whoever signs it.
+pub fn body_id(body: &[u8]) -> EntryId {
+    EntryId::from_bytes(digest(domain::CERTIFICATE_ID, &[body]))
 }
 
 /// The id of the community that a genesis with this body founds.
@@ -270,27 +411,4 @@ pub fn space_id(community: CommunityId, declared_by: &[u8; 32], index: u64) -> S
 /// The space that holds a community's public governance records.
 pub fn governance_space(community: CommunityId) -> SpaceId {
     space_id(community, community.as_bytes(), GOVERNANCE_INDEX)
-}
-
-fn read_sorted_keys(
-    reader: &mut Reader<'_>,
-    limit: usize,
-) -> Result<Vec<PublicKey>, CertificateError> {
-    let count = reader.array(limit)?;
-    let mut keys: Vec<PublicKey> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let key = PublicKey::from_bytes(reader.fixed()?)?;
-        if keys.last().is_some_and(|last| *last >= key) {
-            return Err(CertificateError::Order);
-        }
-        keys.push(key);
-    }
-    Ok(keys)
-}
-
-fn write_keys(writer: &mut Writer, keys: &[PublicKey]) {
-    writer.array(keys.len());
-    for key in keys {
-        writer.bytes(key.as_bytes());
-    }
 }

@@ -297,7 +297,7 @@ impl Record {
             .bytes(&self.body_bytes);
     }
 
-    /// Checks the signature and the consent inside.
+    /// Checks the signature and the consents inside.
     ///
     /// # Errors
     /// [`BadSignature`] if one does not hold.
@@ -309,36 +309,42 @@ impl Record {
             &self.header_bytes,
             &self.signature,
         )?;
-        match self.consent() {
-            Some(it) => key::verify(&it.key, it.domain, &it.message, &it.signature),
-            None => Ok(()),
-        }
+        self.consents()
+            .iter()
+            .try_for_each(|it| key::verify(&it.key, it.domain, &it.message, &it.signature))
     }
 
-    /// The signature inside by which somebody else agrees to what the record says about them.
-    fn consent(&self) -> Option<Consent> {
+    /// The signatures inside by which others agree to what the record says about them.
+    fn consents(&self) -> Vec<Consent> {
         let header = &self.header;
-        Some(match &self.body {
-            RecordBody::DeviceLink(it) => Consent {
+        match &self.body {
+            RecordBody::DeviceLink(it) => vec![Consent {
                 key: it.device,
                 domain: domain::DEVICE_CONSENT_SIGNATURE,
                 message: record::consent_message(header.space, &header.author, &it.device),
                 signature: it.by_device,
-            },
-            RecordBody::NodeLink(it) => Consent {
+            }],
+            RecordBody::NodeLink(it) => vec![Consent {
                 key: it.node,
                 domain: domain::NODE_CONSENT_SIGNATURE,
                 message: record::consent_message(header.space, &header.author, &it.node),
                 signature: it.by_node,
-            },
-            RecordBody::Countersignature(it) => Consent {
-                key: it.member,
-                domain: domain::JOIN_SIGNATURE,
-                message: record::join_message(header.space, it.invitation, &it.member),
-                signature: it.by_member,
-            },
-            _ => return None,
-        })
+            }],
+            RecordBody::Countersignature(it) => {
+                let message = record::join_message(header.space, it.invitation, &it.member);
+                let asked = |key, signature| Consent {
+                    key,
+                    domain: domain::JOIN_SIGNATURE,
+                    message: message.clone(),
+                    signature,
+                };
+                vec![
+                    asked(it.invitation_key, it.by_invitation),
+                    asked(it.member, it.by_member),
+                ]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -421,7 +427,7 @@ impl Entry {
                 return None;
             };
             let entry = Self::Certificate(certificate);
-            return Some((None, entry.key()));
+            return Some((entry.space(), entry.key()));
         }
         let header = reader.bytes(HEADER_MAX_BYTES).ok()?;
         let (space, author, seq, id) = match (tag, fields) {
@@ -477,12 +483,13 @@ impl Entry {
         }
     }
 
-    /// The space it is bound to; certificates are not bound to one by themselves.
+    /// The space it is bound to; none for certificates of the governance space, which do not name it
+    /// by themselves.
     pub fn space(&self) -> Option<SpaceId> {
         match self {
             Self::Contribution(it) => Some(it.header.space),
             Self::Record(it) => Some(it.header.space),
-            Self::Certificate(_) => None,
+            Self::Certificate(it) => it.own_space(),
         }
     }
 
@@ -519,7 +526,7 @@ impl Entry {
             }
             Self::Record(it) => {
                 items.push(record_item(it));
-                items.extend(it.consent().map(|consent| {
+                items.extend(it.consents().into_iter().map(|consent| {
                     let Consent {
                         key,
                         domain,

@@ -32,7 +32,7 @@ pub mod domain {
     pub const RECORD_SIGNATURE: &[u8] = b"comity/1/record-signature\0";
     /// Digest of a record's body.
     pub const RECORD_BODY: &[u8] = b"comity/1/record-body\0";
-    /// Id of a certificate: digest of its body and signatures.
+    /// Id of a certificate: digest of its body.
     pub const CERTIFICATE_ID: &[u8] = b"comity/1/certificate-id\0";
     /// Party id: digest of the first state of the party.
     pub const PARTY: &[u8] = b"comity/1/party\0";
@@ -60,6 +60,10 @@ pub mod domain {
     pub const TRIE_LEAF: &[u8] = b"comity/1/trie-leaf\0";
     /// Digest of a branch of a space's trie.
     pub const TRIE_BRANCH: &[u8] = b"comity/1/trie-branch\0";
+    /// Digest of a leaf of a tree of sealed cuts.
+    pub const CUT_LEAF: &[u8] = b"comity/1/cut-leaf\0";
+    /// Digest of a branch of a tree of sealed cuts.
+    pub const CUT_BRANCH: &[u8] = b"comity/1/cut-branch\0";
 }
 
 /// BLAKE3 over a domain and the parts that follow it.

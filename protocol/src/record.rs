@@ -16,9 +16,12 @@ use crate::{
 
 mod body;
 
+pub use crate::certificate::CutTable;
 pub use body::{
-    Admission, BodyError, ChainHead, Countersignature, DeviceLink, Erasure, Invitation, NodeLink,
-    RECEIPT_HEADS_MAX, Receipt, RecordBody, Role, Roles, consent_message, join_message,
+    Acknowledge, Admission, Approval, BodyError, BranchChoice, ChainHead, Countersignature,
+    Departure, DeviceLink, DeviceRevocation, Erasure, Invitation, InvitationApproval,
+    NARROWINGS_MAX, NodeLink, Proposal, RECEIPT_HEADS_MAX, Receipt, RecordBody, Rejection,
+    Revocation, Role, Roles, Target, consent_message, join_message,
 };
 
 const HEADER_FIELDS: usize = 10;

@@ -174,11 +174,6 @@ impl Community {
         nodes.sort();
         let party =
             PartyState::founding(format!("{name} Ltd"), nonce, delegate.root.public(), nodes);
-        let space = |name: &str, readers, writers| Space {
-            name: name.to_owned(),
-            readers,
-            writers,
-        };
         let genesis = Genesis {
             nonce,
             name: name.to_owned(),
@@ -187,11 +182,15 @@ impl Community {
             founders: vec![delegate.root.public()],
             party_quorum: 1,
             spaces: vec![
-                space("public", Readers::Everyone, Writers::Members),
-                space("members", Readers::Members, Writers::Members),
-                space("news", Readers::Everyone, Writers::Stewards),
+                Space::new("public", Readers::Everyone, Writers::Members),
+                Space::new("members", Readers::Members, Writers::Members),
+                Space::new("news", Readers::Everyone, Writers::Stewards),
             ],
             promises: Vec::new(),
+            rules: Vec::new(),
+            labels: Vec::new(),
+            articles: Vec::new(),
+            continues: None,
             time_ms: START_MS,
         };
         let id = community_id(&genesis);

@@ -56,18 +56,18 @@ fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
     }
     arguments
         .iter()
-        .map(|it| Space {
-            name: it.name.clone(),
-            readers: if it.everyone_reads {
+        .map(|it| {
+            let readers = if it.everyone_reads {
                 Readers::Everyone
             } else {
                 Readers::Members
-            },
-            writers: if it.only_stewards_write {
+            };
+            let writers = if it.only_stewards_write {
                 Writers::Stewards
             } else {
                 Writers::Members
-            },
+            };
+            Space::new(&it.name, readers, writers)
         })
         .collect()
 }

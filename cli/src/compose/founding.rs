@@ -49,11 +49,7 @@ pub struct Founded {
 
 /// The two spaces that a community has unless its founder says otherwise.
 pub fn default_spaces() -> Vec<Space> {
-    let space = |name: &str, readers| Space {
-        name: name.to_owned(),
-        readers,
-        writers: Writers::Members,
-    };
+    let space = |name: &str, readers| Space::new(name, readers, Writers::Members);
     vec![
         space("lobby", Readers::Everyone),
         space("members", Readers::Members),
@@ -84,6 +80,10 @@ pub fn found(
         party_quorum: 1,
         spaces: founding.spaces,
         promises: Vec::new(),
+        rules: Vec::new(),
+        labels: Vec::new(),
+        articles: Vec::new(),
+        continues: None,
         time_ms: founding.time_ms,
     };
     genesis.check()?;

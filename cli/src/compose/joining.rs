@@ -148,6 +148,7 @@ mod tests {
             3,
             RecordBody::Countersignature(Countersignature {
                 invitation: asked.invitation,
+                invitation_key: SecretKey::from_seed(&ticket.secret).public(),
                 member: asked.member,
                 by_invitation: asked.by_invitation,
                 by_member: asked.by_member,

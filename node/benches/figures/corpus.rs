@@ -180,12 +180,12 @@ fn found(members: &[Member]) -> (CommunityId, SpaceId, Vec<Vec<u8>>) {
         parties: vec![party],
         founders: vec![founder.public()],
         party_quorum: 1,
-        spaces: vec![Space {
-            name: "lobby".into(),
-            readers: Readers::Everyone,
-            writers: Writers::Members,
-        }],
+        spaces: vec![Space::new("lobby", Readers::Everyone, Writers::Members)],
         promises: Vec::new(),
+        rules: Vec::new(),
+        labels: Vec::new(),
+        articles: Vec::new(),
+        continues: None,
         time_ms: 1_790_000_000_000,
     };
     let community = certificate::community_id(&genesis);

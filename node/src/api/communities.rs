@@ -86,7 +86,7 @@ impl App {
         let (name, readers, writers) = match declared {
             Some(space) => (
                 space.name.as_str(),
-                readers(space.readers),
+                readers(&space.readers),
                 writers(space.writers),
             ),
             // The space of the community's records, which is declared nowhere.
@@ -105,10 +105,13 @@ impl App {
     }
 }
 
-fn readers(readers: Readers) -> &'static str {
+fn readers(readers: &Readers) -> &'static str {
     match readers {
         Readers::Everyone => "everyone",
         Readers::Members => "members",
+        Readers::Parties(_) => "parties",
+        Readers::Groups(_) => "groups",
+        Readers::Persons(_) => "persons",
     }
 }
 

@@ -271,12 +271,19 @@ fn event(app: &App, stored: StoredEntry) -> Option<Event> {
 }
 
 fn describe(app: &App, entry: &Entry) -> (&'static str, Option<DocumentId>) {
+    use comity_protocol::pipeline::Known;
     match entry {
         Entry::Contribution(it) => contribution(it.header(), it.id()),
         Entry::Record(record) => self::record(app, record),
         Entry::Certificate(certificate) => match certificate.body() {
             CertificateBody::Party(_) => ("party", None),
             CertificateBody::Genesis(_) => ("genesis", None),
+            CertificateBody::Resolution(_) => ("resolution", None),
+            CertificateBody::SpaceDeclaration(_) => ("space_declaration", None),
+            CertificateBody::ErasureOrder(order) => {
+                let erased = app.inner.archive.contribution(order.contribution);
+                ("erasure_order", erased.map(|it| it.document))
+            }
         },
     }
 }
@@ -297,7 +304,17 @@ fn record(app: &App, record: &Record) -> (&'static str, Option<DocumentId>) {
         RecordBody::Admission(_) => ("admission", None),
         RecordBody::DeviceLink(_) => ("device_link", None),
         RecordBody::NodeLink(_) => ("node_link", None),
+        RecordBody::Revocation(_) => ("revocation", None),
+        RecordBody::Departure(_) => ("departure", None),
+        RecordBody::DeviceRevocation(_) => ("device_revocation", None),
+        RecordBody::InvitationApproval(_) => ("invitation_approval", None),
+        RecordBody::Proposal(_) => ("proposal", None),
+        RecordBody::Approval(_) => ("approval", None),
+        RecordBody::Rejection(_) => ("rejection", None),
+        RecordBody::BranchChoice(_) => ("branch_choice", None),
         RecordBody::Receipt(_) => ("receipt", None),
+        RecordBody::Acknowledge(_) => ("acknowledge", None),
+        RecordBody::CutTable(_) => ("cut_table", None),
         RecordBody::Erasure(erasure) => {
             let erased = app.inner.archive.contribution(erasure.contribution);
             ("erasure", erased.map(|it| it.document))

@@ -124,6 +124,7 @@ fn countersign(inner: &Inner, request: &JoinRequest) -> Result<JoinAnswer, JoinR
             }
             let body = RecordBody::Countersignature(Countersignature {
                 invitation: request.invitation,
+                invitation_key: invitation.offer.invitation_key,
                 member: request.member,
                 by_invitation: request.by_invitation,
                 by_member: request.by_member,

@@ -4,7 +4,7 @@
 //! 1. An invitation counts if a delegate of its party signed it, the party admits by one delegate,
 //!    and it names a node or delegate of that party as countersigner.
 //! 2. A countersignature counts if the named countersigner signed it for a known invitation and
-//!    both the invitation key and the person signed the request, and if fewer than `uses` other
+//!    it names the key of that invitation, and if fewer than `uses` other
 //!    persons were let in before it along its own branch of the countersigner's chain, which must
 //!    be here without a gap.
 //! 3. An admission counts if a delegate of its party signed it and the party admits by one.
@@ -15,15 +15,15 @@
 //! `prev`, and nothing else is counted. Otherwise whoever forks their own chain could make nodes
 //! disagree for good about what was in effect before. Narrowing is for revocations with cuts.
 //!
-//! The consents of members, devices and nodes are checked with the record's own signature, in
+//! The consents of invitation keys, members, devices and nodes are checked with the record's own signature, in
 //! [`crate::entry::Verified`].
 
 use super::{Authority, KnownInvitation, Membership};
 use crate::{
     entry::Record,
-    id::{EntryId, PartyId, domain},
-    key::{self, PublicKey},
-    record::{self, Countersignature, Invitation, RecordBody, Roles},
+    id::{EntryId, PartyId},
+    key::PublicKey,
+    record::{Countersignature, Invitation, RecordBody, Roles},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -160,11 +160,8 @@ fn follows(record: &Record, before: &Record) -> bool {
 /// How many persons the invitation lets in, if this is a countersignature for it.
 fn uses_offered(authority: &Authority, record: &Record, it: &Countersignature) -> Option<u64> {
     let offer = &authority.invitations.get(&it.invitation)?.offer;
-    let message = record::join_message(authority.governance_space, it.invitation, &it.member);
-    let domain = domain::JOIN_SIGNATURE;
-    (offer.countersigner == record.header().author
-        && key::verify(&offer.invitation_key, domain, &message, &it.by_invitation).is_ok())
-    .then_some(offer.uses)
+    (offer.countersigner == record.header().author && offer.invitation_key == it.invitation_key)
+        .then_some(offer.uses)
 }
 
 fn delegate_admits(authority: &Authority, signer: &PublicKey, party: &PartyId) -> bool {

@@ -1,58 +1,30 @@
 //! The genesis of a community: purpose, founding parties, public spaces, promises, rules.
 
 use super::{
-    CertificateError, NAME_MAX_BYTES, SIGNATURES_MAX, TEXT_MAX_BYTES, read_sorted_keys, write_keys,
+    CertificateError, NAME_MAX_BYTES, SIGNATURES_MAX, TEXT_MAX_BYTES,
+    parts::{
+        check_ascending, check_name, check_unique, contradiction, expect_fields, read_list,
+        read_optional, read_party, read_sorted_keys, write_keys,
+    },
+    space::Space,
+    terms::{DecisionRule, Promise, TERMS_MAX, check_named, read_named, write_named},
 };
 use crate::{
-    codec::{CodecError, Reader, Writer},
-    id::{CommunityId, PartyId, SpaceId},
+    codec::{Reader, Writer},
+    id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
     limits::TIME_MAX_MS,
 };
-use std::collections::BTreeSet;
 
 pub(super) const TYPE: u64 = 2;
-const FIELDS: usize = 10;
+const FIELDS: usize = 14;
 
-/// Most parties in a genesis.
-const PARTIES_MAX: usize = 256;
+/// Most parties in a genesis, and in the pins of a resolution.
+pub const PARTIES_MAX: usize = 256;
 /// Most spaces a genesis declares.
 pub const SPACES_MAX: usize = 256;
-/// Most promises a genesis makes.
-pub const PROMISES_MAX: usize = 256;
-/// Longest promise, in days.
-const PROMISE_MAX_DAYS: u64 = 36_500;
 /// Index of the governance space; declared spaces count from 1.
 pub const GOVERNANCE_INDEX: u64 = 0;
-
-/// Who may read a space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readers {
-    /// Anyone, members or not.
-    Everyone,
-    /// Members of the community.
-    Members,
-}
-
-/// Who may write in a space.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writers {
-    /// Members of the community.
-    Members,
-    /// Stewards of its parties.
-    Stewards,
-}
-
-/// A space as its declaration states it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Space {
-    /// Its name, 1 to 256 bytes, unique in the declaration.
-    pub name: String,
-    /// Who may read; never widens.
-    pub readers: Readers,
-    /// Who may write.
-    pub writers: Writers,
-}
 
 /// The document whose digest is the community's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,10 +42,18 @@ pub struct Genesis {
     pub founders: Vec<PublicKey>,
     /// Parties a resolution needs: more than half.
     pub party_quorum: u64,
-    /// Spaces declared here.
+    /// Spaces declared here, for everyone, members or founding parties; none succeeds another.
     pub spaces: Vec<Space>,
-    /// Promises: a name and a number of days each.
-    pub promises: Vec<(String, u64)>,
+    /// Promises, of founding parties or of all.
+    pub promises: Vec<Promise>,
+    /// Rules for decisions.
+    pub rules: Vec<DecisionRule>,
+    /// Labels that may be given: a name and what it means, in Markdown.
+    pub labels: Vec<(String, String)>,
+    /// Articles of free text: a name and Markdown.
+    pub articles: Vec<(String, String)>,
+    /// The community that it continues as a fork, and the charter state it starts from.
+    pub continues: Option<(CommunityId, EntryId)>,
     /// Claimed time of founding, milliseconds since the Unix epoch.
     pub time_ms: u64,
 }
@@ -102,40 +82,53 @@ impl Genesis {
         write_keys(w, &self.founders);
         w.uint(self.party_quorum).array(self.spaces.len());
         for space in &self.spaces {
-            w.array(3).text(&space.name);
-            match space.readers {
-                Readers::Everyone => w.uint(0),
-                Readers::Members => w.uint(1),
-            };
-            match space.writers {
-                Writers::Members => w.uint(0),
-                Writers::Stewards => w.uint(1),
-            };
+            space.write(w);
         }
         w.array(self.promises.len());
-        for (name, days) in &self.promises {
-            w.array(2).text(name).uint(*days);
+        for promise in &self.promises {
+            promise.write(w);
         }
+        w.array(self.rules.len());
+        for rule in &self.rules {
+            rule.write(w);
+        }
+        for named in [&self.labels, &self.articles] {
+            w.array(named.len());
+            for (name, text) in named {
+                write_named(w, name, text);
+            }
+        }
+        match &self.continues {
+            None => w.null(),
+            Some((community, state)) => w
+                .array(2)
+                .bytes(community.as_bytes())
+                .bytes(state.as_bytes()),
+        };
         w.uint(self.time_ms);
     }
 
     pub(super) fn read(fields: usize, r: &mut Reader<'_>) -> Result<Self, CertificateError> {
-        if fields != FIELDS {
-            return Err(CodecError::WrongLength {
-                expected: FIELDS,
-                found: fields as u64,
-            }
-            .into());
-        }
+        expect_fields(fields, FIELDS)?;
         let genesis = Self {
             nonce: r.fixed()?,
             name: r.text(NAME_MAX_BYTES)?.to_owned(),
             purpose: r.text(TEXT_MAX_BYTES)?.to_owned(),
-            parties: read_parties(r)?,
+            parties: read_list(r, PARTIES_MAX, read_party)?,
             founders: read_sorted_keys(r, SIGNATURES_MAX)?,
             party_quorum: r.uint_max(PARTIES_MAX as u64)?,
-            spaces: read_spaces(r)?,
-            promises: read_promises(r)?,
+            spaces: read_list(r, SPACES_MAX, Space::read)?,
+            promises: read_list(r, TERMS_MAX, Promise::read)?,
+            rules: read_list(r, TERMS_MAX, DecisionRule::read)?,
+            labels: read_list(r, TERMS_MAX, read_named)?,
+            articles: read_list(r, TERMS_MAX, read_named)?,
+            continues: read_optional(r, |r| {
+                r.array_of(2)?;
+                Ok((
+                    CommunityId::from_bytes(r.fixed()?),
+                    EntryId::from_bytes(r.fixed()?),
+                ))
+            })?,
             time_ms: r.uint_max(TIME_MAX_MS)?,
         };
         genesis.check()?;
@@ -145,85 +138,71 @@ impl Genesis {
     /// Whether the parts of the genesis fit each other.
     ///
     /// # Errors
-    /// [`CertificateError::Contradiction`] says what does not fit.
+    /// [`CertificateError`] says what does not fit.
     pub fn check(&self) -> Result<(), CertificateError> {
-        let contradiction = |what| Err(CertificateError::Contradiction(what));
         let parties = self.parties.len() as u64;
-        if self.name.trim().is_empty() {
-            return contradiction("a community needs a name");
-        }
+        check_name(&self.name, "a community needs a name")?;
         if parties == 0 {
             return contradiction("a community needs a party");
         }
+        check_ascending(&self.parties)?;
         if self.founders.is_empty() {
             return contradiction("a community needs a founder");
         }
         if self.party_quorum * 2 <= parties || self.party_quorum > parties {
             return contradiction("party_quorum must be more than half of the parties");
         }
-        if self.spaces.iter().any(|space| space.name.trim().is_empty()) {
-            return contradiction("a space needs a name");
-        }
-        if has_duplicates(self.spaces.iter().map(|space| &space.name)) {
-            return contradiction("two spaces have one name");
-        }
-        if self.promises.iter().any(|(name, _)| name.trim().is_empty()) {
-            return contradiction("a promise needs a name");
-        }
-        if has_duplicates(self.promises.iter().map(|(name, _)| name)) {
-            return contradiction("two promises have one name");
-        }
-        Ok(())
+        self.check_spaces()?;
+        self.check_terms()
     }
-}
 
-fn has_duplicates<'a>(names: impl Iterator<Item = &'a String>) -> bool {
-    let mut seen = BTreeSet::new();
-    !names.into_iter().all(|name| seen.insert(name))
-}
-
-fn read_parties(r: &mut Reader<'_>) -> Result<Vec<PartyId>, CertificateError> {
-    let count = r.array(PARTIES_MAX)?;
-    let mut parties: Vec<PartyId> = Vec::with_capacity(count);
-    for _ in 0..count {
-        let party = PartyId::from_bytes(r.fixed()?);
-        if parties.last().is_some_and(|last| *last >= party) {
-            return Err(CertificateError::Order);
+    fn check_spaces(&self) -> Result<(), CertificateError> {
+        for space in &self.spaces {
+            space.check()?;
+            if !space.readers.is_public() {
+                return contradiction("a charter declares spaces for everyone, members or parties");
+            }
+            if let super::Readers::Parties(readers) = &space.readers
+                && !readers.iter().all(|party| self.has(party))
+            {
+                return contradiction("a space is for a party that founds nothing here");
+            }
+            if space.successor_of.is_some() {
+                return contradiction("a genesis has no space to succeed");
+            }
+            if space.continues.is_some() && self.continues.is_none() {
+                return contradiction("a space continues one of the community that is continued");
+            }
         }
-        parties.push(party);
+        let names = self.spaces.iter().map(|space| &space.name);
+        check_unique(names, "two spaces have one name")
     }
-    Ok(parties)
-}
 
-fn read_spaces(r: &mut Reader<'_>) -> Result<Vec<Space>, CertificateError> {
-    let count = r.array(SPACES_MAX)?;
-    let mut spaces = Vec::with_capacity(count);
-    for _ in 0..count {
-        r.array_of(3)?;
-        spaces.push(Space {
-            name: r.text(NAME_MAX_BYTES)?.to_owned(),
-            readers: match r.uint_max(1)? {
-                0 => Readers::Everyone,
-                _ => Readers::Members,
-            },
-            writers: match r.uint_max(1)? {
-                0 => Writers::Members,
-                _ => Writers::Stewards,
-            },
-        });
+    fn check_terms(&self) -> Result<(), CertificateError> {
+        for promise in &self.promises {
+            promise.check()?;
+            if promise.party.is_some_and(|party| !self.has(&party)) {
+                return contradiction("a promise is of a party that founds nothing here");
+            }
+        }
+        let promises = self.promises.iter().map(|it| (it.party, &it.name));
+        check_unique(promises, "two promises have one name")?;
+        self.rules.iter().try_for_each(DecisionRule::check)?;
+        let rules = self.rules.iter().map(|it| &it.name);
+        check_unique(rules, "two rules have one name")?;
+        check_named(
+            &self.labels,
+            "a label needs a name",
+            "two labels have one name",
+        )?;
+        check_named(
+            &self.articles,
+            "an article needs a name",
+            "two articles have one name",
+        )
     }
-    Ok(spaces)
-}
 
-fn read_promises(r: &mut Reader<'_>) -> Result<Vec<(String, u64)>, CertificateError> {
-    let count = r.array(PROMISES_MAX)?;
-    let mut promises = Vec::with_capacity(count);
-    for _ in 0..count {
-        r.array_of(2)?;
-        promises.push((
-            r.text(NAME_MAX_BYTES)?.to_owned(),
-            r.uint_max(PROMISE_MAX_DAYS)?,
-        ));
+    fn has(&self, party: &PartyId) -> bool {
+        self.parties.binary_search(party).is_ok()
     }
-    Ok(promises)
 }

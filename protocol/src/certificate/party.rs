@@ -1,18 +1,37 @@
 //! A state of a party: who speaks for it and what serves it. Only the party itself changes it.
 
-use super::{CertificateError, NAME_MAX_BYTES, read_sorted_keys, write_keys};
+use super::{
+    CertificateError, Cuts, NAME_MAX_BYTES,
+    parts::{
+        check_ascending, check_name, contradiction, expect_fields, read_key, read_list, read_name,
+        read_optional, read_party, read_sorted_keys, write_keys,
+    },
+};
 use crate::{
-    codec::{CodecError, Reader, Writer},
-    id::{EntryId, PartyId},
+    codec::{Reader, Writer},
+    id::{CommunityId, EntryId, PartyId},
     key::PublicKey,
     limits::SEQ_MAX,
 };
 
 pub(super) const TYPE: u64 = 1;
-const FIELDS: usize = 13;
+const FIELDS: usize = 17;
 
 /// Most keys in one list of a party's state.
 pub const KEYS_MAX: usize = 256;
+/// Most groups of a party.
+pub const GROUPS_MAX: usize = 256;
+/// Most communities that a party names as left.
+pub const LEFT_MAX: usize = 256;
+
+/// Members of a party who share the reading of its spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Its name, 1 to 256 bytes, unique in the party.
+    pub name: String,
+    /// Root keys: strictly ascending, at most [`KEYS_MAX`]; may be empty.
+    pub keys: Vec<PublicKey>,
+}
 
 /// One state of a party's chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +58,18 @@ pub struct PartyState {
     pub nodes: Vec<PublicKey>,
     /// Keys that speak for other systems.
     pub bridges: Vec<PublicKey>,
-    /// Keys that read only.
+    /// Root keys of members who read only.
     pub observers: Vec<PublicKey>,
+    /// Groups, strictly ascending by name, at most [`GROUPS_MAX`].
+    pub groups: Vec<Group>,
+    /// Communities that the party has left: strictly ascending, at most [`LEFT_MAX`]; none in the
+    /// first state.
+    pub left: Vec<CommunityId>,
+    /// Under whom the state is filed: a delegate of the state before it; in the first state its
+    /// lowest delegate.
+    pub proposer: PublicKey,
+    /// Up to where what this state drops counted; none in the first state.
+    pub cuts: Cuts,
 }
 
 impl PartyState {
@@ -64,6 +93,10 @@ impl PartyState {
             nodes,
             bridges: Vec::new(),
             observers: Vec::new(),
+            groups: Vec::new(),
+            left: Vec::new(),
+            proposer: delegate,
+            cuts: Cuts::default(),
         }
     }
 
@@ -85,27 +118,26 @@ impl PartyState {
         ] {
             write_keys(w, keys);
         }
+        w.array(self.groups.len());
+        for group in &self.groups {
+            w.array(2).text(&group.name);
+            write_keys(w, &group.keys);
+        }
+        w.array(self.left.len());
+        for community in &self.left {
+            w.bytes(community.as_bytes());
+        }
+        w.bytes(self.proposer.as_bytes());
+        self.cuts.write(w);
     }
 
     pub(super) fn read(fields: usize, r: &mut Reader<'_>) -> Result<Self, CertificateError> {
-        if fields != FIELDS {
-            return Err(CodecError::WrongLength {
-                expected: FIELDS,
-                found: fields as u64,
-            }
-            .into());
-        }
-        let parent = if r.peek()? == crate::codec::ItemType::Null {
-            r.null().map(|()| None)?
-        } else {
-            r.array_of(2)?;
-            Some((
-                PartyId::from_bytes(r.fixed()?),
-                EntryId::from_bytes(r.fixed()?),
-            ))
-        };
+        expect_fields(fields, FIELDS)?;
         let state = Self {
-            parent,
+            parent: read_optional(r, |r| {
+                r.array_of(2)?;
+                Ok((read_party(r)?, EntryId::from_bytes(r.fixed()?)))
+            })?,
             height: r.uint_max(SEQ_MAX)?,
             nonce: r.fixed()?,
             name: r.text(NAME_MAX_BYTES)?.to_owned(),
@@ -117,21 +149,29 @@ impl PartyState {
             nodes: read_sorted_keys(r, KEYS_MAX)?,
             bridges: read_sorted_keys(r, KEYS_MAX)?,
             observers: read_sorted_keys(r, KEYS_MAX)?,
+            groups: read_list(r, GROUPS_MAX, |r| {
+                r.array_of(2)?;
+                Ok(Group {
+                    name: read_name(r)?,
+                    keys: read_sorted_keys(r, KEYS_MAX)?,
+                })
+            })?,
+            left: read_list(r, LEFT_MAX, |r| Ok(CommunityId::from_bytes(r.fixed()?)))?,
+            proposer: read_key(r)?,
+            cuts: Cuts::read(r)?,
         };
         state.check()?;
         Ok(state)
     }
 
-    /// Whether the numbers of the state fit each other.
+    /// Whether the parts of the state fit each other. Whether they fit the state before is for the
+    /// authority to judge.
     ///
     /// # Errors
-    /// [`CertificateError::Contradiction`] says what does not fit.
+    /// [`CertificateError`] says what does not fit.
     pub fn check(&self) -> Result<(), CertificateError> {
-        let contradiction = |what| Err(CertificateError::Contradiction(what));
         let delegates = self.delegates.len() as u64;
-        if self.name.trim().is_empty() {
-            return contradiction("a party needs a name");
-        }
+        check_name(&self.name, "a party needs a name")?;
         if delegates == 0 {
             return contradiction("a party needs a delegate");
         }
@@ -143,6 +183,28 @@ impl PartyState {
         }
         if (self.height == 0) != self.parent.is_none() {
             return contradiction("exactly the first state has no parent");
+        }
+        for group in &self.groups {
+            check_name(&group.name, "a group needs a name")?;
+        }
+        check_ascending(self.groups.iter().map(|group| &group.name))?;
+        check_ascending(&self.left)?;
+        self.cuts.check()?;
+        if self.parent.is_none() {
+            self.check_first()?;
+        }
+        Ok(())
+    }
+
+    fn check_first(&self) -> Result<(), CertificateError> {
+        if self.delegates.first() != Some(&self.proposer) {
+            return contradiction("the lowest delegate proposes the first state");
+        }
+        if !self.left.is_empty() {
+            return contradiction("a new party has left no community");
+        }
+        if !self.cuts.is_none() {
+            return contradiction("the first state drops nothing");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use comity_protocol::{
     authority::Authority,
     certificate::{
-        self, Certificate, CertificateBody, Genesis, PartyState, Readers, Space, Writers,
+        self, Certificate, CertificateBody, Genesis, PartyState, Promise, Readers, Space, Writers,
     },
     contribution::{self, ChainLink, Context, Payload, Target},
     document::{Draft, Kind},
@@ -127,11 +127,6 @@ pub(crate) fn party_state() -> PartyState {
 }
 
 pub(crate) fn genesis() -> Genesis {
-    let space = |name: &str, readers, writers| Space {
-        name: name.into(),
-        readers,
-        writers,
-    };
     Genesis {
         nonce: [2; 16],
         name: "Coffee".into(),
@@ -140,10 +135,18 @@ pub(crate) fn genesis() -> Genesis {
         founders: vec![public(FOUNDER)],
         party_quorum: 1,
         spaces: vec![
-            space("lobby", Readers::Everyone, Writers::Members),
-            space("office", Readers::Members, Writers::Stewards),
+            Space::new("lobby", Readers::Everyone, Writers::Members),
+            Space::new("office", Readers::Members, Writers::Stewards),
         ],
-        promises: vec![("answer".into(), 3)],
+        promises: vec![Promise {
+            party: None,
+            name: "answer".into(),
+            days: 3,
+        }],
+        rules: Vec::new(),
+        labels: Vec::new(),
+        articles: Vec::new(),
+        continues: None,
         time_ms: TIME_MS,
     }
 }
@@ -229,6 +232,7 @@ pub(crate) fn countersignature(space: SpaceId, invitation: EntryId, member: u8) 
     let (by_invitation, by_member) = asked(space, invitation, member);
     RecordBody::Countersignature(Countersignature {
         invitation,
+        invitation_key: public(TICKET),
         member: public(member),
         by_invitation,
         by_member,

@@ -9,7 +9,7 @@ use crate::{
     sync::{harness::Rng, messages::mutated},
 };
 use comity_protocol::{
-    certificate::Certificate,
+    certificate::{Certificate, CertificateError, Cuts},
     codec::CodecError,
     contribution::{self, ChainLink, Context, Header, HeaderError, Payload, SignError, Target},
     document::Kind,
@@ -17,9 +17,9 @@ use comity_protocol::{
         Contribution, ENTRY_MAX_BYTES, Entry, EntryError, Record, Verified, VerifyError, Words,
     },
     id::{DocumentId, EntryId, GovernanceDigest, SpaceId, domain},
-    key::{KeyError, SecretKey, Signature},
+    key::{KeyError, PublicKey, SecretKey, Signature},
     limits::{DEPS_MAX, PAYLOAD_MAX_BYTES, SEQ_MAX, TIME_MAX_MS},
-    record::{RecordBody, RecordHeader},
+    record::{self, BodyError, RecordBody, RecordHeader},
 };
 
 const CASES: usize = 100_000;
@@ -317,20 +317,46 @@ fn unusable_keys_are_refused_in_every_place() {
 fn keys_in_body_are_checked(body: &RecordBody, bad: &[u8; 32]) {
     let keys = match body {
         RecordBody::Invitation(it) => vec![it.invitation_key, it.countersigner],
-        RecordBody::Countersignature(it) => vec![it.member],
+        RecordBody::Countersignature(it) => vec![it.invitation_key, it.member],
         RecordBody::Admission(it) => vec![it.member],
         RecordBody::DeviceLink(it) => vec![it.device],
         RecordBody::NodeLink(it) => vec![it.node],
         RecordBody::Receipt(it) => it.heads.iter().map(|head| head.author).collect(),
-        RecordBody::Erasure(_) => vec![],
+        RecordBody::Revocation(it) => [cut_keys(&it.cuts), target_keys(&it.target)].concat(),
+        RecordBody::Departure(it) => cut_keys(&it.cuts),
+        RecordBody::DeviceRevocation(it) => [cut_keys(&it.cuts), vec![it.device]].concat(),
+        RecordBody::CutTable(it) => it.cut.devices.iter().map(|it| it.key).collect(),
+        RecordBody::InvitationApproval(_)
+        | RecordBody::Proposal(_)
+        | RecordBody::Approval(_)
+        | RecordBody::Rejection(_)
+        | RecordBody::BranchChoice(_)
+        | RecordBody::Acknowledge(_)
+        | RecordBody::Erasure(_) => vec![],
     };
     for key in keys {
         let broken = replaced(&body.encode(), key.as_bytes(), bad);
         let error = RecordBody::decode(body.record_type(), &broken).expect_err("bad key");
         assert!(
-            matches!(error, comity_protocol::record::BodyError::Key(_)),
+            matches!(
+                error,
+                BodyError::Key(_) | BodyError::Certificate(CertificateError::Key(_))
+            ),
             "{error}"
         );
+    }
+}
+
+fn cut_keys(cuts: &Cuts) -> Vec<PublicKey> {
+    let devices = cuts.open.iter().flat_map(|it| &it.devices);
+    devices.map(|it| it.key).collect()
+}
+
+fn target_keys(target: &record::Target) -> Vec<PublicKey> {
+    match target {
+        record::Target::Member(key)
+        | record::Target::Device(key)
+        | record::Target::Role(key, _) => vec![*key],
     }
 }
 

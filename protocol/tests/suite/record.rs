@@ -93,6 +93,7 @@ fn no_link_or_countersignature_without_consent() {
     let countersigned = |asked: (Signature, Signature)| {
         RecordBody::Countersignature(Countersignature {
             invitation,
+            invitation_key: public(TICKET),
             member: root,
             by_invitation: asked.0,
             by_member: asked.1,

@@ -38,7 +38,7 @@ fn certificates() -> Vec<Case> {
         keys.to_vec()
     };
     let of = |number| PartyId::from_bytes([number; 32]);
-    let unknown = spliced(&party(|_| {}), &[0x8d, 1, 0xf6], &[0x8d, 7, 0xf6]);
+    let unknown = spliced(&party(|_| {}), &[0x91, 1, 0xf6], &[0x91, 7, 0xf6]);
     let contradiction = "Contradiction";
     let mut cases = damaged(&good, "Codec");
     cases.extend([
@@ -150,7 +150,7 @@ fn certificates() -> Vec<Case> {
         ),
         case(
             "two-promises-of-one-name",
-            founded(|it| it.promises.push(("answer".into(), 1))),
+            founded(|it| it.promises.push(it.promises[0].clone())),
             contradiction,
         ),
         case(
@@ -160,7 +160,7 @@ fn certificates() -> Vec<Case> {
         ),
         case(
             "promise-of-36501-days",
-            founded(|it| it.promises[0].1 = 36_501),
+            founded(|it| it.promises[0].days = 36_501),
             "Codec.OutOfRange",
         ),
     ]);

@@ -71,6 +71,25 @@ impl Judgement {
         });
         documents.collect()
     }
+
+    /// What comes into effect again.
+    pub(crate) fn restored(&self, archive: &Archive) -> Vec<HeldEntry> {
+        let held = archive.held();
+        let restored = self.moves.iter().filter_map(|it| match it {
+            Move::Restore { id, .. } => held.get(id).cloned(),
+            _ => None,
+        });
+        restored.collect()
+    }
+
+    /// Spaces whose sets something leaves.
+    pub(crate) fn left(&self) -> BTreeSet<(CommunityId, SpaceId)> {
+        let left = self.moves.iter().filter_map(|it| match it {
+            Move::Hold(entry) => Some((entry.community, entry.space)),
+            _ => None,
+        });
+        left.collect()
+    }
 }
 
 /// Finds out what entries that have entered their sets come to.

@@ -20,6 +20,7 @@ use comity_protocol::{
     entry::{Entry, Verified},
     id::{CommunityId, DocumentId, EntryId, GovernanceDigest, SpaceId},
     key::PublicKey,
+    record::RecordBody,
     sync::{AuthorTag, Key, Trie},
 };
 pub(crate) use statements::Statements;
@@ -207,13 +208,8 @@ impl Ledger {
                     entered.covered.insert(it.space);
                 }
             }
-            if let Entry::Contribution(contribution) = &*it.entry {
-                let document = contribution.header().document(it.key.id);
-                if archive.held().waits_for_ancestors(&document) {
-                    let documents = entered.documents.entry(it.space).or_default();
-                    documents.insert(document);
-                }
-            }
+            let document = touched_document(archive, it);
+            entered.add_documents(document.map(|document| (it.space, document)));
         }
         self.rehash(touched);
         entered
@@ -325,6 +321,25 @@ impl Ledger {
     }
 }
 
+/// The document of which something held depends on this entry, or that it belongs with.
+fn touched_document(archive: &Archive, it: &Applied) -> Option<DocumentId> {
+    let held = archive.held();
+    match &*it.entry {
+        Entry::Contribution(contribution) => {
+            let document = contribution.header().document(it.key.id);
+            (held.contains(&it.key.id) || held.waits_for_ancestors(&document)).then_some(document)
+        }
+        Entry::Record(record) => match record.body() {
+            RecordBody::Erasure(erasure) => Some(held.get(&erasure.contribution)?.document),
+            _ => None,
+        },
+        Entry::Certificate(certificate) => match certificate.body() {
+            CertificateBody::ErasureOrder(order) => Some(held.get(&order.contribution)?.document),
+            _ => None,
+        },
+    }
+}
+
 fn is_declaration(entry: &Entry) -> bool {
     match entry {
         Entry::Certificate(it) => matches!(it.body(), CertificateBody::SpaceDeclaration(_)),
@@ -355,6 +370,24 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
+    pub(crate) fn add_documents(
+        &mut self,
+        documents: impl IntoIterator<Item = (SpaceId, DocumentId)>,
+    ) {
+        for (space, document) in documents {
+            self.documents.entry(space).or_default().insert(document);
+        }
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.governed.extend(other.governed);
+        self.covered.extend(other.covered);
+        self.whole.extend(other.whole);
+        for (space, documents) in other.documents {
+            self.documents.entry(space).or_default().extend(documents);
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.governed.is_empty()
             && self.covered.is_empty()

@@ -12,6 +12,7 @@
 mod api;
 pub mod archive;
 pub mod authors;
+mod effect;
 pub mod held;
 pub mod home;
 pub mod ingest;

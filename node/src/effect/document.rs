@@ -92,17 +92,12 @@ impl Question<'_> {
             let key = Key::new(&self.space, &header.author, header.link.seq, *id);
             let place = (key, position.to_u64());
             match effects.get(id) {
-                Some(Effect::Authorized(_)) => {
-                    self.restore(document, place, None, moves);
-                }
-                Some(Effect::Adopted { by }) => {
-                    self.restore(document, place, Some(*by), moves);
-                }
-                Some(Effect::Unauthorized(reason)) => {
-                    self.hold(document, place, *reason, moves);
-                }
+                Some(Effect::Authorized(_)) => self.restore(document, &key, None, moves),
+                Some(Effect::Adopted { by }) => self.restore(document, &key, Some(*by), moves),
+                Some(Effect::Unauthorized(reason)) => self.hold(document, place, *reason, moves),
                 Some(Effect::Blocked { ancestor }) => {
-                    self.hold(document, place, Unauthorized::Ancestor(*ancestor), moves);
+                    let reason = Unauthorized::Ancestor(*ancestor);
+                    self.hold(document, place, reason, moves);
                 }
                 None => {}
             }
@@ -113,30 +108,24 @@ impl Question<'_> {
     fn restore(
         &self,
         document: DocumentId,
-        (key, _): (Key, u64),
+        key: &Key,
         adopted_by: Option<EntryId>,
         moves: &mut Vec<Move>,
     ) {
         let held = self.archive.held();
         let id = key.id;
         if held.adopted_by(&id) != adopted_by {
-            moves.push(Move::Adopt { id, by: adopted_by });
+            let by = adopted_by;
+            moves.push(Move::Adopt { id, by });
         }
-        if !held.contains(&id) {
-            return;
-        }
-        drop(held);
-        let space = self.space;
-        moves.push(Move::Restore {
-            space,
-            document,
-            id,
-        });
-        for (erasure, _) in self.erasures_of(&id) {
+        let erasures = self.erasures_of(&id).into_iter();
+        let ids = std::iter::once(id).chain(erasures.map(|(erasure, _)| erasure.id));
+        for id in ids.filter(|id| held.contains(id)) {
+            let space = self.space;
             moves.push(Move::Restore {
                 space,
                 document,
-                id: erasure.id,
+                id,
             });
         }
     }
@@ -149,33 +138,27 @@ impl Question<'_> {
         moves: &mut Vec<Move>,
     ) {
         let held = self.archive.held();
-        let known = held.get(&key.id).map(|it| it.reason);
-        let adopted = held.adopted_by(&key.id).is_some();
-        drop(held);
-        if adopted {
-            moves.push(Move::Adopt {
-                id: key.id,
-                by: None,
-            });
+        let id = key.id;
+        if held.adopted_by(&id).is_some() {
+            moves.push(Move::Adopt { id, by: None });
         }
-        if known == Some(reason) {
-            return;
-        }
-        let hold = |key, local, reason| {
-            Move::Hold(HeldEntry {
-                community: self.community,
-                space: self.space,
-                key,
-                local,
-                document,
-                reason,
-            })
+        let mut hold = |key: Key, local, reason| {
+            if held.get(&key.id).map(|it| it.reason) != Some(reason) {
+                moves.push(Move::Hold(HeldEntry {
+                    community: self.community,
+                    space: self.space,
+                    key,
+                    local,
+                    document,
+                    reason,
+                }));
+            }
         };
-        moves.push(hold(key, local, reason));
+        hold(key, local, reason);
         // The words stay erased. In the set the erasure stands with what it erases, so that sets do
         // not depend on who once saw a contribution that is not in effect.
-        for (erasure, local) in self.erasures_of(&key.id) {
-            moves.push(hold(erasure, local, Unauthorized::Ancestor(key.id)));
+        for (erasure, local) in self.erasures_of(&id) {
+            hold(erasure, local, Unauthorized::Ancestor(id));
         }
     }
 

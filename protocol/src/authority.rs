@@ -23,7 +23,15 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+mod branches;
+pub mod coverage;
+pub mod effective;
+pub mod narrowing;
+pub mod receipts;
 mod roster;
+pub mod segments;
+
+pub use branches::{AuthorLink, ChainLinks};
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,6 @@
+//! Cuts: what narrowings leave in force, what receipts lift, and what nobody can take back.
+
+mod attacks;
+mod random;
+mod replacing;
+mod world;

@@ -174,7 +174,8 @@ impl Bench<'_> {
         let mut coverage = known.clone();
         let mut keys = changed.keys.clone();
         let whole = self.entered.whole.contains(&id);
-        if self.entered.covered.contains(&id) || whole || cuts_differ(before, after) {
+        let differ = || cuts_differ(id, before, after);
+        if self.entered.covered.contains(&id) || whole || differ() {
             coverage = self.read_cuts(id, space, after);
             if let (Some(known), Some(new)) = (known, &coverage) {
                 keys.extend(new.differing_keys(known));
@@ -226,7 +227,7 @@ impl Bench<'_> {
         let coverage = SpaceCoverage::build(
             id,
             authority.narrowings(),
-            &authority.narrowed_keys(),
+            &authority.narrowed_in(id).into_values().flatten().collect(),
             space.statements().records(),
             &Links {
                 space: id,
@@ -272,9 +273,6 @@ impl Bench<'_> {
         authority: &Authority,
     ) -> BTreeSet<DocumentId> {
         let mut documents = BTreeSet::new();
-        if authority.takes_nothing_back() {
-            return documents;
-        }
         let authors = space.trie.authors_under(&Prefix::ALL, usize::MAX);
         for run in authors.unwrap_or_default() {
             let last = space.trie.keys_of(&run.author, run.last..=run.last).next();
@@ -288,11 +286,11 @@ impl Bench<'_> {
 }
 
 /// Whether cuts may say something else under the newer authority.
-fn cuts_differ(before: &Arc<Authority>, after: &Arc<Authority>) -> bool {
+fn cuts_differ(space: SpaceId, before: &Arc<Authority>, after: &Arc<Authority>) -> bool {
     !Arc::ptr_eq(before, after)
         && !(before.narrowings().is_empty() && after.narrowings().is_empty())
         && (before.narrowings() != after.narrowings()
-            || before.narrowed_keys() != after.narrowed_keys()
+            || before.narrowed_in(space) != after.narrowed_in(space)
             || before.party_chains() != after.party_chains()
             || before.charter() != after.charter())
 }

@@ -304,16 +304,24 @@ impl Ledger {
     /// The highest entry of an author's chain, in effect or held; of several with one number the one
     /// with the lowest id. New entries follow it, or the chain would fork.
     pub fn newest_of(&self, archive: &Archive, space: &SpaceId, author: &PublicKey) -> Option<Key> {
-        let tag = AuthorTag::new(space, author);
+        self.newest_of_tag(archive, space, &AuthorTag::new(space, author))
+    }
+
+    pub(crate) fn newest_of_tag(
+        &self,
+        archive: &Archive,
+        space: &SpaceId,
+        tag: &AuthorTag,
+    ) -> Option<Key> {
         let in_effect = self.spaces.get(space).and_then(|known| {
-            let last = known.trie.author_run(&tag)?.last;
-            let keys = known.trie.keys_of(&tag, last..=last);
+            let last = known.trie.author_run(tag)?.last;
+            let keys = known.trie.keys_of(tag, last..=last);
             keys.map(|(key, _)| key).min()
         });
         let held = archive.held();
-        let highest = held.of_author(space, &tag).next_back().map(|it| it.key.seq);
+        let highest = held.of_author(space, tag).next_back().map(|it| it.key.seq);
         let of_highest = held
-            .of_author(space, &tag)
+            .of_author(space, tag)
             .map(|it| it.key)
             .find(|key| Some(key.seq) == highest);
         let higher = |key: &Key| (key.seq, std::cmp::Reverse(key.id));

@@ -16,7 +16,8 @@ use crate::{
 };
 use comity_protocol::{
     authority::{
-        Authority, AuthorLink, ChainLinks, Changed, Coverage, NoCuts, SpaceCoverage,
+        AuthorLink, Authority, ChainLinks, Changed,
+        coverage::{Coverage, NoCuts, SpaceCoverage},
     },
     certificate::governance_space,
     contribution::Header,
@@ -25,7 +26,8 @@ use comity_protocol::{
     record::RecordHeader,
     sync::{AuthorTag, Prefix},
 };
-pub(crate) use document::{Question, adoptable, document_facts, verdict};
+use document::Question;
+pub(crate) use document::{adoptable, verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -171,7 +173,7 @@ impl Bench<'_> {
         changed: &Changed,
     ) -> Result<(), StoreError> {
         let known = space.coverage();
-        let mut coverage = known.clone();
+        let mut coverage = known.cloned();
         let mut keys = changed.keys.clone();
         let whole = self.entered.whole.contains(&id);
         let differ = || cuts_differ(id, before, after);
@@ -227,7 +229,7 @@ impl Bench<'_> {
         let coverage = SpaceCoverage::build(
             id,
             authority.narrowings(),
-            &authority.narrowed_in(id).into_values().flatten().collect(),
+            &authority.narrowed_keys(&id),
             space.statements().records(),
             &Links {
                 space: id,
@@ -290,7 +292,7 @@ fn cuts_differ(space: SpaceId, before: &Arc<Authority>, after: &Arc<Authority>) 
     !Arc::ptr_eq(before, after)
         && !(before.narrowings().is_empty() && after.narrowings().is_empty())
         && (before.narrowings() != after.narrowings()
-            || before.narrowed_in(space) != after.narrowed_in(space)
+            || before.narrowed_keys(&space) != after.narrowed_keys(&space)
             || before.party_chains() != after.party_chains()
             || before.charter() != after.charter())
 }

@@ -17,6 +17,18 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::Bound,
 };
+use thiserror::Error;
+
+/// Why a stored entry is not in effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Reason {
+    /// Its author may not write it, and nothing in effect builds on it.
+    #[error("{0}")]
+    Unauthorized(Unauthorized),
+    /// It builds on what is not in effect, or erases it.
+    #[error("it builds on {}, which is not in effect", .0.short())]
+    Builds(EntryId),
+}
 
 /// One held entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +44,7 @@ pub struct HeldEntry {
     /// The document it belongs to.
     pub document: DocumentId,
     /// Why it is not in effect.
-    pub reason: Unauthorized,
+    pub reason: Reason,
 }
 
 /// Everything that is held.
@@ -155,7 +167,7 @@ impl Held {
 
     /// Whether something of a document is held for what it builds on, not for its author.
     pub fn waits_for_ancestors(&self, document: &DocumentId) -> bool {
-        let blocked = |it: &HeldEntry| matches!(it.reason, Unauthorized::Ancestor(_));
+        let blocked = |it: &HeldEntry| matches!(it.reason, Reason::Builds(_));
         !self.entries.is_empty() && self.of_document(document).any(blocked)
     }
 

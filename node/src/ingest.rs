@@ -19,7 +19,7 @@ use comity_protocol::{
     authority::Unauthorized,
     entry::{Entry, EntryError, Verified, VerifyError},
     id::{CommunityId, EntryId, SpaceId},
-    pipeline::LinkError,
+    pipeline::{Known, LinkError},
     record::RecordBody,
     sync::Key,
 };
@@ -50,6 +50,8 @@ pub enum Outcome {
     Pending(Vec<EntryId>),
     /// Kept in memory until records that authorize it arrive.
     Unauthorized(Unauthorized),
+    /// Kept until what it builds on is authorized, which it cannot adopt.
+    Blocked(EntryId),
     /// Not an entry, or broken for good.
     Refused(Refusal),
 }

@@ -15,7 +15,7 @@ use crate::{
     effect::{Judgement, Move},
 };
 use comity_protocol::{
-    authority::{Authority, SpaceCoverage},
+    authority::{Authority, coverage::SpaceCoverage},
     certificate::{CertificateBody, governance_space},
     entry::{Entry, Verified},
     id::{CommunityId, DocumentId, EntryId, GovernanceDigest, SpaceId},

@@ -7,11 +7,11 @@
 
 use crate::{
     archive::{Archive, ArchiveError},
+    held::Reason,
     projection::{document_prefix, position_of_key},
     store::{IndexScan, StoreError},
 };
 use comity_protocol::{
-    authority::Unauthorized,
     derive::{DeriveError, DerivedDocument, Input},
     document::{Shape, Words as OpenedWords},
     entry::{Contribution, Entry, Words},
@@ -45,7 +45,7 @@ pub enum LibraryError {
         /// The document.
         document: DocumentId,
         /// Why.
-        reason: Unauthorized,
+        reason: Reason,
     },
     /// Its contributions cannot be read.
     #[error(transparent)]

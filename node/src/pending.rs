@@ -284,7 +284,7 @@ impl Pending {
         let waiters = self.waiting.iter().filter(|(_, it)| {
             it.community == *community && !matches!(it.waits, Waits::For(_))
         });
-        let waiters = waiters.map(|(id, _)| *id).collect();
+        let waiters: Vec<Variant> = waiters.map(|(id, _)| *id).collect();
         self.take(waiters)
     }
 

@@ -3,13 +3,15 @@
 use super::Move;
 use crate::{
     archive::Archive,
-    held::HeldEntry,
+    held::{HeldEntry, Reason},
     ledger::Ledger,
     store::StoreError,
 };
 use comity_protocol::{
     authority::{
-        Act, Authority, Coverage, Effect, Judged, Standing, Unauthorized, effective_set,
+        Act, Authority, Standing, Unauthorized,
+        coverage::Coverage,
+        effective::{Effect, Judged, effective_set},
     },
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     key::PublicKey,
@@ -32,18 +34,12 @@ pub(crate) fn verdict(
             owner: document.owner,
         },
     };
-    let kind = document.kind.as_deref();
-    authority.authorize(space, id, author, kind, act, coverage)
+    authority.authorize(space, id, author, Some(&document.kind), act, coverage)
 }
 
 /// Whether others may build on an author's contributions though the author may not write them.
 pub(crate) fn adoptable(authority: &Authority, document: &KnownDocument, author: &PublicKey) -> bool {
     document.co_written || authority.same_person(author, &document.owner)
-}
-
-/// What linking knows of a stored document.
-pub(crate) fn document_facts(archive: &Archive, document: DocumentId) -> Option<KnownDocument> {
-    archive.document(document)
 }
 
 /// Asks for one document of a space.
@@ -68,7 +64,7 @@ impl Question<'_> {
     ) -> Result<(), StoreError> {
         let mut stored = self.archive.headers_of(&document)?;
         stored.retain(|(_, _, header)| header.space == self.space);
-        let Some(facts) = document_facts(self.archive, document) else {
+        let Some(facts) = self.archive.document(document) else {
             // Its create is damaged: nothing can be said until it is fetched again.
             return Ok(());
         };
@@ -94,10 +90,11 @@ impl Question<'_> {
             match effects.get(id) {
                 Some(Effect::Authorized(_)) => self.restore(document, &key, None, moves),
                 Some(Effect::Adopted { by }) => self.restore(document, &key, Some(*by), moves),
-                Some(Effect::Unauthorized(reason)) => self.hold(document, place, *reason, moves),
+                Some(Effect::Unauthorized(reason)) => {
+                    self.hold(document, place, Reason::Unauthorized(*reason), moves);
+                }
                 Some(Effect::Blocked { ancestor }) => {
-                    let reason = Unauthorized::Ancestor(*ancestor);
-                    self.hold(document, place, reason, moves);
+                    self.hold(document, place, Reason::Builds(*ancestor), moves);
                 }
                 None => {}
             }
@@ -134,7 +131,7 @@ impl Question<'_> {
         &self,
         document: DocumentId,
         (key, local): (Key, u64),
-        reason: Unauthorized,
+        reason: Reason,
         moves: &mut Vec<Move>,
     ) {
         let held = self.archive.held();
@@ -158,7 +155,7 @@ impl Question<'_> {
         // The words stay erased. In the set the erasure stands with what it erases, so that sets do
         // not depend on who once saw a contribution that is not in effect.
         for (erasure, local) in self.erasures_of(&id) {
-            hold(erasure, local, Unauthorized::Ancestor(id));
+            hold(erasure, local, Reason::Builds(id));
         }
     }
 

@@ -5,15 +5,19 @@ use super::{Candidate, Ingest, Outcome, Refusal};
 use crate::{
     archive::facts_of,
     effect,
+    held::Reason,
     ledger::Space,
     pending::{Pending, Source, Waits},
     store::StoreError,
 };
 use comity_protocol::{
-    authority::{Authority, Coverage, NoCuts, SpaceCoverage, Unauthorized},
+    authority::{
+        Authority, Unauthorized,
+        coverage::{Coverage, NoCuts, SpaceCoverage},
+    },
     certificate::governance_space,
     contribution::Header,
-    entry::{Contribution, Entry, Verified},
+    entry::{Contribution, Entry, Verified, Words},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     pipeline::{Known, KnownContribution, KnownDocument, LinkError, Linked},
 };
@@ -95,8 +99,9 @@ impl<'a> Round<'a> {
         let id = entry.id();
         if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
             let held = self.ingest.archive.held();
-            let outcome = match held.get(&id) {
-                Some(it) => Outcome::Unauthorized(it.reason),
+            let outcome = match held.get(&id).map(|it| it.reason) {
+                Some(Reason::Unauthorized(reason)) => Outcome::Unauthorized(reason),
+                Some(Reason::Builds(on)) => Outcome::Blocked(on),
                 None => Outcome::AlreadyPresent,
             };
             return Ok(Verdict::Settled(outcome));
@@ -126,18 +131,21 @@ impl<'a> Round<'a> {
             }
         };
         if let Entry::Contribution(it) = &**entry {
-            return Ok(self.judge_contribution(it, &authority, pending));
+            return Ok(self.judge_contribution(linked, it, &authority, pending));
         }
-        Ok(match authority.lets_in(linked.space(), entry) {
-            Ok(()) => Verdict::Accept {
+        Ok(match linked.authorize(&authority, &NoCuts) {
+            Ok(_) => Verdict::Accept {
                 adopting: Vec::new(),
             },
-            Err(reason) => Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority),
+            Err((_, reason)) => {
+                Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority)
+            }
         })
     }
 
     fn judge_contribution(
         &mut self,
+        linked: Linked,
         it: &Contribution,
         authority: &Authority,
         pending: &Pending,
@@ -153,24 +161,15 @@ impl<'a> Round<'a> {
             round: self,
             pending: Some(pending),
         };
-        let facts = match facts_of(it).1 {
-            Some(created) => Some(created),
-            None => sight.document(header.document(id)),
+        let document = header.document(id);
+        let verdict = match linked.authorize(authority, cuts) {
+            Ok(_) => sight.adopting(authority, cuts, document, header),
+            Err((_, reason)) => Err(Hindrance::Unauthorized(reason)),
         };
-        let Some(facts) = facts else {
-            let create = EntryId::from(header.document(id));
-            let missing = vec![create];
-            return Verdict::Wait(Outcome::Pending(missing.clone()), Waits::For(missing));
-        };
-        let is_create = header.deps().is_empty();
-        let asked = (&id, &header.author, is_create);
-        let verdict = effect::verdict(authority, cuts, space, &facts, asked)
-            .map_err(Hindrance::Unauthorized)
-            .and_then(|_| sight.adopting(authority, cuts, &facts, header));
         match verdict {
             Ok(ancestors) => {
                 if !ancestors.is_empty() {
-                    self.regrouped.insert((space, header.document(id)));
+                    self.regrouped.insert((space, document));
                 }
                 let waits = |id: &EntryId| pending.unauthorized(id).is_some();
                 Verdict::Accept {
@@ -179,6 +178,10 @@ impl<'a> Round<'a> {
             }
             Err(Hindrance::Missing(missing)) => {
                 Verdict::Wait(Outcome::Pending(missing.clone()), Waits::For(missing))
+            }
+            Err(Hindrance::Blocked(on)) => {
+                self.connect(space, &id, coverage.as_deref());
+                Verdict::Wait(Outcome::Blocked(on), Waits::ForAuthority)
             }
             Err(Hindrance::Unauthorized(reason)) => {
                 let waits = match &coverage {
@@ -305,6 +308,7 @@ impl<'a> Round<'a> {
 enum Hindrance {
     Missing(Vec<EntryId>),
     Unauthorized(Unauthorized),
+    Blocked(EntryId),
 }
 
 /// What linking sees: what is stored, in effect or held, what this round accepted, and for
@@ -329,15 +333,32 @@ impl Sight<'_, '_> {
         }
     }
 
+    /// Whether it waits in a form that somebody erased who may not.
+    fn is_forged(&self, id: &EntryId, authority: &Authority) -> bool {
+        self.waiting(id).is_some_and(|it| match it.words() {
+            Words::Erased(erasure) => {
+                let (author, signer) = (&it.header().author, &erasure.header().author);
+                author != signer && !authority.was_linked(author, signer)
+            }
+            Words::Present(_) => false,
+        })
+    }
+
     /// The ancestors of an authorized contribution that are not in effect and come into it with this
     /// one, each after what it builds on.
     fn adopting(
         &self,
         authority: &Authority,
         cuts: &dyn Coverage,
-        facts: &KnownDocument,
+        document: DocumentId,
         header: &Header,
     ) -> Result<Vec<EntryId>, Hindrance> {
+        if header.deps().iter().all(|id| self.round.is_in_effect(id)) {
+            return Ok(Vec::new());
+        }
+        let Some(facts) = self.document(document) else {
+            return Err(Hindrance::Missing(vec![document.into()]));
+        };
         let mut order = Vec::new();
         let mut seen = HashSet::new();
         let mut walk: Vec<(EntryId, bool)> = header.deps().iter().map(|id| (*id, false)).collect();
@@ -349,13 +370,14 @@ impl Sight<'_, '_> {
             if self.round.is_in_effect(&id) || !seen.insert(id) {
                 continue;
             }
-            let Some(of) = self.header(&id) else {
+            // Words that somebody else erased have to arrive once more, from someone who is honest.
+            let Some(of) = self.header(&id).filter(|_| !self.is_forged(&id, authority)) else {
                 return Err(Hindrance::Missing(vec![id]));
             };
             let asked = (&id, &of.author, of.deps().is_empty());
-            let verdict = effect::verdict(authority, cuts, of.space, facts, asked);
-            if verdict.is_err() && !effect::adoptable(authority, facts, &of.author) {
-                return Err(Hindrance::Unauthorized(Unauthorized::Ancestor(id)));
+            let verdict = effect::verdict(authority, cuts, of.space, &facts, asked);
+            if verdict.is_err() && !effect::adoptable(authority, &facts, &of.author) {
+                return Err(Hindrance::Blocked(id));
             }
             walk.push((id, true));
             walk.extend(of.deps().iter().map(|dep| (*dep, false)));

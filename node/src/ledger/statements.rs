@@ -3,7 +3,7 @@
 
 use super::Applied;
 use comity_protocol::{
-    authority::{Authority, SpaceCoverage, SpaceRecords},
+    authority::{Authority, coverage::SpaceCoverage, receipts::SpaceRecords},
     certificate::CertificateBody,
     entry::Entry,
     id::EntryId,

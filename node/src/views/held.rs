@@ -1,7 +1,7 @@
 //! How readers see what is not in effect: as a stub that says why, and in full if they ask for it.
 
 use super::{ViewError, Views};
-use crate::held::HeldEntry;
+use crate::held::{HeldEntry, Reason};
 use comity_client::types::{DocumentSummary, DocumentView, HeldItem, HistoryItem};
 use comity_protocol::{
     authority::{Authority, Unauthorized},
@@ -14,7 +14,14 @@ use comity_protocol::{
 const HELD_MAX: usize = 1_000;
 
 /// Why an entry is not in effect, for readers.
-pub(crate) fn reason(authority: &Authority, why: &Unauthorized) -> String {
+pub(crate) fn reason(authority: &Authority, why: &Reason) -> String {
+    match why {
+        Reason::Unauthorized(why) => unauthorized(authority, why),
+        builds @ Reason::Builds(_) => builds.to_string(),
+    }
+}
+
+fn unauthorized(authority: &Authority, why: &Unauthorized) -> String {
     let name = |party: &PartyId| party_name(authority, party);
     match why {
         Unauthorized::Revoked(party) => format!("after removal by {}", name(party)),
@@ -97,7 +104,7 @@ impl Views<'_> {
     pub(super) fn stub(
         &self,
         document: &DocumentId,
-        why: Unauthorized,
+        why: Reason,
     ) -> Result<DocumentView, ViewError> {
         let create = self.archive.get(&EntryId::from(*document))?;
         let Some(Entry::Contribution(create)) = create else {

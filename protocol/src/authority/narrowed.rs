@@ -1,57 +1,95 @@
-//! Whom what was taken concerns: for coverage, which answers for these keys, and for nodes, which
-//! acknowledge narrowings of the keys they hold entries of.
+//! What takes standing away by certificates, and whose.
 //!
-//! Spec: `specs/cuts.md` §2 (narrowings), §6 (receipts that lift).
+//! Spec: `specs/roster.md` §5, `specs/access.md` §5.
 
-use super::Authority;
+use super::{
+    Authority,
+    charter::Charter,
+    envelope::Envelope,
+    narrowing::{Issuer, Narrowing},
+    parties::{Capacity, Parties},
+};
 use crate::{
-    id::{EntryId, SpaceId},
+    certificate::{Change, Cuts, PartyState},
+    id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Authority {
-    /// The narrowings that stand in the way of some device in a space, with these devices.
-    pub fn narrowed_in(&self, space: SpaceId) -> BTreeMap<EntryId, BTreeSet<PublicKey>> {
-        let mut narrowed: BTreeMap<EntryId, BTreeSet<PublicKey>> = BTreeMap::new();
-        if self.narrowings.is_empty() {
-            return narrowed;
-        }
-        let rules = self.rules.get(&space);
-        for device in self.roster.seats.devices() {
-            for (path, seat) in self.roster.seats.paths(device) {
-                let once = seat.once.iter().flat_map(|(_, bars)| bars);
-                let bars = path.bars.iter().chain(&seat.bars).chain(once);
-                let dropped = rules.and_then(|rules| rules.dropped_from_group(seat));
-                for narrowing in bars.map(|bar| bar.narrowing).chain(dropped) {
-                    narrowed.entry(narrowing).or_default().insert(*device);
-                }
+/// The narrowings by states of parties and by resolutions, on the paths that are followed.
+pub(super) fn certified_narrowings(
+    envelope: &Envelope,
+    chains: &Parties,
+    charter: &Charter,
+    ever: &BTreeSet<PartyId>,
+) -> BTreeMap<EntryId, Narrowing> {
+    let narrowing = |id: EntryId, issuer, cuts: &Cuts| Narrowing {
+        id,
+        issuer,
+        cuts: cuts.clone(),
+        replaces: None,
+    };
+    let mut narrowings = BTreeMap::new();
+    for (party, chain) in ever.iter().filter_map(|it| Some((it, chains.chain(it)?))) {
+        for step in chain.path().windows(2) {
+            let (Some(before), Some(after)) = (chain.state(&step[0]), chain.state(&step[1])) else {
+                continue;
+            };
+            if narrows(before, after) {
+                let it = narrowing(step[1], Issuer::Party(*party), &after.cuts);
+                narrowings.insert(it.id, it);
             }
         }
-        for narrowing in rules.into_iter().flat_map(|rules| rules.narrowed_for_all()) {
-            let devices = self.roster.seats.devices().copied();
-            narrowed.entry(narrowing).or_default().extend(devices);
-        }
-        narrowed
     }
+    for id in charter.path() {
+        if let Some((resolution, _)) = envelope.resolutions.get(id)
+            && resolution.changes.iter().any(takes)
+        {
+            narrowings.insert(*id, narrowing(*id, Issuer::Quorum, &resolution.cuts));
+        }
+    }
+    narrowings
+}
 
-    /// Whether nothing that was taken stands between a device and writing any kind in a space: then
-    /// no cut need be asked for what it wrote.
-    pub fn writes_unnarrowed(&self, space: SpaceId, device: &PublicKey) -> bool {
-        let Some(rules) = self.rules.get(&space) else {
-            return false;
+/// Whether a state of a party takes something that the one before it gave.
+fn narrows(before: &PartyState, after: &PartyState) -> bool {
+    let misses = |before: &[PublicKey], after: &[PublicKey]| {
+        let mut before = before.iter();
+        before.any(|key| after.binary_search(key).is_err())
+    };
+    let lists = Capacity::ALL.iter();
+    let drops = lists.map(|it| misses(it.keys(before), it.keys(after)));
+    let groups = before.groups.iter().map(|group| {
+        let same = after.groups.iter().find(|it| it.name == group.name);
+        misses(&group.keys, same.map_or(&[], |it| &it.keys))
+    });
+    after.admission_needed > before.admission_needed
+        || after.left.iter().any(|it| !before.left.contains(it))
+        || drops.chain(groups).any(|dropped| dropped)
+}
+
+/// Whether a change of the charter takes something that contributions may rest on.
+fn takes(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::RemoveParty(_)
+            | Change::CloseSpace(_)
+            | Change::NarrowKinds(..)
+            | Change::Revoke(..)
+            | Change::CutNode(_)
+    )
+}
+
+impl Authority {
+    /// The devices whose contributions to a space may count up to a cut only: where none of their
+    /// entries stand, the coverage of the space need not be asked.
+    pub fn narrowed_keys(&self, space: &SpaceId) -> BTreeSet<PublicKey> {
+        let of_all = self.rules.get(space).is_some_and(|it| it.is_narrowed());
+        let seats = &self.roster.seats;
+        let is_narrowed = |device: &&PublicKey| {
+            let mut paths = seats.paths(device);
+            of_all || paths.any(|(path, seat)| !path.bars.is_empty() || seat.is_narrowed())
         };
-        let mut paths = self.roster.seats.paths(device);
-        let is_whole = paths.all(|(path, seat)| {
-            path.bars.is_empty()
-                && seat.bars.is_empty()
-                && seat.once.is_empty()
-                && rules.dropped_from_group(seat).is_none()
-        });
-        is_whole
-            && rules.narrowed_for_all().next().is_none()
-            && self
-                .authorize_contribution(space, device, super::Act::Create)
-                .is_ok()
+        seats.devices().filter(is_narrowed).copied().collect()
     }
 }

@@ -1,0 +1,87 @@
+//! What delegates said about motions.
+
+use crate::{
+    certificate,
+    id::{EntryId, domain},
+    key::{self, PublicKey, Signature},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An approval whose signature holds under the body it approves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Approved {
+    certificate: EntryId,
+    by: PublicKey,
+    signature: Signature,
+}
+
+impl Approved {
+    /// Checks the signature under an encoded body. None if it does not hold, and so approves nothing.
+    pub fn check(body: &[u8], by: PublicKey, signature: Signature) -> Option<Self> {
+        let holds = key::verify(&by, domain::CERTIFICATE_SIGNATURE, body, &signature).is_ok();
+        holds.then(|| Self {
+            certificate: certificate::body_id(body),
+            by,
+            signature,
+        })
+    }
+
+    /// The body that is approved, by its id.
+    pub fn certificate(&self) -> EntryId {
+        self.certificate
+    }
+
+    /// Who approves.
+    pub fn by(&self) -> PublicKey {
+        self.by
+    }
+}
+
+/// What was said about motions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Voices {
+    approvals: BTreeMap<EntryId, BTreeMap<PublicKey, Signature>>,
+    unseen: BTreeMap<PublicKey, BTreeSet<EntryId>>,
+    rejections: BTreeMap<EntryId, BTreeSet<PublicKey>>,
+}
+
+impl Voices {
+    /// Takes in an approval.
+    pub fn approve(&mut self, approved: Approved) {
+        let of_motion = self.approvals.entry(approved.certificate).or_default();
+        // Of several signatures by one key any holds; the lowest is kept, so that order plays no part.
+        let signature = of_motion.entry(approved.by).or_insert(approved.signature);
+        if approved.signature.as_bytes() < signature.as_bytes() {
+            *signature = approved.signature;
+        }
+    }
+
+    /// Takes in an approval of something that is not here: whoever gave it must wait for it.
+    pub fn approve_unseen(&mut self, certificate: EntryId, by: PublicKey) {
+        self.unseen.entry(by).or_default().insert(certificate);
+    }
+
+    /// Takes in a rejection.
+    pub fn reject(&mut self, certificate: EntryId, by: PublicKey) {
+        self.rejections.entry(certificate).or_default().insert(by);
+    }
+
+    pub(super) fn approved(&self, motion: &EntryId, by: &PublicKey) -> bool {
+        let of_motion = self.approvals.get(motion);
+        of_motion.is_some_and(|it| it.contains_key(by))
+    }
+
+    pub(super) fn rejected(&self, motion: &EntryId, by: &PublicKey) -> bool {
+        self.rejections
+            .get(motion)
+            .is_some_and(|it| it.contains(by))
+    }
+
+    pub(super) fn approvals_of(&self, motion: &EntryId) -> Option<&BTreeMap<PublicKey, Signature>> {
+        self.approvals.get(motion)
+    }
+
+    pub(super) fn unseen_of(&self, by: &PublicKey) -> impl Iterator<Item = &EntryId> {
+        self.unseen.get(by).into_iter().flatten()
+    }
+}

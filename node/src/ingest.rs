@@ -4,6 +4,7 @@
 //! authorizes, makes durable (I12) and only then applies: sets, authority, caches, announcements.
 //! Entries that wait are tried again as soon as what they wait for is in effect.
 
+mod assembly;
 mod round;
 mod verify;
 
@@ -32,7 +33,7 @@ use std::{
 };
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 /// Entries made durable at once.
 const COMMIT_MAX: usize = 500;
@@ -98,14 +99,16 @@ struct Writer {
 }
 
 impl Writer {
-    fn wait(&mut self, candidate: Candidate, waits: Waits) {
-        let Candidate {
-            entry,
-            community,
-            source,
-            ..
-        } = candidate;
-        self.pending.add(entry, community, source, waits);
+    /// Lets a candidate wait. Gives back what may adopt it, now that it is here.
+    fn wait(&mut self, candidate: Candidate, waits: Waits) -> Vec<Released> {
+        let id = candidate.entry.id();
+        let is_whole = !matches!(waits, Waits::For(_));
+        let (community, source) = (candidate.community, candidate.source);
+        self.pending.add(candidate.entry, community, source, waits);
+        match is_whole {
+            true => self.pending.released_by(&[id]),
+            false => Vec::new(),
+        }
     }
 }
 
@@ -224,53 +227,68 @@ impl Ingest {
             let mut round = Round::new(self);
             let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
-                let verdict = round.judge(&candidate, &writer.pending)?;
-                let (outcome, waits) = match verdict {
-                    Verdict::Settled(outcome) => (outcome, None),
+                let index = candidate.index;
+                let outcome = match round.judge(&candidate, &writer.pending)? {
+                    Verdict::Settled(outcome) => outcome,
                     Verdict::Accept { adopting } => {
-                        let adopted = adopting.iter();
-                        let adopted = adopted.filter_map(|id| writer.pending.take_one(id));
-                        for (entry, community, source) in adopted.collect::<Vec<_>>() {
-                            round.accept(entry, community, source);
+                        for id in adopting {
+                            let adopted = writer.pending.take_one(&id);
+                            for (entry, community, source) in adopted {
+                                round.accept(entry, community, source);
+                            }
                         }
-                        let Candidate {
-                            entry,
-                            community,
-                            source,
-                            ..
-                        } = candidate.clone();
-                        round.accept(entry, community, source);
-                        (Outcome::Saved, None)
+                        round.accept(candidate.entry, candidate.community, candidate.source);
+                        Outcome::Saved
                     }
-                    Verdict::Wait(outcome, waits) => (outcome, Some(waits)),
+                    Verdict::Wait(..) if round.governed.contains(&candidate.community) => {
+                        put_off.push(candidate);
+                        continue;
+                    }
+                    Verdict::Wait(outcome, waits) => {
+                        queue.extend(again(writer.wait(candidate, waits)));
+                        outcome
+                    }
                 };
-                if waits.is_some() && round.governed.contains(&candidate.community) {
-                    put_off.push(candidate);
-                    continue;
-                }
-                outcomes.extend(candidate.index.map(|index| (index, outcome)));
-                if let Some(waits) = waits {
-                    let is_whole = !matches!(waits, Waits::For(_));
-                    let id = candidate.entry.id();
-                    writer.wait(candidate, waits);
-                    if is_whole {
-                        // What builds on it may be authorized, and adopt it.
-                        let released = writer.pending.released_by(&[id]);
-                        queue.extend(again(released));
-                    }
-                }
+                outcomes.extend(index.map(|index| (index, outcome)));
                 if round.accepted.len() >= COMMIT_MAX {
                     break;
                 }
             }
-            let released = self.commit(round.into_change(), &mut writer)?;
+            let change = round.into_change();
+            let completing = change.completing();
+            let released = self.commit(change, &mut writer)?;
             put_off
                 .into_iter()
                 .rev()
                 .for_each(|it| queue.push_front(it));
             queue.extend(again(released));
+            for community in completing {
+                queue.extend(self.carried(community));
+            }
         }
         Ok(outcomes)
+    }
+
+    /// Certificates that what was committed completes.
+    fn carried(&self, community: CommunityId) -> Vec<Candidate> {
+        let carried = assembly::carried(&self.ledger(), &community);
+        let verified = carried.into_iter().filter_map(|entry| {
+            let id = entry.id();
+            let verified = Verified::check(entry);
+            verified
+                .inspect_err(|error| warn!(%id, %error, "a certificate could not be assembled"))
+                .ok()
+        });
+        let candidate = |entry: Verified<Entry>| {
+            info!(id = %entry.id(), "approvals suffice: a certificate was assembled");
+            Candidate {
+                entry,
+                community,
+                source: Source::Local,
+                index: None,
+            }
+        };
+        verified.map(candidate).collect()
     }
 
     /// Makes entries durable, then lets them take effect; gives back what waited for them.
@@ -427,7 +445,6 @@ impl Ingest {
     }
 }
 
-#[derive(Clone)]
 struct Candidate {
     entry: Verified<Entry>,
     community: CommunityId,

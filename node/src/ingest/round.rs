@@ -1,7 +1,7 @@
 //! One round of the single writer: what a commit will hold, and what linking and authority see of it
 //! before it is durable.
 
-use super::{Candidate, Ingest, Outcome, Refusal};
+use super::{Candidate, Ingest, Outcome, Refusal, assembly};
 use crate::{
     archive::facts_of,
     effect,
@@ -50,6 +50,15 @@ pub(super) struct Change {
     pub(super) connected: BTreeSet<SpaceId>,
     /// Documents in which unauthorized contributions were adopted.
     pub(super) regrouped: BTreeSet<(SpaceId, DocumentId)>,
+}
+
+impl Change {
+    /// Communities in which a certificate may be complete with this.
+    pub(super) fn completing(&self) -> BTreeSet<CommunityId> {
+        let accepted = self.accepted.iter();
+        let completing = accepted.filter(|it| assembly::may_complete(&it.entry));
+        completing.map(|it| it.community).collect()
+    }
 }
 
 pub(super) struct Round<'a> {

@@ -316,7 +316,7 @@ impl Authority {
     fn seats_now(&self, device: &PublicKey) -> impl Iterator<Item = &Seat> {
         let paths = self.roster.seats.paths(device);
         paths
-            .filter(|(path, seat)| path.bars.is_empty() && seat.is_held())
+            .filter(|(path, seat)| path.is_open() && seat.is_held())
             .map(|(_, seat)| seat)
     }
 

@@ -151,7 +151,7 @@ impl Linked {
             (Entry::Contribution(it), Asks::Contribution { act, kind }) => {
                 let author = &it.header().author;
                 if let Words::Erased(record) = it.words() {
-                    may_erase(authority, &record.header().author, author)?;
+                    authority.may_erase(&record.header().author, author)?;
                 }
                 let id = it.id();
                 authority
@@ -159,7 +159,7 @@ impl Linked {
                     .map(Some)
             }
             (Entry::Record(record), Asks::Erasure { written_by }) => {
-                may_erase(authority, &record.header().author, written_by)?;
+                authority.may_erase(&record.header().author, written_by)?;
                 authority.lets_in(self.space, &self.entry).map(|()| None)
             }
             (entry, _) => authority.lets_in(self.space, entry).map(|()| None),
@@ -177,19 +177,6 @@ impl Deref for Linked {
 
     fn deref(&self) -> &Entry {
         &self.entry
-    }
-}
-
-/// Words are erased by the device that wrote them, or by the root key that linked it once: for good,
-/// so whatever was taken from either does not matter.
-fn may_erase(
-    authority: &Authority,
-    signer: &PublicKey,
-    written_by: &PublicKey,
-) -> Result<(), Unauthorized> {
-    match signer == written_by || authority.was_linked(written_by, signer) {
-        true => Ok(()),
-        false => Err(Unauthorized::NotTheWriter),
     }
 }
 

@@ -34,8 +34,10 @@ impl Authority {
         for device in devices {
             let is_same = now
                 .paths(device)
-                .map(|(path, seat)| (&path.bars, seat))
-                .eq(then.paths(device).map(|(path, seat)| (&path.bars, seat)));
+                .map(|(path, seat)| (path.never, &path.bars, seat))
+                .eq(then
+                    .paths(device)
+                    .map(|(path, seat)| (path.never, &path.bars, seat)));
             if !is_same {
                 changed.keys.insert(*device);
             }
@@ -53,7 +55,10 @@ impl Authority {
         let owners = self.envelope.keys.all_owners();
         for (device, roots) in owners {
             let known = before.envelope.keys.all_owners().get(device);
-            for root in roots.iter().filter(|root| known.is_none_or(|it| !it.contains(root))) {
+            for root in roots
+                .iter()
+                .filter(|root| known.is_none_or(|it| !it.contains(root)))
+            {
                 keys.extend(self.envelope.keys.linked_by(root));
             }
         }

@@ -74,9 +74,10 @@ impl Charter {
         let mut ordered: Vec<_> = resolutions.iter().collect();
         // R2 puts a child above its parent.
         ordered.sort_by_key(|(id, resolution, _)| (resolution.height, *id));
-        ordered.dedup_by_key(|(id, ..)| *id);
         for (id, resolution, signers) in ordered {
-            if let Some(parent) = states.get(&resolution.parent)
+            // One body may come with several lists of signers: one that suffices is enough.
+            if !states.contains_key(id)
+                && let Some(parent) = states.get(&resolution.parent)
                 && let Ok(state) = enact(*id, resolution, signers, parent, parties)
             {
                 links.entry(resolution.parent).or_default().push(*id);
@@ -145,6 +146,11 @@ impl Charter {
     /// A certified state of any branch.
     pub fn state(&self, id: &EntryId) -> Option<&CharterState> {
         self.states.get(id)
+    }
+
+    /// The certified states of all branches, ascending by id.
+    pub fn states(&self) -> impl Iterator<Item = (&EntryId, &CharterState)> {
+        self.states.iter()
     }
 
     /// The genesis and the resolutions in force, in order.

@@ -311,7 +311,12 @@ impl KeyCoverage {
         let named = listed.get(&key).cloned().unwrap_or_default();
         let by_node = receipted.get(&key);
         let mut heads: BTreeSet<EntryId> = named.values().flatten().copied().collect();
-        heads.extend(by_node.iter().flat_map(|it| it.values().flatten()).map(|(_, id)| *id));
+        heads.extend(
+            by_node
+                .iter()
+                .flat_map(|it| it.values().flatten())
+                .map(|(_, id)| *id),
+        );
         let branches = Branches::read(key, &heads, links);
         let mut reaches = BTreeMap::new();
         for (narrowing, ids) in &named {

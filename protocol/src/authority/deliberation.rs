@@ -35,7 +35,7 @@ mod motion;
 mod voices;
 
 pub use motion::{Flaw, Motion, Outcome, Refusal, SideVoices};
-pub use voices::{Approved, Voices};
+pub use voices::{Approved, Proposed, Voices};
 
 /// All motions, weighed.
 #[derive(Debug, Clone)]
@@ -48,11 +48,11 @@ pub struct Deliberation<'a> {
 }
 
 impl<'a> Deliberation<'a> {
-    /// Weighs the proposed bodies, each given with its id.
+    /// Weighs the proposed bodies.
     pub fn weigh(
         charter: Option<&'a Charter>,
         parties: &'a Parties,
-        proposed: impl IntoIterator<Item = (EntryId, CertificateBody)>,
+        proposed: Proposed,
         voices: &'a Voices,
     ) -> Self {
         let mut deliberation = Self {
@@ -290,7 +290,7 @@ impl<'a> Deliberation<'a> {
     /// D2: whatever else this delegate approved below the same parent is dead.
     fn is_free(&self, delegate: &PublicKey, motion: &Motion) -> Result<(), Refusal> {
         let mut unseen = self.voices.unseen_of(delegate);
-        if let Some(it) = unseen.find(|it| !self.motions.contains_key(*it)) {
+        if let Some(it) = unseen.find(|it| !self.knows(it)) {
             return Err(Refusal::Unseen(*it));
         }
         for other in self.by_parent.get(&motion.parent).into_iter().flatten() {
@@ -312,6 +312,14 @@ impl<'a> Deliberation<'a> {
             }
         }
         Ok(())
+    }
+
+    fn knows(&self, id: &EntryId) -> bool {
+        let certified = |charter: &Charter| charter.state(id).is_some();
+        let mut chains = self.parties.iter();
+        self.motions.contains_key(id)
+            || self.charter.is_some_and(certified)
+            || chains.any(|(_, chain)| chain.state(id).is_some())
     }
 
     /// D2: whether this delegate approved `other`, or earlier delegates of its party did.

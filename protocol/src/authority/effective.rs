@@ -55,107 +55,114 @@ impl Effect {
 ///
 /// A dependency that is not among them stands in the way like one that cannot be adopted.
 pub fn effective_set(document: &[Judged]) -> BTreeMap<EntryId, Effect> {
-    let judged: BTreeMap<EntryId, &Judged> = document.iter().map(|it| (it.id, it)).collect();
-    let order = ancestors_first(&judged);
-    let blocked = blocked(&judged, &order);
-    let adopters = adopters(&judged, &order, &blocked);
-    let effect = |(id, it): (EntryId, &Judged)| {
-        let effect = match (&it.verdict, blocked.get(&id), adopters.get(&id)) {
-            (Ok(standing), None, _) => Effect::Authorized(*standing),
-            (Ok(_), Some(ancestor), _) => Effect::Blocked {
-                ancestor: *ancestor,
-            },
-            (Err(_), _, Some(by)) => Effect::Adopted { by: *by },
-            (Err(reason), _, None) => Effect::Unauthorized(*reason),
-        };
-        (id, effect)
+    let graph = Graph::new(document);
+    let order = graph.ancestors_first();
+    let blocked = graph.blocked(&order);
+    let adopters = graph.adopters(&order, &blocked);
+    let effect = |at: usize| match (&graph.items[at].verdict, blocked[at], adopters[at]) {
+        (Ok(standing), None, _) => Effect::Authorized(*standing),
+        (Ok(_), Some(ancestor), _) => Effect::Blocked { ancestor },
+        (Err(_), _, Some(by)) => Effect::Adopted { by },
+        (Err(reason), _, None) => Effect::Unauthorized(*reason),
     };
-    judged.into_iter().map(effect).collect()
+    let numbers = 0..graph.items.len();
+    numbers.map(|at| (graph.items[at].id, effect(at))).collect()
 }
 
-/// All ids, each after its dependencies. What depends on itself, which no hash allows, is left out.
-fn ancestors_first(judged: &BTreeMap<EntryId, &Judged>) -> Vec<EntryId> {
-    let mut children: BTreeMap<EntryId, Vec<EntryId>> = BTreeMap::new();
-    let mut waiting_for: BTreeMap<EntryId, usize> = BTreeMap::new();
-    let mut order = Vec::with_capacity(judged.len());
-    for (id, it) in judged {
-        let known: BTreeSet<&EntryId> = it.deps.iter().filter(|it| judged.contains_key(it)).collect();
-        if known.is_empty() {
-            order.push(*id);
-        } else {
-            waiting_for.insert(*id, known.len());
+/// The contributions of a document by number, in the order of their ids.
+struct Graph<'a> {
+    items: Vec<&'a Judged>,
+    /// The dependencies of each that are here, each once.
+    deps: Vec<Vec<usize>>,
+    /// The lowest dependency of each that is not here.
+    missing: Vec<Option<EntryId>>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(document: &'a [Judged]) -> Self {
+        let mut items: Vec<&Judged> = document.iter().collect();
+        items.sort_unstable_by_key(|it| it.id);
+        items.dedup_by_key(|it| it.id);
+        let number = |id: &EntryId| items.binary_search_by_key(id, |it| it.id);
+        let mut deps = Vec::with_capacity(items.len());
+        let mut missing = Vec::with_capacity(items.len());
+        for it in &items {
+            let here: BTreeSet<usize> = it.deps.iter().filter_map(|id| number(id).ok()).collect();
+            deps.push(here.into_iter().collect());
+            let absent = it.deps.iter().filter(|id| number(id).is_err());
+            missing.push(absent.min().copied());
         }
-        for dep in known {
-            children.entry(*dep).or_default().push(*id);
+        Self {
+            items,
+            deps,
+            missing,
         }
     }
-    let mut at = 0;
-    while let Some(id) = order.get(at).copied() {
-        at += 1;
-        for child in children.get(&id).into_iter().flatten() {
-            if let Some(count) = waiting_for.get_mut(child) {
-                *count -= 1;
-                if *count == 0 {
+
+    fn is_authorized(&self, at: usize) -> bool {
+        self.items[at].verdict.is_ok()
+    }
+
+    /// All numbers, each after its dependencies. What depends on itself, which no hash allows, is
+    /// left out.
+    fn ancestors_first(&self) -> Vec<usize> {
+        let mut children = vec![Vec::new(); self.items.len()];
+        let mut waiting_for: Vec<usize> = self.deps.iter().map(Vec::len).collect();
+        for (at, deps) in self.deps.iter().enumerate() {
+            for dep in deps {
+                children[*dep].push(at);
+            }
+        }
+        let mut order: Vec<usize> = (0..self.items.len())
+            .filter(|at| waiting_for[*at] == 0)
+            .collect();
+        let mut done = 0;
+        while let Some(at) = order.get(done).copied() {
+            done += 1;
+            for child in &children[at] {
+                waiting_for[*child] -= 1;
+                if waiting_for[*child] == 0 {
                     order.push(*child);
                 }
             }
         }
+        order
     }
-    order
-}
 
-/// For each contribution that builds on what cannot be adopted: the lowest such ancestor.
-fn blocked(
-    judged: &BTreeMap<EntryId, &Judged>,
-    order: &[EntryId],
-) -> BTreeMap<EntryId, EntryId> {
-    let mut blocked: BTreeMap<EntryId, EntryId> = BTreeMap::new();
-    let mut visited = BTreeSet::new();
-    for id in order {
-        let deps = &judged[id].deps;
-        let itself = |dep: &EntryId| {
-            let stands_in_the_way = judged
-                .get(dep)
-                .is_none_or(|it| it.verdict.is_err() && !it.adoptable);
-            stands_in_the_way.then_some(*dep)
-        };
-        let nearest = deps.iter().filter_map(itself);
-        let further = deps.iter().filter_map(|dep| blocked.get(dep).copied());
-        if let Some(lowest) = nearest.chain(further).min() {
-            blocked.insert(*id, lowest);
+    /// For each that builds on what cannot be adopted: the lowest such ancestor.
+    fn blocked(&self, order: &[usize]) -> Vec<Option<EntryId>> {
+        // Whatever the order leaves out depends on itself, and so stands in its own way.
+        let mut blocked: Vec<_> = self.items.iter().map(|it| Some(it.id)).collect();
+        for at in order {
+            let stands_in_the_way = |dep: &&usize| {
+                let it = self.items[**dep];
+                it.verdict.is_err() && !it.adoptable
+            };
+            let deps = &self.deps[*at];
+            let nearest = deps.iter().filter(stands_in_the_way);
+            let nearest = nearest.map(|dep| self.items[*dep].id);
+            let further = deps.iter().filter_map(|dep| blocked[*dep]);
+            let lowest = nearest.chain(further).chain(self.missing[*at]).min();
+            blocked[*at] = lowest;
         }
-        visited.insert(*id);
+        blocked
     }
-    for (id, it) in judged {
-        if !visited.contains(id) {
-            let lowest = it.deps.iter().min().unwrap_or(id);
-            blocked.insert(*id, *lowest);
-        }
-    }
-    blocked
-}
 
-/// For each unauthorized contribution that something in effect builds on: who adopts it.
-fn adopters(
-    judged: &BTreeMap<EntryId, &Judged>,
-    order: &[EntryId],
-    blocked: &BTreeMap<EntryId, EntryId>,
-) -> BTreeMap<EntryId, EntryId> {
-    let mut adopters: BTreeMap<EntryId, EntryId> = BTreeMap::new();
-    for id in order.iter().rev() {
-        let it = judged[id];
-        let by = match it.verdict {
-            Ok(_) if !blocked.contains_key(id) => Some(*id),
-            Ok(_) => None,
-            Err(_) => adopters.get(id).copied(),
-        };
-        let Some(by) = by else { continue };
-        for dep in &it.deps {
-            if judged.get(dep).is_some_and(|dep| dep.verdict.is_err()) {
-                let lowest = adopters.entry(*dep).or_insert(by);
-                *lowest = by.min(*lowest);
+    /// For each unauthorized one that something in effect builds on: who adopts it.
+    fn adopters(&self, order: &[usize], blocked: &[Option<EntryId>]) -> Vec<Option<EntryId>> {
+        let mut adopters: Vec<Option<EntryId>> = vec![None; self.items.len()];
+        for at in order.iter().rev() {
+            let by = match (self.is_authorized(*at), blocked[*at]) {
+                (true, None) => Some(self.items[*at].id),
+                (true, Some(_)) => None,
+                (false, _) => adopters[*at],
+            };
+            let Some(by) = by else { continue };
+            for dep in self.deps[*at].iter().filter(|it| !self.is_authorized(**it)) {
+                let lowest = adopters[*dep].map_or(by, |other| by.min(other));
+                adopters[*dep] = Some(lowest);
             }
         }
+        adopters
     }
-    adopters
 }

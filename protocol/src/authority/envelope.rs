@@ -216,10 +216,11 @@ impl Envelope {
 
     /// Lets in what the rules let in, until nothing more comes: the least fixed point, whatever the
     /// order. Returns the records among them in the order of (signer, seq, id).
-    pub(super) fn close<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> Vec<&'a Record> {
-        let mut entries: Vec<&Entry> = entries
-            .filter(|entry| self.may_stand(entry))
-            .collect();
+    pub(super) fn close<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry>,
+    ) -> Vec<&'a Record> {
+        let mut entries: Vec<&Entry> = entries.filter(|entry| self.may_stand(entry)).collect();
         entries.sort_by_cached_key(|entry| entry.key());
         entries.dedup_by_key(|entry| entry.id());
         let mut agenda = Agenda::default();

@@ -88,7 +88,7 @@ impl Authority {
         let seats = &self.roster.seats;
         let is_narrowed = |device: &&PublicKey| {
             let mut paths = seats.paths(device);
-            of_all || paths.any(|(path, seat)| !path.bars.is_empty() || seat.is_narrowed())
+            of_all || paths.any(|(path, seat)| !path.is_open() || seat.is_narrowed())
         };
         seats.devices().filter(is_narrowed).copied().collect()
     }

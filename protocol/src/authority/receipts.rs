@@ -38,6 +38,12 @@ impl Statement {
     pub fn of(record: &Record) -> Self {
         match record.body() {
             RecordBody::Receipt(receipt) => Self::Receipt(receipt.heads.clone()),
+            RecordBody::Acknowledge(seen) => Self::Acknowledge(seen.narrowings.clone()),
+            RecordBody::CutTable(table) => Self::CutTable {
+                narrowing: table.narrowing,
+                root: table.root(),
+                cut: table.cut.clone(),
+            },
             _ => Self::Other,
         }
     }

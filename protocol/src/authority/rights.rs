@@ -128,7 +128,9 @@ impl SpaceRules {
 
     /// What was taken from everyone here: the space itself, or kinds of documents.
     pub(super) fn narrowed_for_all(&self) -> impl Iterator<Item = EntryId> {
-        self.closed.into_iter().chain(self.forbidden.values().copied())
+        self.closed
+            .into_iter()
+            .chain(self.forbidden.values().copied())
     }
 
     /// Whether nodes of a party keep the space by themselves.
@@ -250,8 +252,27 @@ impl Authority {
         {
             return Err(Unauthorized::NotTheOwner);
         }
+        path.never.map_or(Ok(()), Err)?;
         asked.is_within(&path.bars)?;
         asked.is_within(&seat.bars)
+    }
+
+    /// Whether a key may erase words that a device wrote: the device itself, or a root key that
+    /// linked it once. For good, so whatever was taken from either does not matter.
+    ///
+    /// A contribution whose words are replaced by anybody else's erasure must not be stored.
+    ///
+    /// # Errors
+    /// [`Unauthorized::NotTheWriter`].
+    pub fn may_erase(
+        &self,
+        signer: &PublicKey,
+        written_by: &PublicKey,
+    ) -> Result<(), Unauthorized> {
+        match signer == written_by || self.was_linked(written_by, signer) {
+            true => Ok(()),
+            false => Err(Unauthorized::NotTheWriter),
+        }
     }
 
     /// Whether a device's holder, or a node of a party, may read a space now. None: anyone.

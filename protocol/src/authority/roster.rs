@@ -158,10 +158,18 @@ impl Grants {
     }
 }
 
+/// What one of several delegates said.
+#[derive(Clone, Copy)]
+struct Said {
+    by: PublicKey,
+    /// As one of how many it counts.
+    among: u64,
+    id: EntryId,
+}
+
 /// An admission counts for each role that enough delegates grant to the same person.
 fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
-    let mut said: BTreeMap<(PublicKey, PartyId, Role), Vec<(PublicKey, u64, EntryId)>> =
-        BTreeMap::new();
+    let mut said: BTreeMap<(PublicKey, PartyId, Role), Vec<Said>> = BTreeMap::new();
     for record in records {
         let RecordBody::Admission(it) = record.body() else {
             continue;
@@ -170,8 +178,12 @@ fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
             None => {}
             Some(among) if among <= 1 => grants.add(it.member, it.party, &it.roles, record.id()),
             Some(among) => {
+                let by = Said {
+                    by: record.header().author,
+                    among,
+                    id: record.id(),
+                };
                 for role in &it.roles {
-                    let by = (record.header().author, among, record.id());
                     said.entry((it.member, it.party, *role))
                         .or_default()
                         .push(by);
@@ -179,10 +191,10 @@ fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
             }
         }
     }
-    for ((member, party, role), by) in said {
-        if agreed(by.iter().map(|(signer, among, _)| (*signer, *among))) {
-            for (_, _, id) in by {
-                grants.add(member, party, &Roles::from([role]), id);
+    for ((member, party, role), said) in said {
+        if agreed(said.iter().map(|it| (it.by, it.among))) {
+            for it in said {
+                grants.add(member, party, &Roles::from([role]), it.id);
             }
         }
     }
@@ -269,7 +281,7 @@ fn link_all(
     seats: &[Seat],
     records: &[&Record],
 ) -> Vec<(PublicKey, Path)> {
-    let mut linked: BTreeMap<(PublicKey, u32), Vec<Bar>> = BTreeMap::new();
+    let mut linked: BTreeMap<(PublicKey, u32), Path> = BTreeMap::new();
     for record in records {
         let (root, id) = (record.header().author, record.id());
         let device = match record.body() {
@@ -289,15 +301,16 @@ fn link_all(
         let first = seats.partition_point(|seat| seat.root < root);
         let own = seats.iter().zip(0u32..).skip(first);
         for (seat, place) in own.take_while(|(seat, _)| seat.root == root) {
-            if within(bars.of_member(root, seat.party), coverage, &root, &id).is_ok() {
-                linked
-                    .entry((key, place))
-                    .or_insert_with(|| bars.of_device(key, root, seat.party));
-            }
+            let never = within(bars.of_member(root, seat.party), coverage, &root, &id).err();
+            let path = linked.entry((key, place)).or_insert_with(|| Path {
+                seat: place,
+                bars: bars.of_device(key, root, seat.party),
+                never,
+            });
+            // Of several links for one device one in time suffices.
+            path.never = path.never.and(never);
         }
     }
     let paths = linked.into_iter();
-    paths
-        .map(|((key, seat), bars)| (key, Path { seat, bars }))
-        .collect()
+    paths.map(|((key, _), path)| (key, path)).collect()
 }

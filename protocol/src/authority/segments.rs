@@ -3,12 +3,20 @@
 //! Spec: `specs/cuts.md` §4 (cuts).
 
 use crate::{
-    certificate::{DeviceCut, SpaceCut},
+    certificate::{CUT_KEYS_MAX, CUT_SEGMENTS_MAX, DeviceCut, SpaceCut},
     contribution::ChainLink,
     id::{EntryId, SpaceId},
     key::PublicKey,
+    limits::PAYLOAD_MAX_BYTES,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Largest encoding of the keys and ids of one part, in bytes: half of what a record holds.
+pub const PART_MAX_BYTES: usize = PAYLOAD_MAX_BYTES / 2;
+/// Encoding of an id.
+const ID_BYTES_ENCODED: usize = 34;
+/// Encoding of a key with the heads of its arrays.
+const KEY_BYTES: usize = 34 + 8;
 
 /// An effective entry of one key in one space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,29 +42,34 @@ pub fn segment_ends(entries: &[ChainEntry]) -> Vec<EntryId> {
     ends.into_iter().collect()
 }
 
-/// The cut of one space that keeps these effective entries in force; keys without any are left out.
-/// None if nothing is left, which says the same as a space that is not listed: cut at zero.
-pub fn cut_for(
-    space: SpaceId,
-    effective: &BTreeMap<PublicKey, Vec<ChainEntry>>,
-) -> Option<SpaceCut> {
-    let devices: Vec<DeviceCut> = effective
-        .iter()
-        .filter(|(_, entries)| !entries.is_empty())
-        .map(|(key, entries)| DeviceCut {
-            key: *key,
-            last: segment_ends(entries),
-        })
-        .collect();
-    (!devices.is_empty()).then_some(SpaceCut { space, devices })
-}
-
-/// The cuts of several spaces, ascending by space, for the open list or the leaves of a sealed table.
-pub fn cuts_for(
-    effective: &BTreeMap<SpaceId, BTreeMap<PublicKey, Vec<ChainEntry>>>,
-) -> Vec<SpaceCut> {
-    effective
-        .iter()
-        .filter_map(|(space, keys)| cut_for(*space, keys))
-        .collect()
+/// The cuts of one space that keep these effective entries in force; keys without any are left out.
+///
+/// One part unless it would be larger than [`PART_MAX_BYTES`], name more keys than a cut holds, or
+/// more segments of one key; together they list every segment. One part may stand in the open list;
+/// several go into the sealed table as one leaf each, whoever reads the space: all tables of a space
+/// that fit the root count. No part: the space is not listed, which cuts it at zero.
+pub fn cuts_for(space: SpaceId, effective: &BTreeMap<PublicKey, Vec<ChainEntry>>) -> Vec<SpaceCut> {
+    let mut parts: Vec<SpaceCut> = Vec::new();
+    let mut bytes = 0;
+    for (key, entries) in effective {
+        for last in segment_ends(entries).chunks(CUT_SEGMENTS_MAX) {
+            let added = KEY_BYTES + last.len() * ID_BYTES_ENCODED;
+            let fits = parts.last().is_some_and(|part| {
+                bytes + added <= PART_MAX_BYTES
+                    && part.devices.len() < CUT_KEYS_MAX
+                    && part.devices.last().is_none_or(|device| device.key != *key)
+            });
+            if !fits {
+                bytes = 0;
+                let devices = Vec::new();
+                parts.push(SpaceCut { space, devices });
+            }
+            bytes += added;
+            if let Some(part) = parts.last_mut() {
+                let last = last.to_vec();
+                part.devices.push(DeviceCut { key: *key, last });
+            }
+        }
+    }
+    parts
 }

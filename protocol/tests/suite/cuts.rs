@@ -3,4 +3,5 @@
 mod attacks;
 mod random;
 mod replacing;
+mod signed;
 mod world;

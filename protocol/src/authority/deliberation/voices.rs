@@ -1,9 +1,10 @@
 //! What delegates said about motions.
 
 use crate::{
-    certificate,
+    certificate::{self, CertificateBody},
     id::{EntryId, domain},
     key::{self, PublicKey, Signature},
+    record::RecordBody,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,9 @@ impl Approved {
     }
 }
 
+/// Bodies that were proposed, by the id that their certificate has.
+pub type Proposed = BTreeMap<EntryId, CertificateBody>;
+
 /// What was said about motions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Voices {
@@ -46,6 +50,42 @@ pub struct Voices {
 }
 
 impl Voices {
+    /// Gathers proposals, approvals and rejections from the records of a governance space, each
+    /// given with its signer. Approvals whose signature does not hold are none.
+    pub fn gather<'a>(
+        records: impl IntoIterator<Item = (PublicKey, &'a RecordBody)>,
+    ) -> (Proposed, Self) {
+        let mut bodies: BTreeMap<EntryId, &[u8]> = BTreeMap::new();
+        let mut proposed = Proposed::new();
+        let mut approvals = Vec::new();
+        let mut voices = Self::default();
+        for (by, record) in records {
+            match record {
+                RecordBody::Proposal(it) => {
+                    if let Ok(body) = it.decoded() {
+                        let id = certificate::body_id(&it.body);
+                        bodies.insert(id, &it.body);
+                        proposed.insert(id, body);
+                    }
+                }
+                RecordBody::Approval(it) => approvals.push((by, it)),
+                RecordBody::Rejection(it) => voices.reject(it.certificate, by),
+                _ => {}
+            }
+        }
+        for (by, it) in approvals {
+            match bodies.get(&it.certificate) {
+                None => voices.approve_unseen(it.certificate, by),
+                Some(body) => {
+                    if let Some(it) = Approved::check(body, by, it.signature) {
+                        voices.approve(it);
+                    }
+                }
+            }
+        }
+        (proposed, voices)
+    }
+
     /// Takes in an approval.
     pub fn approve(&mut self, approved: Approved) {
         let of_motion = self.approvals.entry(approved.certificate).or_default();

@@ -146,7 +146,10 @@ impl Envelope {
             let mut states = states.iter();
             states.any(|state| state.delegates.binary_search(key).is_ok())
         };
-        let approve = states.iter().filter(|state| approves(state, signers)).count() as u64;
+        let approve = states
+            .iter()
+            .filter(|state| approves(state, signers))
+            .count() as u64;
         match approve >= charter.party_quorum && signers.iter().all(is_delegate) {
             true => Ok(()),
             false => Err(Refused::for_good(Unauthorized::NotCertified)),

@@ -50,7 +50,10 @@ impl Keys {
     }
 
     /// The roots that ever linked a device.
-    pub(in crate::authority) fn owners(&self, device: &PublicKey) -> impl Iterator<Item = PublicKey> {
+    pub(in crate::authority) fn owners(
+        &self,
+        device: &PublicKey,
+    ) -> impl Iterator<Item = PublicKey> {
         self.owners.get(device).into_iter().flatten().copied()
     }
 
@@ -60,7 +63,10 @@ impl Keys {
     }
 
     /// The devices that a root ever linked.
-    pub(in crate::authority) fn linked_by(&self, root: &PublicKey) -> impl Iterator<Item = PublicKey> {
+    pub(in crate::authority) fn linked_by(
+        &self,
+        root: &PublicKey,
+    ) -> impl Iterator<Item = PublicKey> {
         let links = match self.roots.contains(root) {
             true => self.links.get(root),
             false => None,
@@ -72,9 +78,7 @@ impl Keys {
     }
 
     /// All roots that ever linked something, with whether it was a node: for comparing two sets.
-    pub(in crate::authority) fn all_owners(
-        &self,
-    ) -> &BTreeMap<PublicKey, BTreeSet<PublicKey>> {
+    pub(in crate::authority) fn all_owners(&self) -> &BTreeMap<PublicKey, BTreeSet<PublicKey>> {
         &self.owners
     }
 

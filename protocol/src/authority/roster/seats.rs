@@ -7,6 +7,7 @@
 
 use super::bars::Bar;
 use crate::{
+    authority::Unauthorized,
     id::{EntryId, PartyId},
     key::PublicKey,
     record::{Role, Roles},
@@ -88,6 +89,15 @@ pub(in crate::authority) struct Path {
     pub(in crate::authority) seat: u32,
     /// What took the device from the seat.
     pub(in crate::authority) bars: Vec<Bar>,
+    /// What took the seat before the device was linked, so that it never led there.
+    pub(in crate::authority) never: Option<Unauthorized>,
+}
+
+impl Path {
+    /// Whether the device speaks for the seat now, if that is held.
+    pub(in crate::authority) fn is_open(&self) -> bool {
+        self.never.is_none() && self.bars.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use crate::{
     authority::{
         charter::Charter,
         coverage::Coverage,
-        parties::{Capacity, PartyChain, Parties, Tenure},
+        parties::{Capacity, Parties, PartyChain, Tenure},
     },
     entry::Record,
     id::{EntryId, PartyId},

@@ -238,7 +238,7 @@ fn shuffled<T: Clone>(rng: &mut Rng, items: &[T]) -> Vec<T> {
 #[test]
 fn coverage_says_what_the_rules_say() {
     let mut seen = [0usize; 3];
-    for seed in 0..times_factor(400) as u64 {
+    for seed in 0..times_factor(150) as u64 {
         let world = random_world(seed);
         let coverage = world.coverage();
         let keys: BTreeSet<PublicKey> = coverage.narrowed_keys().copied().collect();
@@ -321,6 +321,8 @@ fn what_does_not_affect_the_coverage_changes_no_answer() {
             }
         }
     }
-    println!("arrivals: {affected} affect the coverage, {unaffected} do not; keys unchanged: {same}");
+    println!(
+        "arrivals: {affected} affect the coverage, {unaffected} do not; keys unchanged: {same}"
+    );
     assert!(affected > 100 && unaffected > 100 && same > 100);
 }

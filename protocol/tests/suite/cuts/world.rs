@@ -270,9 +270,9 @@ impl Reference<'_> {
 
     fn lifts(&self, narrowing: &Narrowing, key: PublicKey, id: EntryId, node: PublicKey) -> bool {
         let beginning = self.beginning(node);
-        let unacknowledged = beginning.iter().take_while(|it| {
-            !matches!(&it.says, Statement::Acknowledge(of) if of.contains(&narrowing.id))
-        });
+        let unacknowledged = beginning.iter().take_while(
+            |it| !matches!(&it.says, Statement::Acknowledge(of) if of.contains(&narrowing.id)),
+        );
         let counts = |receipt: &Said| {
             self.0.tenures[&node].iter().any(|tenure| {
                 let fits = match narrowing.issuer {

@@ -27,9 +27,7 @@ use comity_protocol::{
 use round::{Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
@@ -198,7 +196,11 @@ impl Ingest {
             }
         }
         for (index, outcome) in self.write(turn)? {
-            outcomes[index].1 = outcome;
+            // Another variant of a certificate that waited is present now; this one was saved.
+            let again = outcome == Outcome::AlreadyPresent && outcomes[index].1 == Outcome::Saved;
+            if !again {
+                outcomes[index].1 = outcome;
+            }
         }
         Ok(outcomes)
     }
@@ -215,12 +217,14 @@ impl Ingest {
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
         let again = |released: Vec<Released>| {
-            let candidates = released.into_iter().map(|(entry, community, source)| Candidate {
-                index: asked.get(&entry.id()).copied(),
-                entry,
-                community,
-                source,
-            });
+            let candidates = released
+                .into_iter()
+                .map(|(entry, community, source)| Candidate {
+                    index: asked.get(&entry.id()).copied(),
+                    entry,
+                    community,
+                    source,
+                });
             candidates.collect::<Vec<_>>()
         };
         while !queue.is_empty() {
@@ -233,7 +237,7 @@ impl Ingest {
                     Verdict::Accept { adopting } => {
                         for id in adopting {
                             let adopted = writer.pending.take_one(&id);
-                            for (entry, community, source) in adopted {
+                            if let Some((entry, community, source)) = adopted {
                                 round.accept(entry, community, source);
                             }
                         }

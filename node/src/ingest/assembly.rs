@@ -14,10 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Whether an entry may be what a certificate still lacked.
 pub(super) fn may_complete(entry: &Entry) -> bool {
     match entry {
-        Entry::Record(it) => matches!(
-            it.body(),
-            RecordBody::Proposal(_) | RecordBody::Approval(_)
-        ),
+        Entry::Record(it) => matches!(it.body(), RecordBody::Proposal(_) | RecordBody::Approval(_)),
         // It may be the parent of what is proposed.
         Entry::Certificate(_) => true,
         Entry::Contribution(_) => false,
@@ -37,9 +34,14 @@ pub(super) fn carried(ledger: &Ledger, community: &CommunityId) -> Vec<Entry> {
     let authority = known.authority();
     let bodies = proposed
         .iter()
-        .map(|(id, (body, _))| (*id, body.clone()));
-    let weighed =
-        Deliberation::weigh(authority.charter(), authority.party_chains(), bodies, &voices);
+        .map(|(id, (body, _))| (*id, body.clone()))
+        .collect();
+    let weighed = Deliberation::weigh(
+        authority.charter(),
+        authority.party_chains(),
+        bodies,
+        &voices,
+    );
     weighed
         .motions()
         .filter(|motion| motion.outcome == Outcome::Carried)

@@ -100,7 +100,8 @@ impl Ledger {
             known.authority = Arc::new(Authority::evaluate(community, &governance));
             known.governance = governance;
         }
-        self.add_declared(community);
+        // Every space is judged as a whole once all communities are read.
+        self.add_declared(community, &mut Entered::default());
     }
 }
 

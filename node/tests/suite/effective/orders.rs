@@ -42,7 +42,9 @@ fn history() -> (World, Vec<Entry>, Vec<Entry>) {
     let after = receipt(&mut world.b.node, space, &creates[9]);
     let cut_ben = world.revoke(&ben, &[by_ben.id()]);
     creates.push(shared);
-    let said = [by_ben, by_cyd, late, erasure, receipted, cut_ada, seen, after, cut_ben];
+    let said = [
+        by_ben, by_cyd, late, erasure, receipted, cut_ada, seen, after, cut_ben,
+    ];
     entries.extend(creates.iter().cloned());
     entries.extend(said);
     (world, entries, creates)
@@ -52,7 +54,7 @@ fn history() -> (World, Vec<Entry>, Vec<Entry>) {
 fn arrival_order_does_not_matter() {
     let (world, entries, creates) = history();
     let mut expected = None;
-    for seed in 0..25 {
+    for seed in 0..60 {
         let mut random = Random::new(seed);
         let mut order: Vec<&Entry> = entries.iter().collect();
         if seed > 0 {

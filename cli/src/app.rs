@@ -16,11 +16,7 @@ use etcetera::{BaseStrategy as _, choose_base_strategy};
 use std::{
     io::{BufRead as _, IsTerminal as _},
     path::PathBuf,
-    time::Duration,
 };
-
-/// How often long work shows that it goes on.
-const SHOW_EVERY: Duration = Duration::from_millis(200);
 
 /// One run of the command line.
 #[derive(Debug)]
@@ -188,16 +184,24 @@ impl App {
         }
     }
 
-    /// Waits for work whose length is not known, and shows that it goes on if it takes a while.
-    pub async fn busy<T>(&self, label: &str, work: impl Future<Output = T>) -> T {
-        let mut progress = self.ui.progress(label, None);
-        let mut work = std::pin::pin!(work);
-        loop {
-            match tokio::time::timeout(SHOW_EVERY, &mut work).await {
-                Ok(result) => return result,
-                Err(_) => progress.advance(0),
-            }
+    /// Waits for work that the node does, of these sorts (`Task::what`), and shows how far it is.
+    pub async fn watching<T>(
+        &self,
+        label: &str,
+        client: &Client,
+        whats: &'static [&'static str],
+        work: impl Future<Output = T>,
+    ) -> T {
+        if !self.ui.shows_progress() {
+            return work.await;
         }
+        // Listening begins before the work; without it, it only shows that the work goes on.
+        let mut events = client.events(None).await.ok();
+        let told = async || {
+            let event = events.as_mut()?.next().await.ok()??;
+            Some(event.task.into_iter().collect())
+        };
+        self.ui.bars(label, whats).follow(told, work).await
     }
 
     /// Does `work` with a client of the node, and closes what was opened for it.
@@ -212,7 +216,7 @@ impl App {
         if let Some(Lent(client)) = &self.node {
             return work(client).await;
         }
-        let session = Session::open(&self.home()?, reach).await?;
+        let session = Session::open(&self.home()?, reach, &self.ui).await?;
         let result = work(session.client()).await;
         session.close().await;
         result

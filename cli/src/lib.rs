@@ -19,6 +19,7 @@ pub mod identity;
 pub mod import;
 mod lookup;
 mod moment;
+mod opening;
 mod random;
 pub mod render;
 pub mod run;

@@ -3,22 +3,26 @@
 //! Everything that touches `comity_node` is here. A command asks for a [`Session`], talks to its
 //! [`Client`], and closes it, so that what was written is flushed before the process ends.
 
-use crate::error::CommandError;
+use crate::{error::CommandError, opening, ui::Ui};
 use comity_client::{Client, ClientError, Transport};
 use comity_node::{
     home::{HomeError, SOCKET_PATH_MAX_BYTES},
     node::{Node, NodeError, NodeOptions},
+    tasks::Tasks,
 };
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::time::{Instant, sleep};
 
 /// How long a command waits for another one that has the store open.
 const STORE_WAIT: Duration = Duration::from_secs(5);
 /// How long a node that starts waits for one that is still flushing its store.
 const NODE_STOP_WAIT: Duration = Duration::from_secs(15);
 const STORE_RETRY: Duration = Duration::from_millis(100);
+/// Work that is part of opening a store.
+pub const OPENING: &[&str] = &["open", "index"];
 
 /// What a command needs of a node that does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,16 +40,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Speaks to the node that runs in `home`, or opens it here.
+    /// Speaks to the node that runs in `home`, or opens it here. If another process has the store
+    /// open, waits a little; if that is a node which is still opening it, until it answers.
     ///
     /// # Errors
     /// If there is no node home, or its store cannot be opened.
-    pub async fn open(home: &Path, reach: Reach) -> Result<Self, CommandError> {
+    pub async fn open(home: &Path, reach: Reach, ui: &Ui) -> Result<Self, CommandError> {
         if let Some(client) = running(home).await? {
-            return Ok(Self {
-                client,
-                opened: None,
-            });
+            return Ok(Self::of_running(client));
         }
         require_home(home)?;
         let options = NodeOptions {
@@ -54,12 +56,39 @@ impl Session {
             network: reach == Reach::Peers,
             gossip: true,
         };
-        let node = open_patiently(options, STORE_WAIT).await?;
-        let client = Client::new(Transport::InProcess(node.in_process()));
-        Ok(Self {
+        let mut bars = ui.bars("opening the store", OPENING);
+        let mut opening = opening::Reader::new(home);
+        let mut deadline = Instant::now() + STORE_WAIT;
+        loop {
+            let tasks = Tasks::default();
+            let mut told = tasks.listen();
+            let node = Node::open_telling(options.clone(), tasks);
+            match bars.follow(async || told.next().await, node).await {
+                Ok(node) => {
+                    return Ok(Self {
+                        client: Client::new(Transport::InProcess(node.in_process())),
+                        opened: Some(node),
+                    });
+                }
+                Err(NodeError::Locked { .. }) if Instant::now() < deadline => {}
+                Err(error) => return Err(error.into()),
+            }
+            sleep(STORE_RETRY).await;
+            if let Some(running) = opening.news() {
+                deadline = Instant::now() + STORE_WAIT;
+                bars.show_all(&running);
+            }
+            if let Some(client) = running(home).await? {
+                return Ok(Self::of_running(client));
+            }
+        }
+    }
+
+    fn of_running(client: Client) -> Self {
+        Self {
             client,
-            opened: Some(node),
-        })
+            opened: None,
+        }
     }
 
     /// The client.
@@ -75,28 +104,42 @@ impl Session {
     }
 }
 
-/// Another command may have the store open for a moment; a running node would have answered.
-async fn open_patiently(options: NodeOptions, wait: Duration) -> Result<Node, CommandError> {
-    let deadline = tokio::time::Instant::now() + wait;
+/// Opens a node of this process that takes part in the network, or keeps to its store, and tells
+/// other processes how far it is meanwhile.
+///
+/// # Errors
+/// If its home or store cannot be opened, or it cannot listen.
+pub async fn open_node(options: NodeOptions) -> Result<(Node, Client), CommandError> {
+    let deadline = Instant::now() + NODE_STOP_WAIT;
     loop {
-        match Node::open(options.clone()).await {
-            Ok(node) => return Ok(node),
-            Err(NodeError::Locked { .. }) if tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(STORE_RETRY).await;
+        match open_telling(options.clone()).await {
+            Ok(node) => {
+                let client = Client::new(Transport::InProcess(node.in_process()));
+                return Ok((node, client));
             }
+            // Another command may have the store open for a moment, or a node is about to end.
+            Err(NodeError::Locked { .. }) if Instant::now() < deadline => sleep(STORE_RETRY).await,
             Err(error) => return Err(error.into()),
         }
     }
 }
 
-/// Opens a node of this process that takes part in the network, or keeps to its store.
-///
-/// # Errors
-/// If its home or store cannot be opened, or it cannot listen.
-pub async fn open_node(options: NodeOptions) -> Result<(Node, Client), CommandError> {
-    let node = open_patiently(options, NODE_STOP_WAIT).await?;
-    let client = Client::new(Transport::InProcess(node.in_process()));
-    Ok((node, client))
+async fn open_telling(options: NodeOptions) -> Result<Node, NodeError> {
+    let tasks = Tasks::default();
+    let mut listener = tasks.listen();
+    let home = options.home.clone();
+    let mut node = std::pin::pin!(Node::open_telling(options, tasks.clone()));
+    // Written from the first news on: until then another node may have the store open.
+    let mut told = None;
+    loop {
+        tokio::select! {
+            node = &mut node => return node,
+            Some(_) = listener.next() => {
+                let told = told.get_or_insert_with(|| opening::Writer::new(&home));
+                told.tell(&tasks.running());
+            }
+        }
+    }
 }
 
 /// The node that runs in `home`, if one answers.
@@ -201,6 +244,12 @@ impl From<HomeError> for CommandError {
                 "choose a home whose path has at most {} bytes",
                 SOCKET_PATH_MAX_BYTES - "/node.sock".len()
             )),
+            HomeError::ReadOnly { path, .. } => made
+                .hint("mount it writable again; systems make a disk read-only when it fails")
+                .hint(format!(
+                    "meanwhile work with a copy: `comity restore {} --home FOLDER`",
+                    path.display()
+                )),
             _ => made.hint("name the node's folder with --home or COMITY_HOME"),
         }
     }

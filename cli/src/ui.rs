@@ -8,12 +8,14 @@
 //! - Colour is used on terminals only, never with `NO_COLOR`; [`progress`] appears on terminals
 //!   only, and only for work that takes a while.
 
+pub mod bars;
 pub mod progress;
 pub mod sanitize;
 pub mod table;
 
 use crate::error::{CommandError, Label, output_failed};
-use progress::Progress;
+use bars::Bars;
+use progress::{Progress, Unit};
 use serde::Serialize;
 use std::{
     io::{self, IsTerminal as _, Write},
@@ -117,6 +119,15 @@ impl Ui {
             ),
         };
         (ui, captured)
+    }
+
+    /// Prints into memory and draws on this terminal.
+    #[cfg(test)]
+    fn on_terminal(screen: &progress::tests::Screen) -> Self {
+        let target = indicatif::ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let (mut ui, _) = Self::captured(UiOptions::default(), None);
+        ui.bars = indicatif::MultiProgress::with_draw_target(target);
+        ui
     }
 
     /// Whether `--json` was given.
@@ -224,9 +235,19 @@ impl Ui {
             .try_for_each(|line| self.line(line))
     }
 
-    /// A bar for work that may take a while; `total` is the number of steps, if it is known.
-    pub fn progress(&self, label: &str, total: Option<u64>) -> Progress {
-        Progress::new(self.bars.clone(), &sanitize::line(label), total)
+    /// Whether progress is shown: on a terminal, without `--json` and `--quiet`.
+    pub fn shows_progress(&self) -> bool {
+        !self.bars.is_hidden()
+    }
+
+    /// A bar for work that may take a while; `total` is how much there is to do, if it is known.
+    pub fn progress(&self, label: &str, unit: Unit, total: Option<u64>) -> Progress {
+        Progress::new(self.bars.clone(), &sanitize::line(label), unit, total)
+    }
+
+    /// Bars for work of the node of these sorts (`Task::what`), while a command waits for it.
+    pub fn bars(&self, label: &str, whats: &'static [&'static str]) -> Bars<'_> {
+        Bars::new(self, label, whats)
     }
 
     fn labelled(&self, label: &str, style: Style, text: &str) -> String {

@@ -5,6 +5,7 @@
 //! state.json        communities, peers, grants, joins under way
 //! node.sock         the local API while the node runs
 //! node.log          its log when started in the background
+//! opening.json      how far opening the store is, until it is open (written by the program around)
 //! record/, index/   the store
 //! ```
 //!
@@ -21,6 +22,8 @@ use thiserror::Error;
 /// Longest path of a Unix socket that every supported system takes, in bytes.
 pub const SOCKET_PATH_MAX_BYTES: usize = 103;
 
+const KEY_FILE: &str = "node.key";
+
 /// Why a home cannot be used.
 #[derive(Debug, Error)]
 pub enum HomeError {
@@ -31,6 +34,17 @@ pub enum HomeError {
     )]
     NotWritable {
         /// The folder or file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// It is a node's home already, on a file system that is mounted read-only.
+    #[error(
+        "the node's home {path} cannot be opened: its file system is read-only, and a node writes \
+         there even to be read. Nothing was changed"
+    )]
+    ReadOnly {
+        /// The folder.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -83,11 +97,17 @@ impl Home {
     /// Opens a home, creating it if it does not exist.
     ///
     /// # Errors
-    /// [`HomeError::NotWritable`] if it cannot be created or written.
+    /// [`HomeError::NotWritable`] if it cannot be created or written, [`HomeError::ReadOnly`] if a
+    /// node lives there and the file system is to blame.
     pub fn open(path: &Path) -> Result<Self, HomeError> {
-        let not_writable = |source| HomeError::NotWritable {
-            path: path.to_owned(),
-            source,
+        let not_writable = |source: io::Error| {
+            let path = path.to_owned();
+            match source.kind() {
+                io::ErrorKind::ReadOnlyFilesystem if path.join(KEY_FILE).exists() => {
+                    HomeError::ReadOnly { path, source }
+                }
+                _ => HomeError::NotWritable { path, source },
+            }
         };
         fs::create_dir_all(path).map_err(not_writable)?;
         let home = Self {
@@ -133,7 +153,7 @@ impl Home {
     /// # Errors
     /// If it cannot be read or written, or is damaged.
     pub fn key(&self) -> Result<SecretKey, HomeError> {
-        let path = self.path.join("node.key");
+        let path = self.path.join(KEY_FILE);
         match fs::read(&path) {
             Ok(bytes) => {
                 let seed: [u8; 32] = bytes

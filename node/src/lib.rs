@@ -5,6 +5,7 @@
 //!   entries into stored parts and back.
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`held`] what no longer
 //!   is, [`pending`] what waits.
+//! - [`tasks`]: how far long work is.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![warn(clippy::too_many_lines)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -25,4 +26,5 @@ pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
+pub mod tasks;
 pub mod views;

@@ -12,9 +12,11 @@ use crate::{
     projection::EntryProjection,
     random,
     state::StateFile,
-    store::{OnProgress, Opened, Options, Progress, RecordStore, Store, StoreError},
+    store::{Opened, Options, RecordStore, Store, StoreError},
+    tasks::{Tasks, Unit, What},
 };
 use comity_client::InProcess;
+use comity_net::tap::Tap;
 use comity_protocol::{
     id::{CommunityId, EntryId},
     key::{PublicKey, SecretKey},
@@ -123,6 +125,7 @@ pub(crate) struct Inner {
     pub(crate) names: Names,
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) warnings: Mutex<Vec<String>>,
+    pub(crate) tasks: Tasks,
     /// Held while the node signs something of its own.
     pub(crate) signing: Mutex<()>,
     /// Held while the node decides about a join request.
@@ -172,15 +175,39 @@ impl Node {
     /// # Errors
     /// [`NodeError`] says what was attempted, why it failed and what to do.
     pub async fn open(options: NodeOptions) -> Result<Self, NodeError> {
+        Self::open_telling(options, Tasks::default()).await
+    }
+
+    /// The same for somebody who listens already: opening a large store takes a while.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_telling(options: NodeOptions, tasks: Tasks) -> Result<Self, NodeError> {
+        Self::open_with(options, tasks, None).await
+    }
+
+    /// The same for tests that want to see what travels between nodes, before encryption.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub async fn open_tapped(options: NodeOptions, tap: Tap) -> Result<Self, NodeError> {
+        Self::open_with(options, Tasks::default(), Some(tap)).await
+    }
+
+    async fn open_with(
+        options: NodeOptions,
+        tasks: Tasks,
+        tap: Option<Tap>,
+    ) -> Result<Self, NodeError> {
         let path = options.home.clone();
-        let opened = tokio::task::spawn_blocking(move || open_store(&path)).await;
+        let opened = tokio::task::spawn_blocking(move || open_store(&path, tasks)).await;
         let inner = match opened {
             Ok(inner) => Arc::new(inner?),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
         api::watch(&inner);
         if options.network {
-            let peers = Peers::start(&inner, &options.listen, options.gossip).await?;
+            let peers = Peers::start(&inner, &options.listen, options.gossip, tap).await?;
             // Set once, here.
             let _ = inner.peers.set(peers);
         }
@@ -261,12 +288,12 @@ impl Node {
     }
 }
 
-fn open_store(path: &Path) -> Result<Inner, NodeError> {
+fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
     let home = Home::open(path)?;
     let key = home.key()?;
     let state = StateFile::open(&home)?;
     let options = Options {
-        progress: Some(log_progress()),
+        progress: Some(tasks.of_store()),
         ..Options::default()
     };
     let opened = RecordStore::open(home.path(), Arc::new(EntryProjection), options)?;
@@ -293,7 +320,7 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
         .keys()
         .map(|id| id.parse().map_err(|_| NodeError::BadState(id.clone())))
         .collect::<Result<Vec<CommunityId>, _>>()?;
-    let mut ledger = Ledger::load(&archive, &communities)?;
+    let mut ledger = load_ledger(&archive, &communities, &tasks)?;
     let lost: Vec<EntryId> = report
         .damage
         .iter()
@@ -311,6 +338,7 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
         names: Names::default(),
         ingest,
         warnings: Mutex::default(),
+        tasks,
         signing: Mutex::default(),
         deciding: Mutex::default(),
         started: Instant::now(),
@@ -325,19 +353,14 @@ fn open_store(path: &Path) -> Result<Inner, NodeError> {
     Ok(inner)
 }
 
-/// Tells the log how long work of the store goes on: at most a line a second.
-fn log_progress() -> OnProgress {
-    let last: Mutex<Option<Instant>> = Mutex::default();
-    Arc::new(move |progress| match progress {
-        Progress::Rebuilding { reason } => warn!(%reason, "the index is built anew"),
-        Progress::Indexing { done, total } | Progress::Verifying { done, total } => {
-            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.is_none_or(|last| last.elapsed() >= Duration::from_secs(1)) {
-                *last = Some(Instant::now());
-                info!(done, total, "reading the record, in bytes");
-            }
-        }
-    })
+fn load_ledger(
+    archive: &Archive,
+    communities: &[CommunityId],
+    tasks: &Tasks,
+) -> Result<Ledger, StoreError> {
+    let total = Some(archive.store().stats()?.entries);
+    let work = tasks.begin(What::Open, Unit::Entries, "opening the store", total);
+    Ledger::load(archive, communities, &mut |done| work.at(done, total))
 }
 
 fn tell_of_damage(inner: &Inner, report: &crate::store::OpenReport) {

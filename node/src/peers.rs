@@ -7,6 +7,7 @@
 
 mod address;
 mod asking;
+mod bringing;
 mod chain;
 mod events;
 mod gossip;
@@ -21,7 +22,7 @@ use crate::{node::Inner, state::JoinRecord};
 pub(crate) use address::peer_of;
 pub(crate) use asking::queue_join;
 use comity_client::types::PeerInfo;
-use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol};
+use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
 use comity_protocol::sync::InFlight;
 use hub::{Hub, end, remember};
 use session::Shared;
@@ -86,12 +87,16 @@ impl Peers {
         inner: &Arc<Inner>,
         listen: &[String],
         gossip: bool,
+        tap: Option<Tap>,
     ) -> Result<Self, PeersError> {
         let protocols = [hello::PROTOCOL, session::PROTOCOL, joining::PROTOCOL];
         let seed = NodeSeed::new(*inner.key.seed());
         let config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
-        let (network, events) =
-            Network::start(config).map_err(|error| PeersError::Start(error.to_string()))?;
+        let started = match tap {
+            None => Network::start(config),
+            Some(tap) => Network::start_tapped(config, tap),
+        };
+        let (network, events) = started.map_err(|error| PeersError::Start(error.to_string()))?;
         for text in listen {
             let failed = |why: String| PeersError::Listen {
                 address: text.clone(),

@@ -101,7 +101,11 @@ pub trait Store: Send + Sync {
 
     /// Copies the record as of now to `to`, an empty or new folder that opens as a store. Commits
     /// go on meanwhile, erasures wait.
-    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError>;
+    fn backup(
+        &self,
+        to: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<BackupReport, StoreError>;
 
     /// The state, to be read or awaited.
     fn state(&self) -> watch::Receiver<StoreState>;

@@ -12,3 +12,4 @@ pub mod proxy;
 pub mod random;
 pub mod stories;
 pub mod stranger;
+pub mod transcript;

@@ -1,8 +1,12 @@
 //! Real nodes in this process, on loopback, each with a home that goes with it.
 
-use crate::community::{Community, Person, key};
+use crate::{
+    community::{Community, Person, key},
+    transcript::Transcript,
+};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{Client, Transport, types::*};
+use comity_net::tap::Tap;
 use comity_node::node::{Node, NodeOptions};
 use comity_protocol::{
     entry::Entry,
@@ -31,6 +35,7 @@ pub struct Stopped {
     home: TempDir,
     gossip: bool,
     listen: String,
+    tapped: Option<(Transcript, Tap)>,
 }
 
 /// Bytes as the API wants them.
@@ -55,6 +60,21 @@ impl TestNode {
     /// Starts a node, with gossip or without.
     pub async fn start_with(gossip: bool) -> Self {
         Stopped::new(gossip).start().await
+    }
+
+    /// Starts a node that keeps a transcript of what it sends and receives.
+    pub async fn start_tapped() -> Self {
+        let mut stopped = Stopped::new(true);
+        stopped.keep_transcript();
+        stopped.start().await
+    }
+
+    /// What it sent and received since its first start.
+    ///
+    /// # Panics
+    /// If it keeps no transcript.
+    pub fn transcript(&self) -> &Transcript {
+        &self.rest.tapped.as_ref().expect("started tapped").0
     }
 
     /// Starts a node whose key follows from a name.
@@ -260,7 +280,15 @@ impl Stopped {
             home: tempfile::tempdir().unwrap(),
             gossip,
             listen: "/ip4/127.0.0.1/tcp/0".into(),
+            tapped: None,
         }
+    }
+
+    /// Has the node keep a transcript from its next start on.
+    pub fn keep_transcript(&mut self) {
+        let transcript = Transcript::default();
+        let tap = transcript.tap();
+        self.tapped = Some((transcript, tap));
     }
 
     /// Gives the node the key that follows from a name.
@@ -283,7 +311,11 @@ impl Stopped {
             network: true,
             gossip: self.gossip,
         };
-        let node = Node::open(options).await.unwrap();
+        let node = match &self.tapped {
+            None => Node::open(options).await,
+            Some((_, tap)) => Node::open_tapped(options, tap.clone()).await,
+        };
+        let node = node.unwrap();
         let client = Client::new(Transport::InProcess(node.in_process()));
         let status = client.status().await.unwrap();
         assert_eq!(status.store, "ready", "{status:?}");

@@ -28,6 +28,7 @@ pub mod actor;
 mod binary;
 mod pattern;
 mod play;
+pub mod read_only;
 mod script;
 
 pub use play::play;

@@ -6,7 +6,7 @@ use crate::{
     error::{Attempting as _, CommandError},
     lookup, moment, render,
     session::Reach,
-    ui::sanitize,
+    ui::{progress::Unit, sanitize},
 };
 use comity_client::{Client, types::ExportLine};
 use serde_json::json;
@@ -31,7 +31,9 @@ pub(super) async fn export(app: &App, args: Export) -> Result<(), CommandError> 
         };
         let mut lines = client.export(space.as_deref()).await?;
         let mut target = Target::open(args.format, args.to.as_deref())?;
-        let mut progress = app.ui.progress("exporting", None);
+        let total = documents(client, space.as_deref()).await?;
+        let unit = Unit::things("documents");
+        let mut progress = app.ui.progress("exporting", unit, Some(total));
         let mut documents = 0;
         while let Some(line) = lines.next().await? {
             target.put(app, client, &line).await?;
@@ -52,6 +54,14 @@ pub(super) async fn export(app: &App, args: Export) -> Result<(), CommandError> 
         Ok(())
     })
     .await
+}
+
+/// How many documents there are to export, as far as the node knows.
+async fn documents(client: &Client, space: Option<&str>) -> Result<u64, CommandError> {
+    let communities = client.communities().await?;
+    let spaces = communities.iter().flat_map(|it| &it.spaces);
+    let wanted = spaces.filter(|it| space.is_none_or(|wanted| it.id == wanted));
+    Ok(wanted.map(|it| it.documents).sum())
 }
 
 /// Where an export goes.

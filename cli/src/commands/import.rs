@@ -22,6 +22,7 @@ use crate::{
     moment::now_ms,
     random, render,
     session::Reach,
+    ui::progress::{Progress, Unit},
 };
 use comity_client::{Client, types::OriginsRequest};
 use comity_protocol::{
@@ -147,7 +148,7 @@ impl Run<'_> {
         };
         let mut known = Known::new();
         let label = format!("importing {}", into.path.display());
-        let mut progress = self.app.ui.progress(&label, Some(reader.remaining()));
+        let mut progress = self.progress(&label, reader.remaining());
         let mut signing = if self.dry_run {
             None
         } else {
@@ -179,6 +180,11 @@ impl Run<'_> {
         outcome.skipped_unnamed = report.skipped_unnamed;
         outcome.left_out = report.left_out.clone();
         Ok(outcome)
+    }
+
+    fn progress(&self, label: &str, total: u64) -> Progress {
+        let unit = Unit::things("items");
+        self.app.ui.progress(label, unit, Some(total))
     }
 
     async fn batch(

@@ -130,6 +130,8 @@ pub(super) async fn whoami(app: &App) -> Result<(), CommandError> {
     app.ui.line(&format!("home      {}", home.display()))?;
     match &node {
         Some((status, _)) => app.ui.line(&format!("node      {}", status.node))?,
+        // Why it cannot be asked has been said.
+        None if session::is_home(&home) => {}
         None => app.ui.hint("there is no node home here yet: `comity init`"),
     }
     for it in &memberships {

@@ -234,7 +234,8 @@ pub(super) async fn join(app: &App, args: Join) -> Result<(), CommandError> {
         let state = if args.wait {
             let timeout = Duration::from_millis(args.timeout);
             let work = wait(client, &ticket, &identity, state, timeout);
-            app.busy("waiting to be let in", work).await?
+            let label = "waiting to be let in";
+            app.watching(label, client, &["sync"], work).await?
         } else {
             state
         };

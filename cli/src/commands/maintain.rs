@@ -7,26 +7,41 @@ use crate::{
     error::{Attempting as _, CommandError},
     render,
     session::{self, Reach},
-    ui::sanitize,
+    ui::{
+        progress::{Progress, Unit},
+        sanitize,
+    },
 };
 use comity_client::types::{BackupRequest, MaintenanceReport};
 use comity_node::home::Home;
 use std::{fs, path::Path};
 
 /// Files that belong to a running node, not to its data.
-const TRANSIENT: [&str; 3] = ["node.sock", "node.log", "lock"];
+const TRANSIENT: [&str; 4] = ["node.sock", "node.log", "lock", "opening.json"];
 
 /// Checks everything that is stored.
 pub(super) async fn verify(app: &App) -> Result<(), CommandError> {
-    let work = app.with_node(Reach::Store, async |client| Ok(client.verify().await?));
-    let report = app.busy("checking the record", work).await?;
+    let report = check(app, "checking the record").await?;
     finish(app, &report, "checked")
+}
+
+async fn check(app: &App, label: &str) -> Result<MaintenanceReport, CommandError> {
+    app.with_node(Reach::Store, async |client| {
+        let work = client.verify();
+        Ok(app.watching(label, client, &["verify"], work).await?)
+    })
+    .await
 }
 
 /// Rebuilds the index.
 pub(super) async fn reindex(app: &App) -> Result<(), CommandError> {
-    let work = app.with_node(Reach::Store, async |client| Ok(client.reindex().await?));
-    let report = app.busy("rebuilding the index", work).await?;
+    let report = app
+        .with_node(Reach::Store, async |client| {
+            let work = client.reindex();
+            let label = "rebuilding the index";
+            Ok(app.watching(label, client, &["index"], work).await?)
+        })
+        .await?;
     finish(app, &report, "indexed")
 }
 
@@ -36,10 +51,12 @@ pub(super) async fn backup(app: &App, args: &Backup) -> Result<(), CommandError>
     let request = BackupRequest {
         to: to.to_string_lossy().into_owned(),
     };
-    let work = app.with_node(Reach::Store, async |client| {
-        Ok(client.backup(&request).await?)
-    });
-    let report = app.busy("copying", work).await?;
+    let report = app
+        .with_node(Reach::Store, async |client| {
+            let work = client.backup(&request);
+            Ok(app.watching("copying", client, &["backup"], work).await?)
+        })
+        .await?;
     finish(app, &report, "copied")?;
     app.ui
         .hint("it holds the node's key, not yours: back that up with `comity identity backup`");
@@ -86,16 +103,29 @@ pub(super) async fn restore(app: &App, args: &Restore) -> Result<(), CommandErro
         .hint("name another home with --home or COMITY_HOME, or move this one away first"));
     }
     Home::open(&home)?;
-    copy_tree(&args.from, &home)?;
+    let total = Some(bytes_of(&args.from));
+    let mut progress = app.ui.progress("copying", Unit::Bytes, total);
+    copy_tree(&args.from, &home, &mut progress)?;
+    drop(progress);
     app.ui.warning(
         "this is the same node as before: never run both copies. Its peers bring what it has missed",
     );
-    let work = app.with_node(Reach::Store, async |client| Ok(client.verify().await?));
-    let report = app.busy("checking the copy", work).await?;
+    let report = check(app, "checking the copy").await?;
     finish(app, &report, "restored")
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<(), CommandError> {
+/// For people only, so what cannot be looked at counts nothing; copying it says why.
+fn bytes_of(folder: &Path) -> u64 {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |file: fs::DirEntry| match file.metadata() {
+        Ok(it) if it.is_dir() => bytes_of(&file.path()),
+        Ok(it) => it.len(),
+        Err(_) => 0,
+    };
+    files.map(size).sum()
+}
+
+fn copy_tree(from: &Path, to: &Path, progress: &mut Progress) -> Result<(), CommandError> {
     fs::create_dir_all(to).attempting(|| format!("make the folder {}", to.display()))?;
     let files = fs::read_dir(from).attempting(|| format!("read the folder {}", from.display()))?;
     for file in files {
@@ -108,12 +138,14 @@ fn copy_tree(from: &Path, to: &Path) -> Result<(), CommandError> {
             .file_type()
             .attempting(|| format!("look at {}", path.display()))?;
         if kind.is_dir() {
-            copy_tree(&path, &target)?;
+            copy_tree(&path, &target, progress)?;
         } else {
-            fs::copy(&path, &target).attempting(|| format!("copy {}", path.display()))?;
+            let copied = fs::copy(&path, &target);
+            let bytes = copied.attempting(|| format!("copy {}", path.display()))?;
             fs::File::open(&target)
                 .and_then(|file| file.sync_all())
                 .attempting(|| format!("write {} to disk", target.display()))?;
+            progress.advance(bytes);
         }
     }
     Ok(())

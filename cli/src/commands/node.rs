@@ -4,7 +4,7 @@ use crate::{
     app::App,
     args::node::{NodeCommand, StartNode},
     error::{Attempting as _, CommandError},
-    render,
+    opening, render,
     session::{self, Reach},
 };
 use comity_client::{
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep};
 const LISTEN_DEFAULT: &str = "/ip4/0.0.0.0/tcp/7440";
 /// File in the home that holds the addresses of the last start.
 const LISTEN_FILE: &str = "listen";
-/// How long a start or stop may take; opening a large store is counted in.
+/// How long a start may take without getting on, and a stop.
 const START_MAX: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Most of the log's end that is read to find its last lines.
@@ -191,16 +191,19 @@ async fn background(
         .process_group(0)
         .spawn()
         .attempting(|| "start the node")?;
-    let status = until_it_answers(home, &mut child, begins).await?;
+    let status = until_it_answers(app, home, &mut child, begins).await?;
     say_listening(app, &status)
 }
 
 async fn until_it_answers(
+    app: &App,
     home: &Home,
     child: &mut Child,
     log_begins: u64,
 ) -> Result<NodeStatus, CommandError> {
-    let deadline = Instant::now() + START_MAX;
+    let mut bars = app.ui.bars("starting the node", session::OPENING);
+    let mut opening = opening::Reader::new(home.path());
+    let mut deadline = Instant::now() + START_MAX;
     loop {
         if let Some(client) = session::running(home.path()).await? {
             return Ok(client.status().await?);
@@ -210,6 +213,14 @@ async fn until_it_answers(
             let said = read_log(&home.log(), log_begins).unwrap_or_default();
             let said = String::from_utf8_lossy(&said);
             return Err(why_it_ended(&said, &home.log(), ended.is_some()));
+        }
+        match opening.news() {
+            Some(running) => {
+                // A large store may take its time as long as it gets on.
+                deadline = Instant::now() + START_MAX;
+                bars.show_all(&running);
+            }
+            None => bars.tick(),
         }
         sleep(LOOK_AGAIN).await;
     }

@@ -57,7 +57,8 @@ async fn exchange(app: &App, args: &Sync) -> Result<(), CommandError> {
         renew_grants(app, client).await?;
         let request = SyncRequest { wait_ms };
         let work = client.sync(&request);
-        let status = app.busy("exchanging with peers", work).await?;
+        let label = "exchanging with peers";
+        let status = app.watching(label, client, &["sync"], work).await?;
         print(app, &status)?;
         if status.peers.is_empty() {
             return Err(CommandError::failure("no peer could be reached, so nothing was exchanged")

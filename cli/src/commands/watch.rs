@@ -23,7 +23,7 @@ pub(super) async fn watch(app: &App, args: &Watch) -> Result<(), CommandError> {
             };
             if app.ui.is_json() {
                 app.ui.json(&event)?;
-            } else if event.event != "caught_up" {
+            } else if !["caught_up", "progress"].contains(&event.event.as_str()) {
                 app.ui.line(&render::list::event(&event))?;
             }
             if stop && event.event == "caught_up" {

@@ -175,6 +175,7 @@ mod tests {
             author: Some(ada()),
             title: Some("two\nlines".into()),
             message: None,
+            task: None,
         };
         let line = event(&happened);
         assert!(!line.contains('\n'));

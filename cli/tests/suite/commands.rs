@@ -1,5 +1,6 @@
 //! The real binary, run as people run it: two streams, an exit code, folders of its own.
 
+mod bars;
 mod errors;
 mod offline;
 mod shapes;

@@ -88,7 +88,7 @@ fn open(home: &Path, community: CommunityId) -> (Archive, Ingest, Arc<Library>) 
         panic!("a fresh store is ready")
     };
     let archive = Archive::new(Arc::new(store) as Arc<dyn Store>);
-    let ledger = Ledger::load(&archive, &[community]).unwrap();
+    let ledger = Ledger::load(&archive, &[community], &mut |_| {}).unwrap();
     let library = Library::open(archive.clone());
     let ingest = Ingest::new(archive.clone(), library.clone(), ledger);
     (archive, ingest, library)

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 mod document;
 mod node;
+mod progress;
 
 pub use document::*;
 pub use node::*;
+pub use progress::*;
 
 /// An error as the API states it: what was attempted, why it failed, what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

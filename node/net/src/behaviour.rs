@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits, MAX_GOSSIP_BYTES, MAX_TOPICS};
 use crate::error::StartError;
 use crate::streams;
+use crate::tap::Tap;
 
 /// Room for the envelope (topic, lengths) around the largest gossip message.
 const GOSSIP_ENVELOPE_BYTES: usize = 1_024;
@@ -64,11 +65,16 @@ impl ConnectionTasks {
 pub(crate) fn build_swarm(
     config: &Config,
     tasks: &ConnectionTasks,
+    tap: Option<Tap>,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let mut seed = Zeroizing::new(config.seed.0);
     let key = Keypair::ed25519_from_bytes(seed.as_mut_slice())?;
     let own_id = key.public().to_peer_id();
-    let transport = build_transport(config, &key)?;
+    let mut transport = build_transport(config, &key)?;
+    if let Some(tap) = tap {
+        let tapped = transport.map(move |(peer, muxer), _| (peer, tap.on(peer, muxer)));
+        transport = tapped.boxed();
+    }
     let behaviour = build_behaviour(config, &key)?;
     let tasks = tasks.clone();
     let executor = move |task| {
@@ -136,6 +142,9 @@ fn connection_limits(limits: &Limits) -> connection_limits::ConnectionLimits {
 
 /// Peer scoring stays off: it drops the only peer of a busy publisher, and punishes people who
 /// share an office's address. The owner blocks those who send nonsense.
+///
+/// What was gossiped is not offered again (`history_gossip` of 0): gossipsub would answer from its
+/// own memory, which knows nothing of erasures. Whoever misses a message gets it by sync.
 fn build_gossip() -> Result<Gossip, StartError> {
     let config = gossipsub::ConfigBuilder::default()
         .validation_mode(ValidationMode::Anonymous)
@@ -147,6 +156,7 @@ fn build_gossip() -> Result<Gossip, StartError> {
         .max_publish_messages(GOSSIP_MESSAGES_PER_RPC)
         .connection_handler_queue_len(GOSSIP_QUEUE_MESSAGES)
         .flood_publish(true)
+        .history_gossip(0)
         .build()
         .map_err(|error| StartError::Build(error.to_string()))?;
     let filter = gossipsub::MaxCountSubscriptionFilter {

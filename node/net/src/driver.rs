@@ -26,6 +26,7 @@ use crate::events::EventSender;
 use crate::metrics::Metrics;
 use crate::reconnect::{MAX_RECONNECT_PEERS, Reconnect};
 use crate::streams::Accepted;
+use crate::tap::Tap;
 
 use dials::Dials;
 use gossip::Unjudged;
@@ -56,9 +57,10 @@ impl Driver {
         config: &Config,
         commands: mpsc::Receiver<Command>,
         events: EventSender,
+        tap: Option<Tap>,
     ) -> Result<Self, StartError> {
         let tasks = ConnectionTasks::default();
-        let swarm = build_swarm(config, &tasks)?;
+        let swarm = build_swarm(config, &tasks, tap)?;
         Ok(Self {
             swarm,
             tasks,

@@ -9,6 +9,7 @@
 //! - [`Events`] yields what happens. A slow consumer never stalls the swarm: see [`events`] for
 //!   what is dropped, and how that is told.
 //! - [`frame`] turns streams into length-prefixed frames; it works over any byte stream.
+//! - [`tap`] shows tests every byte of every stream before encryption.
 //! - [`reconnect`] decides when lost peers are called again: a pure machine.
 #![warn(clippy::too_many_lines)]
 
@@ -24,6 +25,7 @@ pub mod metrics;
 mod network;
 pub mod reconnect;
 mod streams;
+pub mod tap;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 

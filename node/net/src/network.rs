@@ -20,6 +20,7 @@ use crate::event::{Direction, GossipId, PeerStream};
 use crate::events::{self, Events};
 use crate::metrics::Metrics;
 use crate::streams::StreamError;
+use crate::tap::Tap;
 
 /// What the owner thinks of a gossip message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,15 @@ pub struct Network {
 impl Network {
     /// Builds the swarm and spawns its driver on the current tokio runtime.
     pub fn start(config: Config) -> Result<(Self, Events), StartError> {
+        Self::start_with(config, None)
+    }
+
+    /// The same for tests that want to see what travels.
+    pub fn start_tapped(config: Config, tap: Tap) -> Result<(Self, Events), StartError> {
+        Self::start_with(config, Some(tap))
+    }
+
+    fn start_with(config: Config, tap: Option<Tap>) -> Result<(Self, Events), StartError> {
         let mut seen = BTreeSet::new();
         if let Some(twice) = config
             .protocols
@@ -73,7 +83,7 @@ impl Network {
         let (commands, received) = mpsc::channel(config.limits.max_queued_commands.max(1));
         let (sender, events) = events::queue(config.limits);
         let (ended_sender, ended) = watch::channel(());
-        let driver = Driver::new(&config, received, sender)?;
+        let driver = Driver::new(&config, received, sender, tap)?;
         let network = Self {
             own_id: driver.own_id(),
             commands,

@@ -189,7 +189,9 @@ impl From<PeersError> for Failure {
 impl From<HomeError> for Failure {
     fn from(error: HomeError) -> Self {
         match &error {
-            HomeError::NotWritable { source, .. } => Self::read_only(&format!("{error}: {source}")),
+            HomeError::NotWritable { source, .. } | HomeError::ReadOnly { source, .. } => {
+                Self::read_only(&format!("{error}: {source}"))
+            }
             _ => Self::internal(&error),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! The record itself is the queue. A listener reads it from its cursor, one page after the other,
 //! up to the newest entry in effect, and then waits for more: however slow it is, it misses
-//! nothing and is told nothing twice, and nobody waits for it.
+//! nothing and is told nothing twice, and nobody waits for it. How far long work is, it is told
+//! between pages and as it happens; a slow listener is told fewer steps of it.
 
 use super::{
     App,
@@ -10,9 +11,12 @@ use super::{
     export::{Lines, lines},
     extract::{Args, blocking},
 };
-use crate::store::{Position, StoredEntry};
+use crate::{
+    store::{Position, StoredEntry},
+    tasks,
+};
 use axum::{extract::State, response::Response};
-use comity_client::types::{Event, PeerInfo};
+use comity_client::types::{Event, PeerInfo, Task};
 use comity_protocol::{
     certificate::CertificateBody,
     contribution::Header,
@@ -50,6 +54,8 @@ pub(super) async fn events(
     let from = blocking(&app, move |app| Ok(app.position_before(cursor))).await?;
     let (lines, answer) = lines();
     let listener = Listener {
+        // From here on: what the caller asks for next is not missed.
+        tasks: app.inner.tasks.listen(),
         app,
         lines,
         place: Place { from, cursor },
@@ -89,6 +95,7 @@ struct Listener {
     app: Arc<App>,
     lines: Lines,
     place: Place,
+    tasks: tasks::Listener,
     peers: BTreeMap<String, PeerInfo>,
 }
 
@@ -113,6 +120,8 @@ impl Listener {
             while self.place.cursor < until {
                 let before = self.place;
                 self.tell_page(until).await?;
+                let news = self.tasks.news();
+                self.tell_progress(news).await?;
                 if self.place == before {
                     break;
                 }
@@ -124,6 +133,10 @@ impl Listener {
             tokio::select! {
                 changed = applied.changed() => if changed.is_err() { return Ok(()) },
                 _ = look.tick() => self.tell_peers().await?,
+                news = self.tasks.next() => match news {
+                    Some(news) => self.tell_progress(news).await?,
+                    None => return Ok(()),
+                },
                 () = self.lines.closed() => return Err(Gone),
             }
         }
@@ -146,6 +159,17 @@ impl Listener {
                 Err(Gone)
             }
         }
+    }
+
+    async fn tell_progress(&self, news: Vec<Task>) -> Result<(), Gone> {
+        for task in news {
+            let event = Event {
+                task: Some(task),
+                ..self.plain("progress")
+            };
+            self.send(&event).await?;
+        }
+        Ok(())
     }
 
     async fn tell_peers(&mut self) -> Result<(), Gone> {
@@ -213,6 +237,7 @@ fn plain(event: &str, cursor: u64) -> Event {
         author: None,
         title: None,
         message: None,
+        task: None,
     }
 }
 

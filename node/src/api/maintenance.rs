@@ -9,6 +9,7 @@ use crate::{
     home::write_atomically,
     random,
     store::{Position, Progress, StoredEntry},
+    tasks::{Unit, What, Work},
 };
 use axum::{Json, extract::State};
 use comity_client::types::{BackupRequest, MaintenanceReport};
@@ -30,16 +31,14 @@ pub(super) async fn verify(
     State(app): State<Arc<App>>,
 ) -> Result<Json<MaintenanceReport>, Failure> {
     blocking(&app, |app| {
-        let mut told = 0;
-        let report = app.inner.archive.store().verify(&mut |progress| {
-            if let Progress::Verifying { done, total } = progress
-                && let Some(tenth) = (done * 10).checked_div(total)
-                && tenth > told
-            {
-                told = tenth;
-                info!(done, total, "checking the record");
+        let store = app.inner.archive.store();
+        let work = app.begin(What::Verify, Unit::Bytes, "checking the record")?;
+        let report = store.verify(&mut |progress| {
+            if let Progress::Verifying { done, total } = progress {
+                work.at(done, Some(total));
             }
         })?;
+        drop(work);
         let mut check = Check {
             app,
             problems: Vec::new(),
@@ -73,6 +72,18 @@ pub(super) async fn verify(
     .await
 }
 
+impl App {
+    /// Begins work over the whole record.
+    fn begin(&self, what: What, unit: Unit, label: &str) -> Result<Work, Failure> {
+        let stats = self.inner.archive.store().stats()?;
+        let total = match unit {
+            Unit::Bytes => stats.record_bytes,
+            Unit::Entries => stats.entries,
+        };
+        Ok(self.inner.tasks.begin(what, unit, label, Some(total)))
+    }
+}
+
 struct Check<'a> {
     app: &'a App,
     problems: Vec<String>,
@@ -91,6 +102,9 @@ impl Check<'_> {
     /// Decodes every entry anew, as if it came from a stranger; gives how many there are.
     fn entries(&mut self) -> Result<u64, Failure> {
         let store = self.app.inner.archive.store();
+        let label = "checking signatures and links";
+        let work = self.app.begin(What::Verify, Unit::Entries, label)?;
+        let total = store.stats()?.entries;
         let mut from = Position::START;
         let mut count = 0;
         loop {
@@ -111,6 +125,7 @@ impl Check<'_> {
                     self.problem(format!("entry {id} is not signed as it says: {error}"));
                 }
             }
+            work.at(count, Some(total));
             from = page.next;
             if page.at_end {
                 return Ok(count);
@@ -183,10 +198,19 @@ impl Check<'_> {
                 .collect()
         };
         let index = app.inner.archive.store().index();
+        let total = held.iter().map(|(_, ids)| ids.len() as u64).sum();
+        let label = "checking the index";
+        let tasks = &app.inner.tasks;
+        let work = tasks.begin(What::Verify, Unit::Entries, label, Some(total));
+        let mut done = 0;
         for (space, ids) in held {
             let mut lost = 0;
-            for id in &ids {
-                lost += u64::from(index.position_of(id)?.is_none());
+            for page in ids.chunks(PAGE) {
+                for id in page {
+                    lost += u64::from(index.position_of(id)?.is_none());
+                }
+                done += page.len() as u64;
+                work.at(done, Some(total));
             }
             if lost > 0 {
                 let held = ids.len();
@@ -242,7 +266,14 @@ pub(super) async fn backup(
             ))
             .hint("Name a new or empty folder."));
         }
-        let report = app.inner.archive.store().backup(&to)?;
+        let work = app.begin(What::Backup, Unit::Bytes, "copying the record")?;
+        let store = app.inner.archive.store();
+        let report = store.backup(&to, &mut |progress| {
+            if let Progress::Copying { done, total } = progress {
+                work.at(done, Some(total));
+            }
+        })?;
+        drop(work);
         let entries = app.inner.archive.store().stats()?.entries;
         write_atomically(&to.join("node.key"), app.inner.key.seed()).map_err(cannot)?;
         let state = app.inner.state.read().clone();

@@ -41,17 +41,22 @@ impl Set {
 }
 
 impl Ledger {
-    /// Reads the sets of the given communities from the record, and finds what is held.
+    /// Reads the sets of the given communities from the record, and finds what is held. `on_page` is
+    /// told how many entries were read so far.
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub fn load(archive: &Archive, communities: &[CommunityId]) -> Result<Self, StoreError> {
+    pub fn load(
+        archive: &Archive,
+        communities: &[CommunityId],
+        on_page: &mut dyn FnMut(u64),
+    ) -> Result<Self, StoreError> {
         let governance: BTreeSet<SpaceId> = communities
             .iter()
             .map(|community| governance_space(*community))
             .collect();
         let mut ledger = Self {
-            undeclared: read_sets(archive, &governance)?,
+            undeclared: read_sets(archive, &governance, on_page)?,
             ..Self::default()
         };
         let mut declared: BTreeMap<CommunityId, Vec<(SpaceId, EntryId)>> = BTreeMap::new();
@@ -109,11 +114,14 @@ impl Ledger {
 fn read_sets(
     archive: &Archive,
     governance: &BTreeSet<SpaceId>,
+    on_page: &mut dyn FnMut(u64),
 ) -> Result<BTreeMap<SpaceId, Set>, StoreError> {
     let mut sets: BTreeMap<SpaceId, Set> = BTreeMap::new();
-    let mut from = Position::START;
+    let (mut from, mut read) = (Position::START, 0);
     loop {
         let page = archive.store().iterate(from, RECORD_PAGE)?;
+        read += page.entries.len() as u64;
+        on_page(read);
         for stored in page.entries {
             if let Some((space, key)) = place_of(&stored) {
                 let set = sets.entry(space).or_default();

@@ -2,7 +2,11 @@
 
 use crate::{ingest::Outcome, node::Inner, pending::Source};
 use comity_net::{Network, PeerId, Verdict, error::PublishError};
-use comity_protocol::{certificate::governance_space, entry::Entry, id::SpaceId};
+use comity_protocol::{
+    certificate::governance_space,
+    entry::Entry,
+    id::{CommunityId, SpaceId},
+};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 use tracing::{debug, warn};
@@ -95,21 +99,32 @@ pub(crate) async fn hear(
         Some((named, _)) if named.unwrap_or(governance) == space => {}
         _ => return Verdict::Reject,
     }
-    let taken = tokio::task::spawn_blocking(move || {
-        inner
-            .ingest
-            .take_in(community, &[data], &Source::Peer(source.to_string()))
-    })
-    .await;
-    match taken {
-        Ok(Ok(outcomes)) => match outcomes.first() {
-            Some((_, Outcome::Saved | Outcome::AlreadyPresent)) => Verdict::Accept,
-            Some((_, Outcome::Refused(refusal))) => {
-                warn!(%source, %refusal, "a peer gossiped something broken");
-                Verdict::Reject
+    // Without a runtime there is nobody left to pass anything on to.
+    tokio::task::spawn_blocking(move || judge(&inner, community, source, data))
+        .await
+        .unwrap_or(Verdict::Ignore)
+}
+
+fn judge(inner: &Inner, community: CommunityId, source: PeerId, data: Vec<u8>) -> Verdict {
+    let entries = [data];
+    let from = Source::Peer(source.to_string());
+    let outcomes = match inner.ingest.take_in(community, &entries, &from) {
+        Ok(outcomes) => outcomes,
+        Err(_) => return Verdict::Ignore,
+    };
+    match outcomes.first() {
+        Some((Some(id), Outcome::Saved | Outcome::AlreadyPresent)) => {
+            // Passed on is what this node would hand out itself: words that are erased here go
+            // no further, whoever still has them (I6).
+            match inner.archive.get(id) {
+                Ok(Some(entry)) if entry.encode() == entries[0] => Verdict::Accept,
+                _ => Verdict::Ignore,
             }
-            _ => Verdict::Ignore,
-        },
+        }
+        Some((_, Outcome::Refused(refusal))) => {
+            warn!(%source, %refusal, "a peer gossiped something broken");
+            Verdict::Reject
+        }
         _ => Verdict::Ignore,
     }
 }

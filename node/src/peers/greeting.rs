@@ -65,10 +65,11 @@ pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
             }
             told = Some(now);
         }
-        owed = say_hello_again(&hub, owed).await;
+        // First, since a peer that is silent makes the hellos take long.
         if gossip {
             gossip::subscribe(hub.inner(), &hub.network).await;
         }
+        owed = say_hello_again(&hub, owed).await;
         sleep(REFRESH).await;
     }
 }

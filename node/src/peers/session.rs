@@ -4,7 +4,7 @@
 //! says; both through small channels, so a slow peer slows its own session and nothing else. Store
 //! reads and the ingest path run on blocking threads, one at a time and in order.
 
-use super::{hello, hello::Greeting};
+use super::{bringing::Bringing, hello, hello::Greeting};
 use crate::{
     ingest::{Inserted, Outcome},
     ledger::Ledger,
@@ -86,6 +86,7 @@ pub(crate) fn start(
             shared: shared.clone(),
             peer,
             greeting,
+            bringing: Bringing::new(shared.inner.tasks.clone()),
             open: BTreeSet::new(),
             synced_governance: BTreeSet::new(),
             to_ingest: VecDeque::new(),
@@ -126,6 +127,7 @@ struct Driver {
     node: Option<PublicKey>,
     machine: Session,
     greeting: watch::Receiver<Greeting>,
+    bringing: Bringing,
     open: BTreeSet<SpaceId>,
     synced_governance: BTreeSet<SpaceId>,
     to_ingest: VecDeque<(SpaceId, Vec<Vec<u8>>)>,
@@ -194,16 +196,14 @@ impl Driver {
                 done = finished(&mut self.ingesting) => {
                     self.ingesting = None;
                     match done {
-                        Some(Some((space, entries, bytes))) => {
-                            self.input(Input::Ingested { space, entries, bytes });
-                        }
+                        Some(Some((space, entries, bytes))) => self.ingested(space, entries, bytes),
                         _ => break "this node cannot write".to_owned(),
                     }
                 }
                 news = announcements.recv() => self.hear(news),
                 message = received.recv(), if self.machine.ready_for_message() => {
                     match message {
-                        Some(Ok(message)) => self.input(Input::Received(message)),
+                        Some(Ok(message)) => self.received(message),
                         Some(Err(why)) => break why,
                         None => break "the peer closed the stream".to_owned(),
                     }
@@ -246,6 +246,24 @@ impl Driver {
         self.machine.handle(input, &mut context);
     }
 
+    fn received(&mut self, message: Message) {
+        self.bringing.heard(&message, &self.open);
+        self.input(Input::Received(message));
+    }
+
+    fn ingested(&mut self, space: SpaceId, entries: usize, bytes: u64) {
+        let held = {
+            let ledger = self.shared.inner.ingest.ledger();
+            ledger.spaces().get(&space).map_or(0, |it| it.trie.len())
+        };
+        self.bringing.brought(space, entries, held);
+        self.input(Input::Ingested {
+            space,
+            entries,
+            bytes,
+        });
+    }
+
     fn hear(&mut self, news: Result<Arc<Inserted>, broadcast::error::RecvError>) {
         match news {
             Ok(inserted) => {
@@ -285,6 +303,7 @@ impl Driver {
         for space in now.difference(&self.open).copied().collect::<Vec<_>>() {
             self.input(Input::SpaceOpened(space));
         }
+        self.bringing.keep(&now);
         self.open = now;
     }
 
@@ -365,12 +384,20 @@ impl Driver {
         };
         let inner = self.shared.inner.clone();
         let source = Source::Peer(self.peer.to_string());
-        let community = inner
-            .ingest
-            .ledger()
-            .spaces()
-            .get(&space)
-            .map(|it| it.community);
+        let community = {
+            let ledger = inner.ingest.ledger();
+            let known = ledger.spaces().get(&space);
+            if let Some(known) = known {
+                let held = known.trie.len();
+                self.bringing.coming(space, held, || {
+                    let authority = ledger.authority(&known.community);
+                    let declared = authority.as_ref().and_then(|it| it.spaces().get(&space));
+                    // The space of the community's records is declared nowhere.
+                    declared.map_or("governance".to_owned(), |it| it.name.clone())
+                });
+            }
+            known.map(|it| it.community)
+        };
         self.ingesting = Some(tokio::task::spawn_blocking(move || {
             let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
             let Some(community) = community else {
@@ -403,7 +430,9 @@ impl Driver {
                 .all(|space| self.machine.is_in_sync(space) || self.machine.is_refused(space))
     }
 
-    fn tell_whether_in_sync(&self) {
+    fn tell_whether_in_sync(&mut self) {
+        let machine = &self.machine;
+        self.bringing.end_where(|space| machine.is_in_sync(space));
         let now = self.is_in_sync();
         self.in_sync.send_if_modified(|before| {
             let changed = *before != now;

@@ -241,7 +241,11 @@ impl Store for MemoryStore {
         })
     }
 
-    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+    fn backup(
+        &self,
+        to: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<BackupReport, StoreError> {
         self.check_open()?;
         let attempted = format!("back up to {}", to.display());
         let files = RealFiles::create(&to.join("record")).map_err(StoreError::io(attempted))?;
@@ -271,6 +275,10 @@ impl Store for MemoryStore {
         }
         let stats = copy.stats()?;
         copy.close()?;
+        progress(Progress::Copying {
+            done: stats.record_bytes,
+            total: stats.record_bytes,
+        });
         Ok(BackupReport {
             bytes: stats.record_bytes,
             segments: stats.segments,

@@ -217,9 +217,13 @@ impl Store for RecordStore {
         })
     }
 
-    fn backup(&self, to: &Path) -> Result<BackupReport, StoreError> {
+    fn backup(
+        &self,
+        to: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<BackupReport, StoreError> {
         self.reader.check_open()?;
-        verify::backup(self.shared(), to)
+        verify::backup(self.shared(), to, progress)
     }
 
     fn state(&self) -> watch::Receiver<StoreState> {

@@ -61,8 +61,12 @@ pub struct OpenReport {
 pub enum Progress {
     /// The index is being built from the record. Units: bytes of the record.
     Indexing { done: u64, total: u64 },
+    /// Building it has ended, well or not.
+    Indexed,
     /// The record is being checked. Units: bytes of the record.
     Verifying { done: u64, total: u64 },
+    /// The record is being copied. Units: bytes of the record.
+    Copying { done: u64, total: u64 },
     /// The index could not be used and is made anew, for this reason.
     Rebuilding { reason: String },
 }

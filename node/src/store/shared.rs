@@ -130,8 +130,19 @@ impl Shared {
         });
     }
 
-    /// Projects all entries from a position on; returns how many.
+    /// Projects all entries from a position on; returns how many. Says how far it is, unless there
+    /// is nothing to do.
     pub(crate) fn replay(&self, from: Position) -> Result<u64, StoreError> {
+        if from >= self.record.tail() {
+            self.mark(self.record.tail());
+            return Ok(0);
+        }
+        let replayed = self.replay_telling(from);
+        self.report(Progress::Indexed);
+        replayed
+    }
+
+    fn replay_telling(&self, from: Position) -> Result<u64, StoreError> {
         let readable = self.record.readable()?;
         let total = readable.iter().map(|(_, end)| end).sum();
         let (mut done, mut replayed) = (0, 0);
@@ -146,6 +157,10 @@ impl Shared {
                 0
             };
             let mut scan = segment.scan(first, end);
+            self.report(Progress::Indexing {
+                done: done + u64::from(first),
+                total,
+            });
             loop {
                 let found = scan
                     .next()
@@ -184,6 +199,7 @@ impl Shared {
             }
             done += end;
         }
+        self.report(Progress::Indexing { done, total });
         self.mark(self.record.tail());
         Ok(replayed)
     }

@@ -159,7 +159,11 @@ fn verify_segment(
 }
 
 /// Copies what is durable now. The copy has no index and opens like a store after a crash.
-pub(crate) fn backup(shared: &Shared, to: &Path) -> Result<BackupReport, StoreError> {
+pub(crate) fn backup(
+    shared: &Shared,
+    to: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<BackupReport, StoreError> {
     let attempted = || format!("back up to {}", to.display());
     let files = RealFiles::create(&to.join("record")).map_err(StoreError::io(attempted()))?;
     if !files
@@ -175,8 +179,15 @@ pub(crate) fn backup(shared: &Shared, to: &Path) -> Result<BackupReport, StoreEr
         bytes: 0,
         segments: 0,
     };
-    for (segment, end) in shared.record.readable()? {
-        copy(&files, &segment, end).map_err(StoreError::io(attempted()))?;
+    let readable = shared.record.readable()?;
+    let total = readable.iter().map(|(_, end)| end).sum();
+    for (segment, end) in readable {
+        let before = report.bytes;
+        let mut on_chunk = |at| {
+            let done = before + at;
+            progress(Progress::Copying { done, total });
+        };
+        copy(&files, &segment, end, &mut on_chunk).map_err(StoreError::io(attempted()))?;
         report.bytes += end;
         report.segments += 1;
     }
@@ -184,7 +195,12 @@ pub(crate) fn backup(shared: &Shared, to: &Path) -> Result<BackupReport, StoreEr
     Ok(report)
 }
 
-fn copy(files: &dyn Files, segment: &Segment, end: u64) -> std::io::Result<()> {
+fn copy(
+    files: &dyn Files,
+    segment: &Segment,
+    end: u64,
+    on_chunk: &mut dyn FnMut(u64),
+) -> std::io::Result<()> {
     let target = files.create(&Segment::name(segment.number))?;
     let mut at = 0;
     while at < end {
@@ -195,6 +211,7 @@ fn copy(files: &dyn Files, segment: &Segment, end: u64) -> std::io::Result<()> {
         }
         target.write_at(at, &bytes[..read])?;
         at += read as u64;
+        on_chunk(at);
     }
     target.sync()
 }

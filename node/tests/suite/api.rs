@@ -9,6 +9,7 @@ mod documents;
 mod events;
 mod home;
 mod membership;
+mod progress;
 mod read_only;
 mod signing;
 mod submit;

@@ -11,6 +11,7 @@ mod community;
 mod cuts;
 mod deliberation;
 mod contradictions;
+mod cuts;
 mod derivation;
 mod effective;
 mod entry;

@@ -1,6 +1,9 @@
 //! A person with a machine: a node home, an identity, and the real `comity` program.
 
-use super::binary;
+use super::{
+    binary,
+    read_only::{ReadOnly, UNSHARE},
+};
 use std::{
     ffi::OsStr,
     fs,
@@ -41,6 +44,7 @@ pub struct Actor {
     pub port: u16,
     folder: PathBuf,
     program: PathBuf,
+    read_only: Option<ReadOnly>,
 }
 
 impl Actor {
@@ -54,6 +58,7 @@ impl Actor {
             port: free_port(),
             folder,
             program: binary::comity(),
+            read_only: None,
         }
     }
 
@@ -102,9 +107,21 @@ impl Actor {
 
     /// `comity` with these words.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.environment(&self.program);
+        let mut command = match &self.read_only {
+            None => self.environment(&self.program),
+            Some(read_only) => {
+                let mut command = self.environment(UNSHARE);
+                command.args(read_only.arguments()).arg(&self.program);
+                command
+            }
+        };
         command.args(words);
         command
+    }
+
+    /// From now on the person's commands see these folders on read-only mounts, or as they are.
+    pub fn sees_read_only(&mut self, read_only: Option<ReadOnly>) {
+        self.read_only = read_only;
     }
 
     /// Runs `comity` to its end.

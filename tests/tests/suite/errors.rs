@@ -1,6 +1,8 @@
 //! Every refusal says what was attempted, why it failed and what to do next, in words and in JSON,
 //! ends with the right exit code, and loses nothing.
 
+mod read_only;
+
 use comity_tests::stories::actor::{Actor, free_port};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, net::TcpListener, path::Path};

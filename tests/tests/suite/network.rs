@@ -8,6 +8,7 @@ mod full_disk;
 mod hostile;
 mod joining;
 mod partitions;
+mod progress;
 mod transfer;
 
 use comity_client::types::DocumentQuery;

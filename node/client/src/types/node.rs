@@ -1,5 +1,6 @@
 //! Node, communities, membership, submission, sync.
 
+use super::Task;
 use serde::{Deserialize, Serialize};
 
 /// `GET /v0/status`
@@ -35,6 +36,9 @@ pub struct NodeStatus {
     pub warnings: Vec<String>,
     /// Process id; none when opened in-process.
     pub pid: Option<u32>,
+    /// Long work that goes on now.
+    #[serde(default)]
+    pub tasks: Vec<Task>,
 }
 
 /// A connected peer.
@@ -350,7 +354,7 @@ pub struct Event {
     /// Where to resume after this event.
     pub cursor: u64,
     /// `entry` (a new entry took effect) or, without a cursor of their own, `peer_connected`,
-    /// `peer_disconnected`, `in_sync`, `warning`, `caught_up`.
+    /// `peer_disconnected`, `in_sync`, `progress`, `warning`, `caught_up`.
     pub event: String,
     /// The entry's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -376,4 +380,7 @@ pub struct Event {
     /// Anything else, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// How far long work is, for `progress`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Task>,
 }

@@ -7,3 +7,4 @@ mod harness;
 mod lifecycle;
 mod queue;
 mod streams;
+mod tap;

@@ -220,10 +220,19 @@ fn a_backup_opens_as_a_store() {
         fill(store, 80);
         store.erase_words(&id(3)).unwrap();
         let target = tempfile::tempdir().unwrap();
-        let report = store.backup(target.path()).unwrap();
+        let mut last = None;
+        let report = store
+            .backup(target.path(), &mut |progress| last = Some(progress))
+            .unwrap();
+        let all = report.bytes;
+        let whole = Progress::Copying {
+            done: all,
+            total: all,
+        };
+        assert_eq!(last, Some(whole));
         assert!(report.bytes > 0);
         assert!(matches!(
-            store.backup(target.path()),
+            store.backup(target.path(), &mut |_| {}),
             Err(StoreError::BackupTarget(_))
         ));
         store.commit(vec![entry(80)]).unwrap();

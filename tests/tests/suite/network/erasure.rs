@@ -1,19 +1,23 @@
 //! Erasure: afterwards the words are nowhere, and everything else is where it was.
 
 use comity_client::types::ExportLine;
+use comity_net::{PeerId, error::PublishError, tap::Way};
 use comity_protocol::{
-    entry::Entry,
+    entry::{Entry, Words},
     id::SpaceId,
+    limits::NONCE_BYTES,
     sync::{Key, Message},
 };
 use comity_tests::{
     community::{Community, Person, document, page, splice, topic},
     files,
-    nodes::{TestNode, base64, encoded, wait_for_equal_roots},
+    nodes::{POLL, TestNode, base64, encoded, patiently, wait_for_equal_roots},
     stranger::{Stranger, hello},
+    transcript::Moment,
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
+const SYNC: &str = "/comity/sync/1";
 const SECRET: &str = "quagga-ravine-8841";
 
 fn assert_nowhere(home: &Path) {
@@ -66,6 +70,88 @@ async fn frame_of(
     }
 }
 
+/// What no frame may hold: the secret, and the nonces of both texts.
+fn forbidden(it: &Erased) -> Vec<Vec<u8>> {
+    let nonces = [&it.post, &it.edit].map(|entry| match entry {
+        Entry::Contribution(contribution) => match contribution.words() {
+            Words::Present(words) => words[..NONCE_BYTES].to_vec(),
+            Words::Erased(_) => panic!("made with words"),
+        },
+        _ => panic!("no contribution"),
+    });
+    [nonces.to_vec(), vec![SECRET.as_bytes().to_vec()]].concat()
+}
+
+/// Whom a node sent these bytes to since a moment, on whatever protocol.
+fn told(node: &TestNode, bytes: &[u8], since: Moment) -> BTreeSet<PeerId> {
+    let sent = node.transcript().sent_with(bytes, since);
+    sent.into_iter().map(|(peer, _)| peer).collect()
+}
+
+fn assert_in_no_frame(it: &Erased, nodes: &[(&TestNode, Moment)]) {
+    for (number, (node, since)) in nodes.iter().enumerate() {
+        let searched = node.transcript().bytes_sent(*since);
+        assert!(searched > 1_000, "node {number} sent {searched} bytes");
+        for bytes in forbidden(it) {
+            let sent = node.transcript().sent_with(&bytes, *since);
+            assert_eq!(sent, Vec::new(), "node {number} sent {bytes:x?}");
+        }
+    }
+}
+
+/// The frames of sync are messages, and among them are those with these entries.
+fn assert_frames_are_whole(node: &TestNode, entries: &[Vec<u8>]) {
+    let mut awaited: BTreeSet<&[u8]> = entries.iter().map(Vec::as_slice).collect();
+    let frames = node.transcript().frames();
+    for frame in frames.iter().filter(|frame| frame.protocol == SYNC) {
+        let message = Message::decode(&frame.bytes).unwrap();
+        if let (Way::Received, Message::Entries { entries, .. }) = (frame.way, message) {
+            awaited.retain(|awaited| !entries.iter().any(|it| it == awaited));
+        }
+    }
+    assert!(awaited.is_empty(), "{} did not come", awaited.len());
+}
+
+async fn peer_of(node: &TestNode) -> PeerId {
+    let status = node.client.status().await.unwrap();
+    status.peer_id.parse().unwrap()
+}
+
+/// A peer that missed the erasure passes the words on by gossip, then something new; once
+/// `further` has the new one, `node` has judged both.
+async fn gossip_stale(node: &TestNode, further: &TestNode, it: &mut Erased, space: SpaceId) {
+    let stranger = Stranger::meeting(node, "Erasure/stale", true).await;
+    let fresh = it.author.device.create(space, &topic("Fresh", "news"));
+    let topic = format!("comity/1/{space}");
+    stranger.network.subscribe(topic.clone()).await.unwrap();
+    for entry in [&it.post, &it.edit, &fresh] {
+        let publishing = async {
+            loop {
+                match stranger
+                    .network
+                    .publish(topic.clone(), entry.encode())
+                    .await
+                {
+                    Err(PublishError::NoPeers) => tokio::time::sleep(POLL).await,
+                    published => return published.unwrap(),
+                }
+            }
+        };
+        patiently("a subscriber", publishing).await;
+    }
+    let arrived = async {
+        while further.client.entry(&fresh.id().to_string()).await.is_err() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    patiently("the news", arrived).await;
+    stranger.network.shutdown().await;
+    let heard = node.transcript().frames();
+    let heard = heard.iter().filter(|frame| frame.way == Way::Received);
+    let secret = SECRET.as_bytes();
+    assert!(heard.clone().any(|it| files::contains(&it.bytes, secret)));
+}
+
 struct Erased {
     community: Community,
     author: Person,
@@ -109,9 +195,9 @@ async fn publish(nodes: &[&TestNode], mut community: Community) -> Erased {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn erased_words_are_in_no_file_frame_export_or_view() {
-    let alice = TestNode::start().await;
-    let bob = TestNode::start().await;
-    let late = TestNode::start().await;
+    let alice = TestNode::start_tapped().await;
+    let bob = TestNode::start_tapped().await;
+    let late = TestNode::start_tapped().await;
     let keys = [alice.node.key(), bob.node.key(), late.node.key()];
     bob.connect(&alice).await;
     late.connect(&alice).await;
@@ -131,6 +217,14 @@ async fn erased_words_are_in_no_file_frame_export_or_view() {
     assert!(!files::search(&bob.home(), SECRET).0.is_empty());
     let frame = frame_of(&alice, &it.community, space, &it.post).await;
     assert!(files::contains(&frame, SECRET.as_bytes()));
+    let (bob_peer, late_peer) = (peer_of(&bob).await, peer_of(&late).await);
+    let start = Moment::default();
+    for bytes in forbidden(&it) {
+        assert!(told(&alice, &bytes, start).is_superset(&[bob_peer, late_peer].into()));
+    }
+    let asked = alice.transcript().sent_with(SECRET.as_bytes(), start);
+    assert!(asked.iter().any(|(_, protocol)| protocol == SYNC));
+    let late_since = late.transcript().now();
     let offline = late.stop().await;
     assert!(!files::search(&offline.home(), SECRET).0.is_empty());
 
@@ -159,11 +253,13 @@ async fn erased_words_are_in_no_file_frame_export_or_view() {
 
     let heads = before.summary.heads.clone();
     let erasures = [it.post.id(), it.edit.id()].map(|id| it.author.device.erase(space, id));
+    // All who are here have the words, so nobody has a reason to send them from now on.
+    let before_erasure = [&alice, &bob].map(|node| node.transcript().now());
     alice.submit(id, &erasures).await;
     wait_for_equal_roots(&[&alice, &bob]).await;
     let late = offline.start().await;
     wait_for_equal_roots(&[&alice, &bob, &late]).await;
-    let joined = TestNode::start().await;
+    let joined = TestNode::start_tapped().await;
     joined.take_part(&it.community).await;
     joined.connect(&bob).await;
     joined
@@ -172,6 +268,22 @@ async fn erased_words_are_in_no_file_frame_export_or_view() {
 
     let frame = frame_of(&alice, &it.community, space, &it.post).await;
     assert!(!files::contains(&frame, SECRET.as_bytes()));
+    let joined_peer = peer_of(&joined).await;
+    let erasures = erasures.map(|it| it.encode());
+    for erasure in &erasures {
+        assert!(told(&alice, erasure, start).is_superset(&[bob_peer, late_peer].into()));
+        assert_eq!(told(&bob, erasure, start), [joined_peer].into());
+    }
+    assert_frames_are_whole(&joined, &erasures);
+    gossip_stale(&joined, &bob, &mut it, space).await;
+    wait_for_equal_roots(&[&alice, &bob, &late, &joined]).await;
+    let watched = [
+        (&alice, before_erasure[0]),
+        (&bob, before_erasure[1]),
+        (&late, late_since),
+        (&joined, start),
+    ];
+    assert_in_no_frame(&it, &watched);
     let exported = export(&alice).await;
     assert_eq!(
         exported.iter().map(|line| line.erased.len()).sum::<usize>(),

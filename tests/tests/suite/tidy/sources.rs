@@ -186,6 +186,28 @@ fn no_channel_is_unbounded() {
     );
 }
 
+/// The tap sees words before encryption: only tests put it on, and no command or request can.
+#[test]
+fn only_tests_tap_the_network() {
+    const CARRY_IT: [&str; 2] = ["node/src/node.rs", "node/src/peers.rs"];
+    let of_net = |path: &str| path.starts_with("node/net/") || path.starts_with("tests/");
+    let sources = sources();
+    let others: Vec<File> = sources
+        .iter()
+        .filter(|file| !of_net(&file.path) && !CARRY_IT.contains(&file.path.as_str()))
+        .map(code)
+        .collect();
+    assert!(others.len() > 50, "the sources were not found");
+    let found = find(&others, &["tap::", "Tap::", "_tapped"]);
+    assert_none("the tap is for tests:", &found);
+    let carry: Vec<File> = sources
+        .iter()
+        .filter(|file| CARRY_IT.contains(&file.path.as_str()))
+        .map(code)
+        .collect();
+    assert_none("a tap is made by tests:", &find(&carry, &["Tap::new"]));
+}
+
 #[test]
 fn every_crate_takes_the_lints_of_the_workspace() {
     let manifest = read("Cargo.toml");

@@ -17,6 +17,8 @@ mod effective;
 mod entry;
 mod forms;
 mod governance;
+mod envelope;
+
 mod identity;
 mod parties;
 mod pipeline;

@@ -12,6 +12,7 @@ mod deliberation;
 mod derivation;
 mod entry;
 mod identity;
+mod model;
 mod parties;
 mod pipeline;
 mod record;

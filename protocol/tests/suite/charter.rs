@@ -360,6 +360,20 @@ fn r7_all_others_remove_a_party() {
 }
 
 #[test]
+fn r7_a_quorum_is_not_all_others() {
+    let it = Assembly::new(&[&[1], &[11], &[21], &[31], &[41]]);
+    let remove = || vec![Change::RemoveParty(it.ids[4])];
+    let (others, quorum, approving) = (4, 3, 3);
+    let error = ResolutionError::Removal {
+        others,
+        quorum,
+        approving,
+    };
+    assert_eq!(it.judge(remove(), &[1, 11, 21, 41]), Err(error));
+    assert_eq!(it.judge(remove(), &[1, 11, 21, 31]), Ok(()));
+}
+
+#[test]
 fn r8_what_is_taken_from_a_party_needs_that_party() {
     let it = three();
     let (first, third) = (it.ids[0], it.ids[2]);

@@ -2,7 +2,9 @@
 
 use crate::{
     held::Held,
-    projection::{CERTIFICATE, CONTRIBUTION, RECORD, document_prefix, erasure_key, position_of_key},
+    projection::{
+        CERTIFICATE, CONTRIBUTION, RECORD, document_prefix, erasure_key, position_of_key,
+    },
     store::{IndexScan, NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
 };
 use comity_protocol::{

@@ -196,8 +196,11 @@ impl Bench<'_> {
             documents.extend(self.documents_of_all(id, space));
         } else {
             // Whoever writes freely before and after has everything in effect before and after.
-            let is_free =
-                |key: &&PublicKey| [before, after].iter().all(|it| it.writes_unnarrowed(id, key));
+            let is_free = |key: &&PublicKey| {
+                [before, after]
+                    .iter()
+                    .all(|it| it.writes_unnarrowed(id, key))
+            };
             for key in keys.iter().filter(|key| !is_free(key)) {
                 self.add_documents_of(id, &AuthorTag::new(&id, key), &mut documents);
             }

@@ -27,9 +27,7 @@ use comity_protocol::{
 use round::{Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
@@ -215,12 +213,14 @@ impl Ingest {
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
         let again = |released: Vec<Released>| {
-            let candidates = released.into_iter().map(|(entry, community, source)| Candidate {
-                index: asked.get(&entry.id()).copied(),
-                entry,
-                community,
-                source,
-            });
+            let candidates = released
+                .into_iter()
+                .map(|(entry, community, source)| Candidate {
+                    index: asked.get(&entry.id()).copied(),
+                    entry,
+                    community,
+                    source,
+                });
             candidates.collect::<Vec<_>>()
         };
         while !queue.is_empty() {

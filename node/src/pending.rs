@@ -281,9 +281,10 @@ impl Pending {
 
     /// Takes out what waited for authority in a community.
     pub fn released_by_authority(&mut self, community: &CommunityId) -> Vec<Released> {
-        let waiters = self.waiting.iter().filter(|(_, it)| {
-            it.community == *community && !matches!(it.waits, Waits::For(_))
-        });
+        let waiters = self
+            .waiting
+            .iter()
+            .filter(|(_, it)| it.community == *community && !matches!(it.waits, Waits::For(_)));
         let waiters: Vec<Variant> = waiters.map(|(id, _)| *id).collect();
         self.take(waiters)
     }

@@ -304,35 +304,32 @@ impl Views<'_> {
 
     fn items(&self, shelved: &Shelved) -> Vec<HistoryItem> {
         let derived = &shelved.derived;
-        let items = shelved
-                .contributions
-                .iter()
-                .map(|it| {
-                    let outcome = derived.outcome(&it.id);
-                    let what = match (it.header.deps(), it.fields.is_empty()) {
-                        ([], _) => "create",
-                        (_, true) => "merge",
-                        _ => "edit",
-                    };
-                    HistoryItem {
-                        id: it.id.to_string(),
-                        author: self.authors.author(&it.header.author),
-                        seq: it.header.link.seq,
-                        time_ms: it.header.time_ms,
-                        deps: it.header.deps().iter().map(ToString::to_string).collect(),
-                        what: what.into(),
-                        fields: it.fields.iter().cloned().collect(),
-                        verdict: match outcome {
-                            None => "underived",
-                            Some(outcome) if outcome.is_effective() => "effective",
-                            Some(Outcome::Newer(_)) => "newer",
-                            Some(_) => "void",
-                        }
-                        .into(),
-                        reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
-                        erased: it.erased,
-                    }
-                });
+        let items = shelved.contributions.iter().map(|it| {
+            let outcome = derived.outcome(&it.id);
+            let what = match (it.header.deps(), it.fields.is_empty()) {
+                ([], _) => "create",
+                (_, true) => "merge",
+                _ => "edit",
+            };
+            HistoryItem {
+                id: it.id.to_string(),
+                author: self.authors.author(&it.header.author),
+                seq: it.header.link.seq,
+                time_ms: it.header.time_ms,
+                deps: it.header.deps().iter().map(ToString::to_string).collect(),
+                what: what.into(),
+                fields: it.fields.iter().cloned().collect(),
+                verdict: match outcome {
+                    None => "underived",
+                    Some(outcome) if outcome.is_effective() => "effective",
+                    Some(Outcome::Newer(_)) => "newer",
+                    Some(_) => "void",
+                }
+                .into(),
+                reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
+                erased: it.erased,
+            }
+        });
         items.collect()
     }
 

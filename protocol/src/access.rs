@@ -11,8 +11,10 @@ use crate::{
 };
 use thiserror::Error;
 
+mod reader;
 mod ticket;
 
+pub use reader::{READER_LIFETIME_MS, ReaderError, ReaderToken};
 pub use ticket::{Ticket, TicketError};
 
 /// Versions of the sync protocol this crate speaks, ascending.

@@ -54,6 +54,8 @@ pub mod domain {
     pub const TICKET: &[u8] = b"comity/1/ticket\0";
     /// Message that a device signs to let a node read on its behalf.
     pub const NODE_GRANT_SIGNATURE: &[u8] = b"comity/1/node-grant-signature\0";
+    /// Message that a device or root key signs to read at a node's local API.
+    pub const READER_SIGNATURE: &[u8] = b"comity/1/reader-signature\0";
     /// Key prefix of an author in a space's trie.
     pub const TRIE_AUTHOR: &[u8] = b"comity/1/trie-author\0";
     /// Digest of a leaf of a space's trie.

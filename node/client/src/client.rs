@@ -7,11 +7,13 @@ use crate::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A client of one node.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
+    reader: Arc<Mutex<Option<String>>>,
 }
 
 type Answered<T> = Result<T, ClientError>;
@@ -19,7 +21,20 @@ type Answered<T> = Result<T, ClientError>;
 impl Client {
     /// A client over this transport.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            reader: Arc::default(),
+        }
+    }
+
+    /// From here on all clones show this token of a reader (base64); none: they show none.
+    pub fn read_as(&self, token: Option<String>) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    fn reader(&self) -> Option<String> {
+        let reader = self.reader.lock();
+        reader.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the node runs in another process.
@@ -40,6 +55,22 @@ impl Client {
     /// One community, by id.
     pub async fn community(&self, id: &str) -> Answered<CommunityInfo> {
         self.get(&format!("/v0/communities/{}", escape(id))).await
+    }
+
+    /// Members, former members, and what waits for more delegates.
+    pub async fn members(&self, community: &str) -> Answered<Roster> {
+        self.get(&format!("/v0/communities/{}/members", escape(community)))
+            .await
+    }
+
+    /// What of these keys is in effect, as cuts would keep it.
+    pub async fn cuts(&self, community: &str, keys: &[String]) -> Answered<CutPlan> {
+        let query = encode_query(&[("keys", &keys.join(","))]);
+        self.get(&format!(
+            "/v0/communities/{}/cuts{query}",
+            escape(community)
+        ))
+        .await
     }
 
     /// Makes the node take part in a community.
@@ -264,7 +295,11 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answered<Answer> {
-        let request = Request::builder()
+        let mut request = Request::builder();
+        if let Some(token) = self.reader() {
+            request = request.header("comity-reader", token);
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "comity")

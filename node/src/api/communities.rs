@@ -4,10 +4,10 @@ use super::{
     App,
     entries::{sharing, take_in},
     error::Failure,
-    extract::{Body, Name, SUBMISSION_MAX_BYTES, blocking},
+    extract::{Body, Name, SUBMISSION_MAX_BYTES, State, blocking},
 };
 use crate::authors::Authors;
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{
     CommunityInfo, MemberInfo, PartyInfo, SpaceInfo, Submitted, TrackCommunity,
 };
@@ -127,16 +127,22 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
     let views = app.views(id).ok_or_else(unknown)?;
     let authority = views.authors.authority.clone();
     let genesis = authority.genesis();
-    let spaces: Vec<SpaceId> = genesis
+    let governance_space = governance_space(id);
+    let mut spaces = app.shown_spaces(&id);
+    spaces.retain(|space| *space != governance_space);
+    let founded: Vec<SpaceId> = genesis
         .map(|genesis| genesis.spaces(id).map(|(space, _)| space).collect())
         .unwrap_or_default();
+    // In the order of the founding, then those that came later.
+    let place = |space: &SpaceId| founded.iter().position(|it| it == space);
+    spaces.sort_by_key(|space| (place(space).is_none(), place(space), *space));
     let governance = app.inner.ingest.ledger().governance_digest(&id);
     Ok(CommunityInfo {
         id: id.to_string(),
         name: genesis.map(|it| it.name.clone()).unwrap_or_default(),
         purpose: genesis.map(|it| it.purpose.clone()).unwrap_or_default(),
         complete: genesis.is_some(),
-        governance_space: governance_space(id).to_string(),
+        governance_space: governance_space.to_string(),
         governance: governance.to_string(),
         parties: parties(&authority),
         spaces: spaces

@@ -9,13 +9,13 @@ use super::{
     App,
     error::Failure,
     export::{Lines, lines},
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
 };
 use crate::{
     store::{Position, StoredEntry},
     tasks,
 };
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use comity_client::types::{Event, PeerInfo, Task};
 use comity_protocol::{
     certificate::CertificateBody,

@@ -3,7 +3,7 @@
 use super::{
     App,
     error::Failure,
-    extract::{Body, blocking},
+    extract::{Body, State, blocking},
 };
 use crate::{
     home::write_atomically,
@@ -11,7 +11,7 @@ use crate::{
     store::{Position, Progress, StoredEntry},
     tasks::{Unit, What, Work},
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{BackupRequest, MaintenanceReport};
 use comity_protocol::{
     entry::{Entry, Verified},

@@ -38,7 +38,11 @@ pub(crate) fn verdict(
 }
 
 /// Whether others may build on an author's contributions though the author may not write them.
-pub(crate) fn adoptable(authority: &Authority, document: &KnownDocument, author: &PublicKey) -> bool {
+pub(crate) fn adoptable(
+    authority: &Authority,
+    document: &KnownDocument,
+    author: &PublicKey,
+) -> bool {
     document.co_written || authority.same_person(author, &document.owner)
 }
 

@@ -14,10 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Whether an entry may be what a certificate still lacked.
 pub(super) fn may_complete(entry: &Entry) -> bool {
     match entry {
-        Entry::Record(it) => matches!(
-            it.body(),
-            RecordBody::Proposal(_) | RecordBody::Approval(_)
-        ),
+        Entry::Record(it) => matches!(it.body(), RecordBody::Proposal(_) | RecordBody::Approval(_)),
         // It may be the parent of what is proposed.
         Entry::Certificate(_) => true,
         Entry::Contribution(_) => false,

@@ -146,9 +146,7 @@ impl<'a> Round<'a> {
             Ok(_) => Verdict::Accept {
                 adopting: Vec::new(),
             },
-            Err((_, reason)) => {
-                Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority)
-            }
+            Err((_, reason)) => Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority),
         })
     }
 

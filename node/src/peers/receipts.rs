@@ -21,9 +21,7 @@ use comity_protocol::{
     entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
     key::PublicKey,
-    record::{
-        Acknowledge, ChainHead, NARROWINGS_MAX, RECEIPT_HEADS_MAX, Receipt, RecordBody,
-    },
+    record::{Acknowledge, ChainHead, NARROWINGS_MAX, RECEIPT_HEADS_MAX, Receipt, RecordBody},
     sync::{AuthorTag, Prefix},
 };
 use std::{
@@ -177,8 +175,11 @@ fn unreceipted(inner: &Inner, of: Option<SpaceId>) -> Heads {
                 continue;
             }
             let runs = known.trie.authors_under(&Prefix::ALL, usize::MAX);
-            let mut tags: BTreeSet<AuthorTag> =
-                runs.unwrap_or_default().iter().map(|run| run.author).collect();
+            let mut tags: BTreeSet<AuthorTag> = runs
+                .unwrap_or_default()
+                .iter()
+                .map(|run| run.author)
+                .collect();
             let held = inner.archive.held();
             tags.extend(held.in_space(space).map(|it| it.key.author));
             drop(held);

@@ -55,7 +55,9 @@ impl Links {
         let count = self.counts.entry(chain).or_default();
         *count += 1;
         if *count > LINKS_PER_CHAIN_MAX
-            && let Some(highest) = ids.last_key_value().and_then(|(_, ids)| ids.last().copied())
+            && let Some(highest) = ids
+                .last_key_value()
+                .and_then(|(_, ids)| ids.last().copied())
         {
             self.remove(&highest);
         }

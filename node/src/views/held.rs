@@ -56,9 +56,9 @@ impl Views<'_> {
         document: &DocumentId,
         at: &[EntryId],
     ) -> Result<DocumentView, ViewError> {
-        let view = self.library.read_with_held(document, |shelved| {
-            self.view(document, shelved, at)
-        })?;
+        let view = self
+            .library
+            .read_with_held(document, |shelved| self.view(document, shelved, at))?;
         let mut view = view?;
         view.summary.held = self.held_reason(&EntryId::from(*document));
         view.held = self.held_of(document);

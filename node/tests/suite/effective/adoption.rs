@@ -59,7 +59,10 @@ fn nobody_adopts_in_what_one_person_owns() {
     let revocation = world.revoke(&ada, &[]);
     node.save([&revocation]);
     assert!(node.is_held(&question));
-    assert!(node.is_in_effect(&answer), "a reply is a document of its own");
+    assert!(
+        node.is_in_effect(&answer),
+        "a reply is a document of its own"
+    );
     let edit = ada.device.edit(
         world.public,
         document(&question),

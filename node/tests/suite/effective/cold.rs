@@ -13,7 +13,10 @@ fn a_long_chain_below_a_cut_arrives_in_order_through_a_flood() {
     let mut world = World::new();
     let mut ada = world.member("ada");
     let chain: Vec<Entry> = (0..PROLIFIC)
-        .map(|n| ada.device.create(world.public, &topic(&format!("Note {n}"), "")))
+        .map(|n| {
+            ada.device
+                .create(world.public, &topic(&format!("Note {n}"), ""))
+        })
         .collect();
     let beyond = ada.device.create(world.public, &topic("Beyond", "No."));
     let top = chain.last().unwrap().id();

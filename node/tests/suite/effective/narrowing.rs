@@ -23,10 +23,15 @@ fn a_revocation_holds_later_words_and_leaves_earlier_ones() {
     assert!(node.seen(document(&first)).is_some());
     assert!(node.seen(document(&second)).is_none());
 
-    let third = ada.device.create(world.public, &topic("Third", "Too late."));
+    let third = ada
+        .device
+        .create(world.public, &topic("Third", "Too late."));
     let outcome = node.take(&[&third]).remove(0);
     assert!(matches!(outcome, Outcome::Unauthorized(_)), "{outcome:?}");
-    assert!(!node.is_held(&third), "what never was in effect is not kept");
+    assert!(
+        !node.is_held(&third),
+        "what never was in effect is not kept"
+    );
 }
 
 #[test]
@@ -34,8 +39,12 @@ fn receipts_of_another_party_lift_a_cut_at_zero_up_to_their_acknowledgement() {
     let mut world = World::new();
     let mut ada = world.member("ada");
     let node = Bare::new(world.id);
-    let first = ada.device.create(world.public, &topic("First", "Read by B."));
-    let second = ada.device.create(world.public, &topic("Second", "Read later."));
+    let first = ada
+        .device
+        .create(world.public, &topic("First", "Read by B."));
+    let second = ada
+        .device
+        .create(world.public, &topic("Second", "Read later."));
     node.save(world.governance.iter().chain([&first, &second]));
     let by_own = receipt(&mut world.a.node, world.public, &second);
     let revocation = world.revoke(&ada, &[]);
@@ -50,7 +59,10 @@ fn receipts_of_another_party_lift_a_cut_at_zero_up_to_their_acknowledgement() {
     let seen = acknowledge(&mut world.b.node, world.public, &revocation);
     let too_late = receipt(&mut world.b.node, world.public, &second);
     node.save([&seen, &too_late]);
-    assert!(node.is_held(&second), "after its acknowledgement B lifts nothing");
+    assert!(
+        node.is_held(&second),
+        "after its acknowledgement B lifts nothing"
+    );
     assert!(node.is_in_effect(&first));
 }
 
@@ -125,11 +137,17 @@ fn a_revocation_evaluates_only_the_documents_it_touches() {
     let revocation = world.revoke(&first, &[]);
     node.save([&revocation]);
     let rebuilds = node.rebuilds();
-    println!("187 documents by 10 authors; a revocation evaluated {}", rebuilds.documents);
+    println!(
+        "187 documents by 10 authors; a revocation evaluated {}",
+        rebuilds.documents
+    );
     assert_eq!((rebuilds.changes, rebuilds.documents), (1, 7));
 
     // Two in one commit are one rebuild.
-    let both = [world.revoke(&second, &[]), world.revoke(&people[2].clone(), &[])];
+    let both = [
+        world.revoke(&second, &[]),
+        world.revoke(&people[2].clone(), &[]),
+    ];
     node.save(&both);
     let rebuilds = node.rebuilds();
     assert_eq!((rebuilds.changes, rebuilds.last_documents), (2, 40));

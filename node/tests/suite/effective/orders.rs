@@ -42,7 +42,9 @@ fn history() -> (World, Vec<Entry>, Vec<Entry>) {
     let after = receipt(&mut world.b.node, space, &creates[9]);
     let cut_ben = world.revoke(&ben, &[by_ben.id()]);
     creates.push(shared);
-    let said = [by_ben, by_cyd, late, erasure, receipted, cut_ada, seen, after, cut_ben];
+    let said = [
+        by_ben, by_cyd, late, erasure, receipted, cut_ada, seen, after, cut_ben,
+    ];
     entries.extend(creates.iter().cloned());
     entries.extend(said);
     (world, entries, creates)

@@ -36,23 +36,40 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
         vec![comity_tests::community::put("title", "Changed late")],
     );
     let revocation = world.revoke(&ada, &[first.id()]);
-    node.save(world.id, &[&first, &second, &edit, &revocation]).await;
+    node.save(world.id, &[&first, &second, &edit, &revocation])
+        .await;
 
     let listed = node.client.documents(&Default::default()).await.unwrap();
     let titles: Vec<&str> = listed.items.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(titles, ["First"]);
-    let shown = node.client.document(&first.id().to_string(), &[]).await.unwrap();
+    let shown = node
+        .client
+        .document(&first.id().to_string(), &[])
+        .await
+        .unwrap();
     assert_eq!(shown.text("title"), Some("First"));
     let held: Vec<&str> = shown.held.iter().map(|it| it.reason.as_str()).collect();
     assert_eq!(held, ["after removal by Alder"]);
 
-    let stub = node.client.document(&second.id().to_string(), &[]).await.unwrap();
+    let stub = node
+        .client
+        .document(&second.id().to_string(), &[])
+        .await
+        .unwrap();
     assert!(stub.fields.is_empty() && stub.summary.title.is_empty());
     assert_eq!(stub.summary.held.as_deref(), Some("after removal by Alder"));
-    let whole = node.client.document_with_held(&second.id().to_string()).await.unwrap();
+    let whole = node
+        .client
+        .document_with_held(&second.id().to_string())
+        .await
+        .unwrap();
     assert_eq!(whole.text("body"), Some("Goes."));
     assert_eq!(whole.summary.held, stub.summary.held);
-    let history = node.client.history_with_held(&first.id().to_string()).await.unwrap();
+    let history = node
+        .client
+        .history_with_held(&first.id().to_string())
+        .await
+        .unwrap();
     let verdicts: Vec<&str> = history.iter().map(|it| it.verdict.as_str()).collect();
     assert_eq!(verdicts, ["effective", "held"]);
 
@@ -74,7 +91,11 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
 
     // Who signs next in this chain follows what is held.
     let author = ada.device.public().to_string();
-    let context = node.client.signing_context(&world.public.to_string(), &author).await.unwrap();
+    let context = node
+        .client
+        .signing_context(&world.public.to_string(), &author)
+        .await
+        .unwrap();
     assert_eq!(context.next_seq, 4);
 }
 
@@ -111,9 +132,17 @@ async fn a_node_receipts_what_it_held_and_then_acknowledges() {
     }
     assert_eq!(said.last().map(String::as_str), Some("acknowledge"));
     assert!(said.len() > 1, "{said:?}");
-    let shown = running.client.document(&first.id().to_string(), &[]).await.unwrap();
+    let shown = running
+        .client
+        .document(&first.id().to_string(), &[])
+        .await
+        .unwrap();
     assert_eq!(shown.text("title"), Some("First"));
-    let quarantine = running.client.quarantine(&Default::default()).await.unwrap();
+    let quarantine = running
+        .client
+        .quarantine(&Default::default())
+        .await
+        .unwrap();
     assert_eq!(quarantine.held, 0);
     running.node.stop().await;
 }

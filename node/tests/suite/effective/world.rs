@@ -135,7 +135,11 @@ impl World {
             party: self.a.id,
             target: Target::Member(person.root.public()),
             cuts: Cuts {
-                open: if last.is_empty() { Vec::new() } else { vec![cut] },
+                open: if last.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![cut]
+                },
                 sealed: [9; 32],
             },
             replaces: None,

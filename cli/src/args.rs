@@ -1,6 +1,7 @@
 //! What can be typed, as data: one source for parsing, help and completions.
 
 pub mod content;
+pub mod member;
 pub mod membership;
 pub mod node;
 
@@ -118,6 +119,15 @@ pub enum Command {
     /// Look at spaces.
     #[command(subcommand)]
     Space(membership::SpaceCommand),
+    /// Admit, revoke and list members.
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Link and end devices of yours.
+    #[command(subcommand)]
+    Device(member::DeviceCommand),
+    /// Show what is kept here and not in effect.
+    #[command(subcommand)]
+    Quarantine(member::QuarantineCommand),
     /// Make a ticket that lets somebody join.
     Invite(membership::Invite),
     /// Join a community with a ticket.

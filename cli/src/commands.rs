@@ -3,6 +3,7 @@
 
 mod community;
 mod demo;
+mod device;
 mod edit;
 mod erase;
 mod export;
@@ -13,8 +14,11 @@ mod input;
 mod join;
 mod list;
 mod maintain;
+mod member;
+mod narrowing;
 mod node;
 mod publish;
+mod quarantine;
 mod show;
 mod sync;
 mod watch;
@@ -46,6 +50,9 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Space(SpaceCommand::List { community }) => {
             community::spaces(app, community.as_deref()).await
         }
+        Command::Member(command) => Box::pin(member::run(app, command)).await,
+        Command::Device(command) => Box::pin(device::run(app, command)).await,
+        Command::Quarantine(command) => quarantine::run(app, command).await,
         Command::Invite(args) => join::invite(app, args).await,
         Command::Join(args) => join::join(app, args).await,
         Command::Publish(args) => publish::publish(app, args).await,

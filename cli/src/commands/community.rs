@@ -32,7 +32,7 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
             nonces: [random::bytes()?, random::bytes()?],
             time_ms: now_ms(),
         };
-        let (root, device) = (identity.root(), identity.device());
+        let (root, device) = (identity.root()?, identity.device());
         let founded = founding::found(founding, root, device, identity.public().slot)?;
         desk.found(founded.community, &founded.entries).await?;
         let community = client.community(&founded.community.to_string()).await?;

@@ -196,7 +196,11 @@ impl Ingest {
             }
         }
         for (index, outcome) in self.write(turn)? {
-            outcomes[index].1 = outcome;
+            // Another variant of a certificate that waited is present now; this one was saved.
+            let again = outcome == Outcome::AlreadyPresent && outcomes[index].1 == Outcome::Saved;
+            if !again {
+                outcomes[index].1 = outcome;
+            }
         }
         Ok(outcomes)
     }
@@ -233,7 +237,7 @@ impl Ingest {
                     Verdict::Accept { adopting } => {
                         for id in adopting {
                             let adopted = writer.pending.take_one(&id);
-                            for (entry, community, source) in adopted {
+                            if let Some((entry, community, source)) = adopted {
                                 round.accept(entry, community, source);
                             }
                         }

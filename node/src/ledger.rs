@@ -54,6 +54,8 @@ pub struct Space {
     pub community: CommunityId,
     /// Its set: everything in effect.
     pub trie: Trie,
+    /// The certificate in its set that declares it; none if the public governance does.
+    pub declaration: Option<Key>,
     /// Up to where narrowed keys count here; none while nobody is narrowed.
     coverage: Option<Arc<SpaceCoverage>>,
     statements: Statements,
@@ -64,6 +66,7 @@ impl Space {
         Self {
             community,
             trie,
+            declaration: None,
             coverage: None,
             statements,
         }
@@ -195,6 +198,9 @@ impl Ledger {
                 continue;
             }
             touched.insert(it.space);
+            if is_declaration(&it.entry) {
+                space.declaration = Some(it.key);
+            }
             let Some(community) = self.communities.get_mut(&space.community) else {
                 continue;
             };
@@ -230,7 +236,7 @@ impl Ledger {
         for (community, authority) in &judgement.authorities {
             if let Some(known) = self.communities.get_mut(community) {
                 known.authority = authority.clone();
-                entered.whole.extend(self.add_declared(*community));
+                self.add_declared(*community, &mut entered);
             }
         }
         for (space, coverage) in &judgement.coverages {
@@ -271,18 +277,23 @@ impl Ledger {
         entered
     }
 
-    /// Opens the spaces that a community declares now; gives back those that the record knew.
-    fn add_declared(&mut self, community: CommunityId) -> BTreeSet<SpaceId> {
+    /// Opens the spaces that a community declares now: of those that the record knew everything is to
+    /// be judged, and of all of them the cuts are to be read.
+    fn add_declared(&mut self, community: CommunityId, entered: &mut Entered) {
         let Some(authority) = self.authority(&community) else {
-            return BTreeSet::new();
+            return;
         };
-        let mut known = BTreeSet::new();
         for space in authority.spaces().keys() {
+            if self.spaces.contains_key(space) {
+                continue;
+            }
             if self.add_space(community, *space) {
-                known.insert(*space);
+                entered.whole.insert(*space);
+            }
+            if !authority.narrowings().is_empty() {
+                entered.covered.insert(*space);
             }
         }
-        known
     }
 
     /// Everything stored by one author in a space, along the chain: in effect or held.

@@ -175,9 +175,24 @@ impl App {
 
     /// Space and community of a stored entry. A certificate names no space of its own: it belongs
     /// to the community in whose governance set it stands.
+    ///
+    /// None too if the caller may not read the space.
     pub(super) fn place_of(&self, entry: &Entry, id: &EntryId) -> Option<(SpaceId, CommunityId)> {
+        let place = self.stored_place_of(entry, id)?;
+        self.shows(&place.0).then_some(place)
+    }
+
+    /// The same, whoever asks: for maintenance, which tells ids of damaged entries and no more.
+    pub(super) fn stored_place_of(
+        &self,
+        entry: &Entry,
+        id: &EntryId,
+    ) -> Option<(SpaceId, CommunityId)> {
         if let Some(space) = entry.space() {
-            return Some((space, self.community_of(&space)?));
+            return Some((
+                space,
+                self.inner.ingest.ledger().spaces().get(&space)?.community,
+            ));
         }
         let key = entry.key();
         let ledger = self.inner.ingest.ledger();

@@ -170,7 +170,7 @@ impl Check<'_> {
             }
         }
         let key = entry.key();
-        let held = app.place_of(entry, &id).is_some_and(|(space, _)| {
+        let held = app.stored_place_of(entry, &id).is_some_and(|(space, _)| {
             let key = Key::new(&space, &key.author, key.seq, id);
             let ledger = app.inner.ingest.ledger();
             ledger

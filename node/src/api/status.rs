@@ -5,7 +5,7 @@ use super::{
     error::Failure,
     extract::{State, blocking},
 };
-use crate::peers::peer_of;
+use crate::peers::{Peers, peer_of};
 use crate::{random, store::StoreState};
 use axum::{Extension, Json};
 use comity_client::types::NodeStatus;
@@ -76,6 +76,7 @@ fn warnings(app: &App, damaged: usize) -> Vec<String> {
              restore from an old backup; `comity sync status` lists them"
         ));
     }
+    warnings.extend(app.inner.peers().and_then(Peers::clock_in_doubt));
     warnings
 }
 

@@ -98,14 +98,23 @@ impl Ledger {
             governance.extend(ids.filter_map(|id| read_own(archive, id)));
         }
         for (space, id) in declared {
-            governance.extend(read_own(archive, *id));
+            let Some(declaration) = read_own(archive, *id) else {
+                continue;
+            };
             self.add_space(community, *space);
+            if let Some(known) = self.spaces.get_mut(space) {
+                let place = declaration.key();
+                let key = Key::new(space, &place.author, place.seq, place.id);
+                known.declaration = Some(key);
+            }
+            governance.push(declaration);
         }
         if let Some(known) = self.communities.get_mut(&community) {
             known.authority = Arc::new(Authority::evaluate(community, &governance));
             known.governance = governance;
         }
-        self.add_declared(community);
+        // Every space is judged as a whole once all communities are read.
+        self.add_declared(community, &mut Entered::default());
     }
 }
 

@@ -120,31 +120,35 @@ impl World {
         person
     }
 
-    /// Party A removes a member; what their device wrote up to `last` stays. None: cut at zero.
+    /// Party A removes a member; what their device wrote up to `last` stays. None: cut at zero. What
+    /// their root key signed in the governance space stays, or the device would be nobody's.
     pub(super) fn revoke(&mut self, person: &Person, last: &[EntryId]) -> Entry {
+        let space = self.space();
         let mut last = last.to_vec();
         last.sort();
-        let cut = SpaceCut {
-            space: self.public,
-            devices: vec![DeviceCut {
-                key: person.device.public(),
-                last: last.clone(),
-            }],
+        let linked = person.root.next_link(space).prev;
+        let cut = |space, key, last| SpaceCut {
+            space,
+            devices: vec![DeviceCut { key, last }],
         };
+        let mut open = vec![cut(
+            space,
+            person.root.public(),
+            linked.into_iter().collect(),
+        )];
+        if !last.is_empty() {
+            open.push(cut(self.public, person.device.public(), last));
+        }
+        open.sort_by_key(|cut| cut.space);
         let revocation = Revocation {
             party: self.a.id,
             target: Target::Member(person.root.public()),
             cuts: Cuts {
-                open: if last.is_empty() {
-                    Vec::new()
-                } else {
-                    vec![cut]
-                },
+                open,
                 sealed: [9; 32],
             },
             replaces: None,
         };
-        let space = self.space();
         self.a
             .delegate
             .root

@@ -4,6 +4,7 @@ pub mod content;
 pub mod member;
 pub mod membership;
 pub mod node;
+pub mod space;
 
 use crate::ui::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -116,9 +117,11 @@ pub enum Command {
     /// Found and look at communities.
     #[command(subcommand)]
     Community(membership::CommunityCommand),
-    /// Look at spaces.
+    /// Look at spaces, open and declare them.
     #[command(subcommand)]
-    Space(membership::SpaceCommand),
+    Space(space::SpaceCommand),
+    /// Add your signature to a draft that several delegates sign.
+    Sign(space::Sign),
     /// Admit, revoke and list members.
     #[command(subcommand)]
     Member(member::MemberCommand),

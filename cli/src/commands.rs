@@ -4,6 +4,7 @@
 mod community;
 mod demo;
 mod device;
+mod draft;
 mod edit;
 mod erase;
 mod export;
@@ -20,15 +21,13 @@ mod node;
 mod publish;
 mod quarantine;
 mod show;
+mod space;
 mod sync;
 mod watch;
 
 use crate::{
     app::App,
-    args::{
-        Cli, Command,
-        membership::{CommunityCommand, SpaceCommand},
-    },
+    args::{Cli, Command, membership::CommunityCommand},
     error::CommandError,
 };
 use clap::CommandFactory as _;
@@ -47,9 +46,8 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Community(CommunityCommand::Show { community }) => {
             community::show(app, community.as_deref()).await
         }
-        Command::Space(SpaceCommand::List { community }) => {
-            community::spaces(app, community.as_deref()).await
-        }
+        Command::Space(command) => space::run(app, command).await,
+        Command::Sign(args) => draft::sign(app, &args).await,
         Command::Member(command) => Box::pin(member::run(app, command)).await,
         Command::Device(command) => Box::pin(device::run(app, command)).await,
         Command::Quarantine(command) => quarantine::run(app, command).await,

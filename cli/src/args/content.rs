@@ -67,6 +67,9 @@ pub struct Publish {
     /// The author there, if it is not you.
     #[arg(long, requires = "origin", value_name = "NAME")]
     pub origin_author: Option<String>,
+    /// Do not ask, even if the text names something that fewer people read.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 fn parse_origin(text: &str) -> Result<(String, String), String> {
@@ -93,6 +96,9 @@ pub struct Reply {
     /// The text itself.
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
+    /// Do not ask, even if the text names something that fewer people read.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// `comity edit`

@@ -33,7 +33,7 @@ use comity_protocol::{
 use serde_json::json;
 
 use find::device_keys;
-pub(super) use find::member as find_member;
+pub(super) use find::{member as find_member, party_of_delegate};
 
 /// Runs a command about members.
 pub(super) async fn run(app: &App, command: MemberCommand) -> Result<(), CommandError> {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
-    reader: Arc<Mutex<Option<String>>>,
+    readers: Arc<Mutex<Vec<String>>>,
 }
 
 type Answered<T> = Result<T, ClientError>;
@@ -23,18 +23,27 @@ impl Client {
     pub fn new(transport: Transport) -> Self {
         Self {
             transport,
-            reader: Arc::default(),
+            readers: Arc::default(),
         }
     }
 
     /// From here on all clones show this token of a reader (base64); none: they show none.
     pub fn read_as(&self, token: Option<String>) {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = token;
+        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) = token.into_iter().collect();
     }
 
-    fn reader(&self) -> Option<String> {
-        let reader = self.reader.lock();
-        reader.unwrap_or_else(PoisonError::into_inner).clone()
+    /// Shows one token more.
+    pub fn also_read_as(&self, token: String) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !readers.contains(&token) {
+            readers.push(token);
+        }
+    }
+
+    /// The tokens that are shown.
+    pub fn readers(&self) -> Vec<String> {
+        let readers = self.readers.lock();
+        readers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the node runs in another process.
@@ -296,8 +305,9 @@ impl Client {
 
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answered<Answer> {
         let mut request = Request::builder();
-        if let Some(token) = self.reader() {
-            request = request.header("comity-reader", token);
+        let readers = self.readers();
+        if !readers.is_empty() {
+            request = request.header("comity-reader", readers.join(","));
         }
         let request = request
             .method(method)

@@ -17,13 +17,15 @@ use comity_protocol::{
 };
 use std::sync::Arc;
 
-/// The header that carries the token, base64 without padding.
+/// The header that carries tokens, base64 without padding, parted by commas.
 const HEADER: &str = "comity-reader";
+/// Most tokens that one request shows.
+const TOKENS_MAX: usize = 16;
 
 /// Whom a request proved to come from.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
-    reader: Option<Proven>,
+    readers: Vec<Proven>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,19 +41,28 @@ impl Caller {
             return Ok(Self::default());
         };
         let text = header.to_str().map_err(Failure::invalid)?;
-        let encoded = bytes::decode(text, "the reader's token")?;
-        let token = ReaderToken::decode(&encoded).map_err(Failure::invalid)?;
-        match token.check(node, random::now_ms()) {
-            Ok(()) => Ok(Self {
-                reader: Some(Proven {
+        let mut readers = Vec::new();
+        for text in text.split(',') {
+            if readers.len() == TOKENS_MAX {
+                return Err(Failure::invalid(format!(
+                    "at most {TOKENS_MAX} tokens are read"
+                )));
+            }
+            let encoded = bytes::decode(text, "the reader's token")?;
+            let token = ReaderToken::decode(&encoded).map_err(Failure::invalid)?;
+            match token.check(node, random::now_ms()) {
+                Ok(()) => readers.push(Proven {
                     key: token.reader,
                     until_ms: token.expires_ms,
                 }),
-            }),
-            Err(ReaderError::Expired) => Ok(Self::default()),
-            Err(error) => Err(Failure::refused(error)
-                .hint("Sign a token for this node's key, as `GET /v0/status` gives it.")),
+                Err(ReaderError::Expired) => {}
+                Err(error) => {
+                    return Err(Failure::refused(error)
+                        .hint("Sign a token for this node's key, as `GET /v0/status` gives it."));
+                }
+            }
         }
+        Ok(Self { readers })
     }
 
     /// Long answers outlive tokens: asked anew each time.
@@ -60,14 +71,13 @@ impl Caller {
             return true;
         }
         let now_ms = random::now_ms();
-        let proven = self.reader.as_ref().filter(|it| it.until_ms > now_ms);
-        let Some(Proven { key, .. }) = proven else {
-            return false;
-        };
-        // A root key reads what its devices read; a device may still have to be linked.
-        let mut devices = authority.device_slots(key).into_iter().flatten();
-        authority.may_read(Some(key), space)
-            || devices.any(|(_, device)| authority.may_read(Some(device), space))
+        let mut proven = self.readers.iter().filter(|it| it.until_ms > now_ms);
+        proven.any(|Proven { key, .. }| {
+            // A root key reads what its devices read; a device may still have to be linked.
+            let mut devices = authority.device_slots(key).into_iter().flatten();
+            authority.may_read(Some(key), space)
+                || devices.any(|(_, device)| authority.may_read(Some(device), space))
+        })
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) fn own_standing<'a>(
 }
 
 /// A party for which the person may sign.
-pub(super) fn party_of_delegate<'a>(
+pub(in crate::commands) fn party_of_delegate<'a>(
     community: &'a CommunityInfo,
     named: Option<&str>,
     root: &str,
@@ -203,6 +203,8 @@ mod tests {
             id: "aaaa1".into(),
             name: "Club".into(),
             delegates: vec!["did:me".into()],
+            delegates_needed: 1,
+            state: String::new(),
             nodes: Vec::new(),
         }
     }

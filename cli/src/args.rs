@@ -1,8 +1,10 @@
 //! What can be typed, as data: one source for parsing, help and completions.
 
 pub mod content;
+pub mod member;
 pub mod membership;
 pub mod node;
+pub mod space;
 
 use crate::ui::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -115,9 +117,20 @@ pub enum Command {
     /// Found and look at communities.
     #[command(subcommand)]
     Community(membership::CommunityCommand),
-    /// Look at spaces.
+    /// Look at spaces, open and declare them.
     #[command(subcommand)]
-    Space(membership::SpaceCommand),
+    Space(space::SpaceCommand),
+    /// Add your signature to a draft that several delegates sign.
+    Sign(space::Sign),
+    /// Admit, revoke and list members.
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Link and end devices of yours.
+    #[command(subcommand)]
+    Device(member::DeviceCommand),
+    /// Show what is kept here and not in effect.
+    #[command(subcommand)]
+    Quarantine(member::QuarantineCommand),
     /// Make a ticket that lets somebody join.
     Invite(membership::Invite),
     /// Join a community with a ticket.

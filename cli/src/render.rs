@@ -7,6 +7,7 @@ pub mod author;
 pub mod community;
 pub mod document;
 pub mod list;
+pub mod member;
 pub mod sync;
 
 /// The first digits of an id, for people to look at where a whole one stands elsewhere.

@@ -3,6 +3,7 @@
 mod bars;
 mod errors;
 mod offline;
+mod people;
 mod shapes;
 mod together;
 

@@ -9,7 +9,7 @@ use super::{
     App,
     arrivals::{Arrival, Arrivals},
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
     lookup,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     store::Direction,
     views::Views,
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{DocumentQuery, DocumentSummary, Page};
 use comity_protocol::{
     document::Kind,
@@ -140,14 +140,13 @@ fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8
         let root = app.find_document(thread)?;
         return Ok(vec![thread_prefix(&root)]);
     }
-    let ledger = app.inner.ingest.ledger();
-    let spaces = ledger.spaces().iter().filter(|(id, space)| {
-        filter.space.is_none_or(|wanted| wanted == **id)
-            && filter
-                .community
-                .is_none_or(|wanted| wanted == space.community)
-    });
-    Ok(spaces.map(|(id, _)| list_prefix(id)).collect())
+    let communities = match filter.community {
+        Some(community) => vec![community],
+        None => app.community_ids(),
+    };
+    let spaces = communities.iter().flat_map(|it| app.shown_spaces(it));
+    let spaces = spaces.filter(|id| filter.space.is_none_or(|wanted| wanted == *id));
+    Ok(spaces.map(|id| list_prefix(&id)).collect())
 }
 
 fn read_cursor(text: &str) -> Result<u64, Failure> {

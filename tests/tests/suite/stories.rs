@@ -21,6 +21,7 @@ macro_rules! stories {
 }
 
 stories! {
+    devices,
     erase,
     import,
     join,
@@ -28,6 +29,7 @@ stories! {
     offline,
     one_paragraph,
     receipts,
+    revoked,
     stranger,
 }
 

@@ -23,6 +23,9 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
+pub mod charter;
+pub mod deliberation;
+pub mod parties;
 mod branches;
 pub mod coverage;
 pub mod effective;
@@ -30,6 +33,7 @@ pub mod narrowing;
 pub mod receipts;
 mod roster;
 pub mod segments;
+mod tree;
 
 pub use branches::{AuthorLink, ChainLinks};
 

@@ -2,15 +2,19 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod access;
+mod assembly;
 mod authority;
 mod certificate;
+mod charter;
 mod codec;
 mod community;
 mod cuts;
+mod deliberation;
 mod derivation;
 mod effective;
 mod entry;
 mod identity;
+mod parties;
 mod pipeline;
 mod record;
 mod signatures;

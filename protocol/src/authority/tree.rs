@@ -1,0 +1,170 @@
+//! A tree of certified states, and which branch of a fork a delegate chose.
+//!
+//! Shared by the chains of parties and of the charter. Every state gets the interval of positions
+//! that its subtree takes in a depth-first walk, so descent is a comparison and the branch on which
+//! a choice lies is a search; forks, delegates and choices never multiply.
+
+use crate::{id::EntryId, key::PublicKey};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which children delegates chose by `BranchChoice` records: by signer.
+pub type Choices = BTreeMap<PublicKey, BTreeSet<EntryId>>;
+
+/// Two or more certified children of one state, and the one that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// The state that they share.
+    pub parent: EntryId,
+    /// The children, ascending.
+    pub children: Vec<EntryId>,
+    /// The one that is followed.
+    pub winner: EntryId,
+}
+
+/// Positions of a subtree in the walk: its root's own, and the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Span {
+    first: usize,
+    last: usize,
+}
+
+/// What hangs together below one root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tree {
+    root: EntryId,
+    spans: BTreeMap<EntryId, Span>,
+    /// Ascending in each list, which is the order of the walk.
+    children: BTreeMap<EntryId, Vec<EntryId>>,
+}
+
+/// Where the choices of each signer lie in one tree: ascending.
+pub(super) type Places = BTreeMap<PublicKey, Vec<usize>>;
+
+impl Tree {
+    /// The tree below `root`. What is not reachable from it is left out.
+    pub(super) fn grow(root: EntryId, mut links: BTreeMap<EntryId, Vec<EntryId>>) -> Self {
+        let mut tree = Self {
+            root,
+            spans: BTreeMap::new(),
+            children: BTreeMap::new(),
+        };
+        // A state is left when all that was pushed after it is done.
+        enum Step {
+            Enter(EntryId),
+            Leave(EntryId),
+        }
+        let mut walk = vec![Step::Enter(root)];
+        while let Some(step) = walk.pop() {
+            match step {
+                Step::Enter(id) => {
+                    let first = tree.spans.len();
+                    tree.spans.insert(id, Span { first, last: first });
+                    walk.push(Step::Leave(id));
+                    if let Some(mut children) = links.remove(&id) {
+                        children.sort();
+                        children.dedup();
+                        walk.extend(children.iter().rev().map(|it| Step::Enter(*it)));
+                        tree.children.insert(id, children);
+                    }
+                }
+                Step::Leave(id) => {
+                    let last = tree.spans.len() - 1;
+                    if let Some(span) = tree.spans.get_mut(&id) {
+                        span.last = last;
+                    }
+                }
+            }
+        }
+        tree
+    }
+
+    pub(super) fn contains(&self, id: &EntryId) -> bool {
+        self.spans.contains_key(id)
+    }
+
+    /// Whether `to` is `from` or stands below it.
+    pub(super) fn descends(&self, from: &EntryId, to: &EntryId) -> bool {
+        match (self.spans.get(from), self.spans.get(to)) {
+            (Some(from), Some(to)) => (from.first..=from.last).contains(&to.first),
+            _ => false,
+        }
+    }
+
+    pub(super) fn children(&self, of: &EntryId) -> &[EntryId] {
+        self.children.get(of).map_or(&[], Vec::as_slice)
+    }
+
+    /// Where the choices that fall into this tree lie.
+    pub(super) fn places(&self, choices: &Choices) -> Places {
+        let mut places = Places::new();
+        for (signer, chosen) in choices {
+            let mut found: Vec<usize> = chosen
+                .iter()
+                .filter_map(|id| Some(self.spans.get(id)?.first))
+                .collect();
+            if !found.is_empty() {
+                found.sort_unstable();
+                places.insert(*signer, found);
+            }
+        }
+        places
+    }
+
+    /// The child of `parent` that a signer chose, itself or by something below it. None if there is
+    /// no choice, or if choices lie on two of its branches.
+    pub(super) fn chosen(
+        &self,
+        parent: &EntryId,
+        signer: &PublicKey,
+        places: &Places,
+    ) -> Option<EntryId> {
+        let span = self.spans.get(parent)?;
+        let mine = places.get(signer)?;
+        let below = &mine[mine.partition_point(|it| *it <= span.first)
+            ..mine.partition_point(|it| *it <= span.last)];
+        let (first, last) = (below.first()?, below.last()?);
+        let children = self.children(parent);
+        let at = children.partition_point(|it| self.spans[it].first <= *first);
+        let child = children.get(at.checked_sub(1)?)?;
+        (*last <= self.spans[child].last).then_some(*child)
+    }
+
+    /// Every fork with its winner: the child with most votes by `votes`, of several the lowest id.
+    /// `votes` is asked once per fork.
+    pub(super) fn forks(
+        &self,
+        mut votes: impl FnMut(&EntryId) -> BTreeMap<EntryId, usize>,
+    ) -> Vec<Fork> {
+        let mut forks = Vec::new();
+        for (parent, children) in &self.children {
+            if children.len() < 2 {
+                continue;
+            }
+            let votes = votes(parent);
+            let of = |child: &EntryId| votes.get(child).copied().unwrap_or(0);
+            let most = children.iter().map(of).max().unwrap_or(0);
+            // They ascend, so the first with most votes has the lowest id.
+            if let Some(winner) = children.iter().find(|it| of(it) == most) {
+                forks.push(Fork {
+                    parent: *parent,
+                    children: children.clone(),
+                    winner: *winner,
+                });
+            }
+        }
+        forks
+    }
+
+    /// The states from the root to the head, following the winner of every fork.
+    pub(super) fn path(&self, forks: &[Fork]) -> Vec<EntryId> {
+        let winners: BTreeMap<EntryId, EntryId> =
+            forks.iter().map(|it| (it.parent, it.winner)).collect();
+        let mut path = vec![self.root];
+        let mut at = self.root;
+        while let Some(next) = winners.get(&at).or_else(|| self.children(&at).first()) {
+            path.push(*next);
+            at = *next;
+        }
+        path
+    }
+}

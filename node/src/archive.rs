@@ -7,7 +7,7 @@ use crate::{
 use comity_protocol::{
     certificate::Certificate,
     contribution::Header,
-    document::{Intent, Kind, Shape},
+    document::{Intent, Kind, Shape, kind_named_in},
     entry::{Contribution, Entry, EntryError, Record, Words},
     id::{DocumentId, EntryId, SpaceId},
     key::Signature,
@@ -184,6 +184,7 @@ fn known_document(header: &Header, shape: &[u8]) -> KnownDocument {
     };
     KnownDocument {
         owner: header.author,
+        kind: kind_named_in(shape).into(),
         co_written,
     }
 }
@@ -206,7 +207,7 @@ impl Known for Archive {
     fn document(&self, id: DocumentId) -> Option<KnownDocument> {
         let facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = facts.documents.get(&id) {
-            return Some(*known);
+            return Some(known.clone());
         }
         drop(facts);
         let stored = self.store.get(&EntryId::from(id)).ok()??;
@@ -216,7 +217,7 @@ impl Known for Archive {
         let header = Header::decode_own_record(&stored.header).ok()?;
         let known = known_document(&header, &stored.shape);
         let mut facts = self.facts.lock().unwrap_or_else(PoisonError::into_inner);
-        facts.documents.insert(id, known);
+        facts.documents.insert(id, known.clone());
         Some(known)
     }
 }

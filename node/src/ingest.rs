@@ -12,7 +12,7 @@ use crate::{
     store::StoreError,
 };
 use comity_protocol::{
-    authority::{Authority, Unauthorized},
+    authority::{Authority, Unauthorized, coverage::NoCuts},
     certificate::governance_space,
     entry::{Entry, EntryError, Verified, VerifyError},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
@@ -432,7 +432,7 @@ impl<'a> Round<'a> {
             Err(LinkError::Pending(missing)) => return Ok(Outcome::Pending(missing)),
             Err(broken) => return Ok(Outcome::Refused(Refusal::Link(broken))),
         };
-        match linked.authorize(&authority) {
+        match linked.authorize(&authority, &NoCuts) {
             Ok(authorized) => {
                 self.accept(authorized, community, candidate.source.clone());
                 Ok(Outcome::Saved)
@@ -516,7 +516,7 @@ impl Known for Round<'_> {
     fn document(&self, id: DocumentId) -> Option<KnownDocument> {
         self.documents
             .get(&id)
-            .copied()
+            .cloned()
             .or_else(|| self.ingest.archive.document(id))
     }
 }

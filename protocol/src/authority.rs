@@ -1,55 +1,71 @@
 //! Who may do what: a pure function of the set of governance records (I7).
 //!
-//! Evaluation goes through strata, each reading only those before it:
-//! 1. party states, each valid by the delegates' signatures inside;
-//! 2. the genesis whose digest is the community's id, signed by every founding party;
-//! 3. the roster: invitations, countersignatures, admissions, device and node links.
+//! [`Authority::evaluate`] goes through strata, each reading only those below it:
+//! 0. `envelope`: what the set holds at all, whatever it counts for. Monotone.
+//! 1. [`parties`]: the chains of the parties, and who spoke for each up to when.
+//! 2. [`charter`]: what the parties resolved, and which branch is followed.
+//! 3. [`coverage`]: up to where things count that a [`narrowing`] took, by cuts and [`receipts`].
+//! 4. `roster`: who is or was a member, with which roles, devices and nodes.
+//! 5. content: [`Authority::authorize`] for one contribution, [`effective`] for a document.
 //!
 //! Never arrival order, never a clock: two nodes with equal records answer every question alike.
-//! Changes of parties and charter, revocation and cuts build on these strata. Nothing here takes a
-//! grant away: whatever a set of records allows, every larger set allows too.
 //!
-//! Spec: `specs/charter.md`, `specs/roster.md`.
+//! Spec: `specs/charter.md`, `specs/roster.md`, `specs/access.md`.
 
 use crate::{
-    certificate::{
-        self, Certificate, CertificateBody, Genesis, PartyState, Readers, Space, Writers,
-    },
+    certificate::{self, Genesis, PartyState, Space},
+    contribution::ChainLink,
     entry::{Entry, Record, Verified},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
-    record::{RecordBody, Role, Roles},
+    record::{RecordBody, Roles},
 };
 use std::collections::{BTreeMap, BTreeSet};
-use thiserror::Error;
 
-pub mod charter;
-pub mod deliberation;
-pub mod parties;
 mod branches;
+mod changed;
+pub mod charter;
 pub mod coverage;
+pub mod deliberation;
 pub mod effective;
+mod envelope;
+mod narrowed;
 pub mod narrowing;
+pub mod parties;
 pub mod receipts;
+mod rights;
 mod roster;
 pub mod segments;
 mod tree;
+mod unauthorized;
 
 pub use branches::{AuthorLink, ChainLinks};
+pub use changed::Changed;
+pub use unauthorized::Unauthorized;
+
+use charter::Charter;
+use coverage::{NoCuts, NodeStanding, NodeTenure, SpaceCoverage};
+use envelope::Envelope;
+use narrowed::certified_narrowings;
+use narrowing::Narrowing;
+use parties::{Capacity, Choices, Parties, Tenure};
+use receipts::SpaceRecords;
+use rights::SpaceRules;
+use roster::{Ground, Roster, Seat};
 
 /// A person's standing with one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// Roles granted, all grants together.
+    /// Roles held now, all grants together.
     pub roles: Roles,
-    /// The record that first admitted the person (lowest id).
+    /// The record or certificate that first admitted the person (lowest id).
     pub admitted_by: EntryId,
 }
 
-/// An invitation that a delegate of its party really made.
+/// An invitation that enough delegates of its party stand behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownInvitation {
-    /// The delegate.
+    /// The delegate who signed it.
     pub by: PublicKey,
     /// What it offers.
     pub offer: crate::record::Invitation,
@@ -71,35 +87,6 @@ pub enum Act {
     },
 }
 
-/// Why an entry has no effect for lack of authority. It may gain it when records arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Unauthorized {
-    /// The community's genesis is not known here yet.
-    #[error("the community's genesis has not arrived yet")]
-    NoGenesis,
-    /// The community declares no such space.
-    #[error("the community declares no such space")]
-    UnknownSpace,
-    /// The key is no device of a member.
-    #[error("the key belongs to no member of this community")]
-    NotAMember,
-    /// The member's roles do not cover writing here.
-    #[error("the member's roles do not allow writing in this space")]
-    RoleMissing,
-    /// Someone else's document.
-    #[error("only the person who wrote this document may change it")]
-    NotTheOwner,
-    /// The signer has no standing in the governance of this community.
-    #[error("the signer has no standing in this community")]
-    NoStanding,
-    /// Only nodes that serve the community sign receipts.
-    #[error("the signer is no node of this community")]
-    NotANode,
-    /// Certificates stand in the governance space only, and content never does.
-    #[error("an entry of this type does not belong into this space")]
-    WrongSpace,
-}
-
 /// An author's standing at the moment of authorization, to be shown beside the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
@@ -114,15 +101,16 @@ pub struct Standing {
 pub struct Authority {
     community: CommunityId,
     governance_space: SpaceId,
-    genesis: Option<Genesis>,
-    founding: BTreeSet<PartyId>,
+    envelope: Envelope,
+    chains: Parties,
+    charter: Option<Charter>,
+    /// The parties that are or were in the charter.
+    ever: BTreeSet<PartyId>,
+    roster: Roster,
+    narrowings: BTreeMap<EntryId, Narrowing>,
+    rules: BTreeMap<SpaceId, SpaceRules>,
     parties: BTreeMap<PartyId, PartyState>,
     spaces: BTreeMap<SpaceId, Space>,
-    members: BTreeMap<PublicKey, BTreeMap<PartyId, Membership>>,
-    devices: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
-    device_slots: BTreeMap<PublicKey, BTreeMap<u64, PublicKey>>,
-    member_nodes: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
-    invitations: BTreeMap<EntryId, KnownInvitation>,
 }
 
 impl Authority {
@@ -131,82 +119,115 @@ impl Authority {
         Self {
             community,
             governance_space: certificate::governance_space(community),
-            genesis: None,
-            founding: BTreeSet::new(),
+            envelope: Envelope::new(community),
+            chains: Parties::default(),
+            charter: None,
+            ever: BTreeSet::new(),
+            roster: Roster::default(),
+            narrowings: BTreeMap::new(),
+            rules: BTreeMap::new(),
             parties: BTreeMap::new(),
             spaces: BTreeMap::new(),
-            members: BTreeMap::new(),
-            devices: BTreeMap::new(),
-            device_slots: BTreeMap::new(),
-            member_nodes: BTreeMap::new(),
-            invitations: BTreeMap::new(),
         }
     }
 
-    /// Evaluates a set of governance entries. Order and repetition do not matter.
+    /// Evaluates a set: entries of the governance space, and declarations of restricted spaces that
+    /// are known here. Order and repetition do not matter, nor does what no rule lets in. Signatures
+    /// were checked before, and are not again.
     pub fn evaluate(community: CommunityId, entries: &[Verified<Entry>]) -> Self {
         let mut authority = Self::unknown(community);
-        let certificates = entries.iter().filter_map(|entry| match &**entry {
-            Entry::Certificate(certificate) => Some(certificate),
-            _ => None,
-        });
-        let (parties, charters): (Vec<_>, Vec<_>) =
-            certificates.partition(|it| matches!(it.body(), CertificateBody::Party(_)));
-        authority.read_parties(&parties);
-        authority.read_genesis(&charters);
-        let mut records: BTreeMap<EntryId, &Record> = BTreeMap::new();
-        for entry in entries {
-            if let Entry::Record(record) = &**entry
-                && record.header().space == authority.governance_space
-            {
-                records.insert(record.id(), record);
-            }
-        }
-        roster::evaluate(&mut authority, &records);
+        let records = authority
+            .envelope
+            .close(entries.iter().map(|entry| &**entry));
+        let choices = choices(&records);
+        let states = authority.envelope.states.iter();
+        let states: Vec<_> = states.map(|(id, state)| (*id, state)).collect();
+        authority.chains = Parties::evaluate(&states, &choices);
+        let Some((genesis_id, genesis)) = &authority.envelope.genesis else {
+            return authority;
+        };
+        let resolutions: Vec<_> = authority
+            .envelope
+            .resolutions
+            .iter()
+            .map(|(id, (resolution, signers))| (*id, resolution, signers.as_slice()))
+            .collect();
+        let founded = (*genesis_id, genesis);
+        let chains = &authority.chains;
+        let charter = Charter::evaluate(community, founded, &resolutions, chains, &choices);
+        let Ok(charter) = charter else {
+            return authority;
+        };
+        authority.take_office(charter, &records);
         authority
     }
 
-    fn read_parties(&mut self, certificates: &[&Certificate]) {
-        for certificate in certificates {
-            if let CertificateBody::Party(state) = certificate.body()
-                && state.parent.is_none()
-            {
-                self.parties
-                    .insert(certificate::party_id(state), state.clone());
-            }
-        }
+    /// The strata above the charter.
+    fn take_office(&mut self, charter: Charter, records: &[&Record]) {
+        let path = charter.path().iter().filter_map(|id| charter.state(id));
+        self.ever = path.flat_map(|it| it.parties.keys().copied()).collect();
+        let mut narrowings =
+            certified_narrowings(&self.envelope, &self.chains, &charter, &self.ever);
+        let candidates = roster::candidates(records.iter().copied());
+        narrowings.extend(candidates.map(|it| (it.id, it)));
+        self.charter = Some(charter);
+        let coverage = self.governance_coverage(&narrowings, records);
+        let Some(charter) = &self.charter else { return };
+        let ground = Ground {
+            community: self.community,
+            parties: &self.chains,
+            ever: &self.ever,
+            charter,
+            narrowings: &narrowings,
+            coverage: &coverage,
+        };
+        self.roster = roster::evaluate(&ground, records);
+        let counting = &self.roster.narrowings;
+        let is_record = |it: &Narrowing| !self.envelope.holds_certificate(&it.id);
+        narrowings.retain(|id, it| !is_record(it) || counting.contains(id));
+        self.narrowings = narrowings;
+        self.rules = rights::rules(&self.envelope, charter, &self.chains);
+        self.spaces = self
+            .rules
+            .iter()
+            .map(|(id, rules)| (*id, rules.space.clone()))
+            .collect();
+        self.parties = charter
+            .current()
+            .parties
+            .keys()
+            .filter_map(|party| Some((*party, self.chains.chain(party)?)))
+            .filter(|(_, chain)| chain.left(&self.community).is_none())
+            .map(|(party, chain)| (party, chain.current().1.clone()))
+            .collect();
     }
 
-    fn read_genesis(&mut self, certificates: &[&Certificate]) {
-        let mut founded = None;
-        for certificate in certificates {
-            let CertificateBody::Genesis(genesis) = certificate.body() else {
-                continue;
-            };
-            if certificate::community_id(genesis) != self.community {
-                continue;
-            }
-            self.founding = genesis.parties.iter().copied().collect();
-            let signed_by_all = genesis.parties.iter().all(|party| {
-                self.parties
-                    .get(party)
-                    .is_some_and(|state| is_certified(certificate, state))
-            });
-            if signed_by_all {
-                founded = Some(genesis.clone());
-            }
+    /// What narrowings cover in the governance space, by its own records.
+    fn governance_coverage(
+        &self,
+        narrowings: &BTreeMap<EntryId, Narrowing>,
+        records: &[&Record],
+    ) -> SpaceCoverage {
+        let mut spoken = SpaceRecords::new();
+        let nodes = records
+            .iter()
+            .filter(|it| self.envelope.keys.is_node(&it.header().author));
+        for record in nodes {
+            spoken.add(record);
         }
-        let Some(genesis) = founded else {
-            self.parties.clear();
-            return;
+        let links = Links(records.iter().map(|it| (it.id(), *it)).collect());
+        let narrowed = match narrowings.is_empty() {
+            true => BTreeSet::new(),
+            false => records.iter().map(|it| it.header().author).collect(),
         };
-        self.parties
-            .retain(|party, _| genesis.parties.contains(party));
-        self.spaces = genesis
-            .spaces(self.community)
-            .map(|(id, space)| (id, space.clone()))
-            .collect();
-        self.genesis = Some(genesis);
+        SpaceCoverage::build(
+            self.governance_space,
+            narrowings,
+            &narrowed,
+            &spoken,
+            &links,
+            self,
+        )
     }
 
     /// The community.
@@ -219,232 +240,171 @@ impl Authority {
         self.governance_space
     }
 
-    /// The genesis, once it and its parties' signatures have arrived.
+    /// The genesis, once it and the first states of its parties are here.
     pub fn genesis(&self) -> Option<&Genesis> {
-        self.genesis.as_ref()
+        self.charter.as_ref()?;
+        self.envelope.genesis.as_ref().map(|(_, genesis)| genesis)
     }
 
-    /// The parties of the community.
+    /// The charter: its branches and what is in force; none until the community is founded.
+    pub fn charter(&self) -> Option<&Charter> {
+        self.charter.as_ref()
+    }
+
+    /// The chains of all parties that were ever named, of this community or for it.
+    pub fn party_chains(&self) -> &Parties {
+        &self.chains
+    }
+
+    /// The parties of the community now, in their current states.
     pub fn parties(&self) -> &BTreeMap<PartyId, PartyState> {
         &self.parties
     }
 
-    /// The declared spaces.
+    /// The spaces of the charter, closed ones included, and the restricted ones that are known here.
     pub fn spaces(&self) -> &BTreeMap<SpaceId, Space> {
         &self.spaces
     }
 
-    /// Members by root key, with their standing per party.
-    pub fn members(&self) -> &BTreeMap<PublicKey, BTreeMap<PartyId, Membership>> {
-        &self.members
+    /// Everything that took something, with its cuts: for the coverage of the other spaces.
+    pub fn narrowings(&self) -> &BTreeMap<EntryId, Narrowing> {
+        &self.narrowings
     }
 
-    /// Devices of each root key, by slot.
+    /// Members by root key, with their standing per party.
+    pub fn members(&self) -> &BTreeMap<PublicKey, BTreeMap<PartyId, Membership>> {
+        &self.roster.members
+    }
+
+    /// Devices of a root key that it did not remove, by slot.
     pub fn device_slots(&self, root: &PublicKey) -> Option<&BTreeMap<u64, PublicKey>> {
-        self.device_slots.get(root)
+        self.roster.device_slots.get(root)
+    }
+
+    /// Every device that a root key ever linked.
+    pub fn devices_ever(&self, root: &PublicKey) -> impl Iterator<Item = PublicKey> {
+        self.envelope.keys.linked_by(root)
+    }
+
+    /// Whether a root key ever linked a device.
+    pub fn was_linked(&self, device: &PublicKey, root: &PublicKey) -> bool {
+        self.envelope.keys.was_linked(device, root)
     }
 
     /// Valid invitations by record id.
     pub fn invitations(&self) -> &BTreeMap<EntryId, KnownInvitation> {
-        &self.invitations
-    }
-
-    /// Root keys that linked a device; more than one only if its holder consented to several.
-    fn roots_of(&self, device: &PublicKey) -> impl Iterator<Item = PublicKey> {
-        self.devices.get(device).into_iter().flatten().copied()
+        &self.roster.invitations
     }
 
     /// The person behind a device, member or not. Of several the lowest member, else the lowest.
     pub fn root_of(&self, device: &PublicKey) -> Option<PublicKey> {
         self.standing(device)
             .map(|standing| standing.root)
-            .or_else(|| self.roots_of(device).next())
+            .or_else(|| self.envelope.keys.owners(device).next())
     }
 
-    /// The standing of the person behind a device.
+    /// The standing of the person behind a device, now.
     pub fn standing(&self, device: &PublicKey) -> Option<Standing> {
-        self.standings(device).next()
-    }
-
-    fn standings(&self, device: &PublicKey) -> impl Iterator<Item = Standing> {
-        self.roots_of(device).filter_map(|root| {
-            let party = *self.members.get(&root)?.keys().next()?;
-            Some(Standing { root, party })
+        self.seats_now(device).next().map(|seat| Standing {
+            root: seat.root,
+            party: seat.party,
         })
     }
 
-    /// The party or member that a node serves.
+    /// The seats that a device speaks for now.
+    fn seats_now(&self, device: &PublicKey) -> impl Iterator<Item = &Seat> {
+        let paths = self.roster.seats.paths(device);
+        paths
+            .filter(|(path, seat)| path.is_open() && seat.is_held())
+            .map(|(_, seat)| seat)
+    }
+
+    /// The party that a node serves now, by itself or by a member who linked it.
     pub fn node_party(&self, node: &PublicKey) -> Option<PartyId> {
         let of_party = self
             .parties
             .iter()
             .find(|(_, state)| state.nodes.contains(node));
         of_party.map(|(party, _)| *party).or_else(|| {
-            let roots = self.member_nodes.get(node)?;
+            let roots = self.roster.member_nodes.get(node)?;
             roots
                 .iter()
-                .find_map(|root| self.members.get(root)?.keys().next().copied())
+                .find_map(|root| self.members().get(root)?.keys().next().copied())
         })
     }
 
-    /// Whether a device's holder, or a node of a party, may read a space.
-    pub fn may_read(&self, reader: Option<&PublicKey>, space: SpaceId) -> bool {
-        if space == self.governance_space {
-            return true;
-        }
-        match self.spaces.get(&space).map(|space| &space.readers) {
-            None => false,
-            Some(Readers::Everyone) => true,
-            Some(Readers::Members) => reader.is_some_and(|key| self.is_reader(key)),
-            // Not judged yet.
-            Some(Readers::Parties(_) | Readers::Groups(_) | Readers::Persons(_)) => false,
-        }
+    /// Whether two devices belong, or belonged, to one person.
+    pub fn same_person(&self, a: &PublicKey, b: &PublicKey) -> bool {
+        let mut owners = self.envelope.keys.owners(a);
+        a == b || owners.any(|root| self.was_linked(b, &root))
     }
 
-    fn is_reader(&self, key: &PublicKey) -> bool {
-        self.standing(key).is_some() || self.parties.values().any(|it| it.nodes.contains(key))
-    }
-
-    /// Decides whether a contribution's author may do `act` in `space`.
+    /// Whether a record or certificate belongs into the set of `space`, whether it counts or not.
+    /// What is let in stays in, whatever else arrives.
     ///
     /// # Errors
     /// [`Unauthorized`] names the first rule that does not hold.
+    pub fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), Unauthorized> {
+        self.envelope.lets_in(space, entry)
+    }
+
+    /// Whether a contribution with this author, made now, would count: no cut is asked.
+    ///
+    /// # Errors
+    /// As [`Authority::authorize`].
     pub fn authorize_contribution(
         &self,
         space: SpaceId,
         author: &PublicKey,
         act: Act,
     ) -> Result<Standing, Unauthorized> {
-        if space == self.governance_space {
-            return Err(Unauthorized::WrongSpace);
-        }
-        if self.genesis.is_none() {
-            return Err(Unauthorized::NoGenesis);
-        }
-        let rules = self.spaces.get(&space).ok_or(Unauthorized::UnknownSpace)?;
-        let mut refusal = Unauthorized::NotAMember;
-        for standing in self.standings(author) {
-            if !self.may_write(&standing.root, rules.writers) {
-                refusal = Unauthorized::RoleMissing;
-            } else if let Act::EditOwned { owner } = act
-                && !self.roots_of(&owner).any(|root| root == standing.root)
-            {
-                refusal = Unauthorized::NotTheOwner;
-            } else {
-                return Ok(standing);
-            }
-        }
-        Err(refusal)
-    }
-
-    fn may_write(&self, root: &PublicKey, writers: Writers) -> bool {
-        let roles = self.roles(root);
-        match writers {
-            Writers::Members => [Role::Member, Role::Steward, Role::Bridge]
-                .iter()
-                .any(|it| roles.contains(it)),
-            Writers::Stewards => roles.contains(&Role::Steward),
-        }
-    }
-
-    /// Decides whether a record or certificate belongs into the set of `space`.
-    ///
-    /// # Errors
-    /// [`Unauthorized`] names the first rule that does not hold.
-    pub fn authorize_statement(&self, space: SpaceId, entry: &Entry) -> Result<(), Unauthorized> {
-        let in_governance = space == self.governance_space;
-        match entry {
-            Entry::Contribution(_) => Err(Unauthorized::WrongSpace),
-            Entry::Certificate(certificate) => {
-                if !in_governance {
-                    return Err(Unauthorized::WrongSpace);
-                }
-                self.authorize_certificate(certificate)
-            }
-            Entry::Record(record) => {
-                if !in_governance && !self.spaces.contains_key(&space) {
-                    return Err(match self.genesis {
-                        None => Unauthorized::NoGenesis,
-                        Some(_) => Unauthorized::UnknownSpace,
-                    });
-                }
-                let signer = &record.header().author;
-                match record.body() {
-                    RecordBody::Receipt(_) if self.node_party(signer).is_none() => {
-                        Err(Unauthorized::NotANode)
-                    }
-                    RecordBody::Receipt(_) => Ok(()),
-                    RecordBody::Erasure(_) if in_governance => Err(Unauthorized::WrongSpace),
-                    // Whether it is the author's own was checked when it was linked to its target;
-                    // an erasure needs no other standing and none can be taken from it.
-                    RecordBody::Erasure(_) => Ok(()),
-                    _ if !in_governance => Err(Unauthorized::WrongSpace),
-                    _ if self.has_standing(signer) => Ok(()),
-                    _ => Err(Unauthorized::NoStanding),
-                }
-            }
-        }
-    }
-
-    /// The genesis is told by its digest alone, the parties' first states by those it names: nothing
-    /// else ever enters the set, not even before it is complete.
-    fn authorize_certificate(&self, certificate: &Certificate) -> Result<(), Unauthorized> {
-        let belongs = match certificate.body() {
-            CertificateBody::Genesis(genesis) => {
-                certificate::community_id(genesis) == self.community
-            }
-            CertificateBody::Party(_) if self.founding.is_empty() => {
-                return Err(Unauthorized::NoGenesis);
-            }
-            // Changes of a party come with the rules that judge them.
-            CertificateBody::Party(state) => {
-                state.parent.is_none() && self.founding.contains(&certificate::party_id(state))
-            }
-            CertificateBody::Resolution(_)
-            | CertificateBody::SpaceDeclaration(_)
-            | CertificateBody::ErasureOrder(_) => false,
-        };
-        if belongs {
-            Ok(())
-        } else {
-            Err(Unauthorized::NoStanding)
-        }
-    }
-
-    fn has_standing(&self, key: &PublicKey) -> bool {
-        self.members.contains_key(key)
-            || self.parties.values().any(|party| {
-                [&party.delegates, &party.nodes]
-                    .iter()
-                    .any(|keys| keys.contains(key))
-            })
-    }
-
-    fn roles(&self, root: &PublicKey) -> Roles {
-        let memberships = self
-            .members
-            .get(root)
-            .into_iter()
-            .flat_map(BTreeMap::values);
-        memberships
-            .flat_map(|membership| membership.roles.iter().copied())
-            .collect()
-    }
-
-    /// Whether two devices belong to one person.
-    pub fn same_person(&self, a: &PublicKey, b: &PublicKey) -> bool {
-        a == b
-            || self
-                .roots_of(a)
-                .any(|root| self.roots_of(b).any(|other| other == root))
+        let id = EntryId::from_bytes([0; 32]);
+        self.authorize(space, &id, author, None, act, &NoCuts)
     }
 }
 
-/// Whether enough of a party's delegates signed a certificate.
-fn is_certified(certificate: &Certificate, state: &PartyState) -> bool {
-    let signed = certificate
-        .signers()
-        .filter(|key| state.delegates.binary_search(key).is_ok())
-        .count();
-    signed as u64 >= state.delegates_needed
+impl NodeStanding for Authority {
+    fn tenures(&self, key: &PublicKey) -> Vec<NodeTenure> {
+        let Some(charter) = &self.charter else {
+            return Vec::new();
+        };
+        let cuts = charter.node_cuts().get(key).into_iter().flatten();
+        let cuts: Vec<EntryId> = cuts.copied().collect();
+        let mut tenures = Vec::new();
+        for (party, chain) in roster::chains_of(&self.ever, &self.chains) {
+            let dropped = match chain.tenure(key, Capacity::Node) {
+                Tenure::Never => continue,
+                Tenure::Now => None,
+                Tenure::Until(by) => Some(by),
+            };
+            let ended = roster::party_ended(self.community, charter, party, chain);
+            tenures.push(NodeTenure {
+                party,
+                narrowings: cuts.iter().copied().chain(dropped).chain(ended).collect(),
+            });
+        }
+        tenures
+    }
+}
+
+/// The headers of records by id.
+struct Links<'a>(BTreeMap<EntryId, &'a Record>);
+
+impl ChainLinks for Links<'_> {
+    fn link(&self, id: &EntryId) -> Option<AuthorLink> {
+        let header = self.0.get(id)?.header();
+        let (author, link): (PublicKey, ChainLink) = (header.author, header.link);
+        Some(AuthorLink { author, link })
+    }
+}
+
+fn choices(records: &[&Record]) -> Choices {
+    let mut choices = Choices::new();
+    for record in records {
+        if let RecordBody::BranchChoice(it) = record.body() {
+            let of = choices.entry(record.header().author).or_default();
+            of.insert(it.chosen);
+        }
+    }
+    choices
 }

@@ -17,7 +17,7 @@ pub mod operation;
 pub mod value;
 pub mod words;
 
-pub use decode::ShapeError;
+pub use decode::{ShapeError, kind_named_in};
 pub use kind::{Kind, RuleError};
 pub use operation::{Operation, Path, Step};
 pub use value::{Key, Leaf, Reference, Value};

@@ -55,20 +55,20 @@ pub enum EntryError {
     /// The body of a record is not the one its header commits to.
     #[error("the body of the record does not match the digest in its header")]
     BodyHash,
-    /// Words are absent and no erasure of this contribution by its author stands beside it.
-    #[error("words are absent without an erasure by their author")]
+    /// Words are absent and no erasure of this contribution stands beside it.
+    #[error("words are absent without an erasure of this contribution")]
     WordsMissing,
     /// An entry type this version does not know.
     #[error("entry type {0} is not known here; a newer comity may read it")]
     UnknownType(u64),
 }
 
-/// The words of a contribution, or the proof that its author erased them.
+/// The words of a contribution, or the record that erased them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Words {
     /// Nonce and texts, matching their digest.
     Present(Vec<u8>),
-    /// The erasure, signed by the device that wrote the words.
+    /// The erasure, by the device that wrote the words or its root key.
     Erased(Box<Record>),
 }
 
@@ -176,7 +176,7 @@ impl Contribution {
     /// The same contribution with its words replaced by the erasure that removes them.
     ///
     /// # Errors
-    /// [`EntryError::WordsMissing`] if `record` is not an erasure of this contribution by its author.
+    /// [`EntryError::WordsMissing`] if `record` is not an erasure of this contribution.
     pub fn erased_by(mut self, record: Record) -> Result<Self, EntryError> {
         if !erases(&record, &self.header, self.id) {
             return Err(EntryError::WordsMissing);
@@ -186,23 +186,13 @@ impl Contribution {
     }
 }
 
-/// Whether `record` erases the contribution: right target, same device, same space.
+/// Whether `record` is an erasure of the contribution, in its space. Whether its signer may erase the
+/// words is for authority to say.
 fn erases(record: &Record, header: &Header, id: EntryId) -> bool {
-    erases_header(record, id, header.author, header.space)
-}
-
-/// The same, from what a node knows of the contribution.
-pub(crate) fn erases_header(
-    record: &Record,
-    id: EntryId,
-    author: PublicKey,
-    space: SpaceId,
-) -> bool {
-    let RecordBody::Erasure(erasure) = record.body() else {
-        return false;
-    };
-    let header = record.header();
-    erasure.contribution == id && header.author == author && header.space == space
+    match record.body() {
+        RecordBody::Erasure(it) => it.contribution == id && record.header.space == header.space,
+        _ => false,
+    }
 }
 
 /// A record whose body matches its header; its signature is not yet checked.

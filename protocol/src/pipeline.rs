@@ -6,14 +6,16 @@
 //! Spec: `specs/contribution.md` §9 (pipeline and verdicts).
 
 use crate::{
-    authority::{Act, Authority, Standing, Unauthorized},
+    authority::{Act, Authority, Standing, Unauthorized, coverage::Coverage},
+    certificate::CertificateBody,
     contribution::Target,
-    entry::{Contribution, Entry, Verified, erases_header},
+    document::kind_named_in,
+    entry::{Contribution, Entry, Verified, Words},
     id::{DocumentId, EntryId, SpaceId},
     key::PublicKey,
     record::RecordBody,
 };
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 use thiserror::Error;
 
 /// What a node knows of an entry that another one refers to.
@@ -28,10 +30,12 @@ pub struct KnownContribution {
 }
 
 /// What a node knows of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownDocument {
     /// The device that created it.
     pub owner: PublicKey,
+    /// The name of its kind, as [`kind_named_in`] reads it.
+    pub kind: Arc<str>,
     /// Whether everyone who may write in its space may edit it.
     pub co_written: bool,
 }
@@ -53,8 +57,8 @@ pub enum LinkError {
     /// A dependency belongs to another document or space: malformed for good.
     #[error("it names a dependency of another document or space")]
     ForeignDependency,
-    /// An erasure of words that another device wrote: malformed for good.
-    #[error("only the device that wrote the words may erase them")]
+    /// An erasure of a contribution of another space: malformed for good.
+    #[error("an erasure stands in the space of the contribution it erases")]
     ForeignErasure,
 }
 
@@ -63,11 +67,22 @@ pub enum LinkError {
 pub struct Linked {
     entry: Verified<Entry>,
     space: SpaceId,
-    act: Option<Act>,
+    asks: Asks,
+}
+
+/// What authority is asked about a linked entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asks {
+    /// Whether its author may.
+    Contribution { act: Act, kind: Arc<str> },
+    /// Whether the signer speaks for the device that wrote the words.
+    Erasure { written_by: PublicKey },
+    /// Whether it belongs into the set.
+    Statement,
 }
 
 impl Linked {
-    /// Links an entry that arrived for `space`. `kind_is_co_written` answers for a create.
+    /// Links an entry that arrived, or was composed here.
     ///
     /// # Errors
     /// [`LinkError`] says what is missing or wrong.
@@ -76,45 +91,78 @@ impl Linked {
         governance_space: SpaceId,
         known: &impl Known,
     ) -> Result<Self, LinkError> {
-        let space = entry.space().unwrap_or(governance_space);
-        let act = match &*entry {
-            Entry::Contribution(contribution) => Some(link_contribution(contribution, known)?),
-            Entry::Record(record) => {
-                if let RecordBody::Erasure(erasure) = record.body() {
-                    let target = known
-                        .contribution(erasure.contribution)
-                        .ok_or_else(|| LinkError::Pending(vec![erasure.contribution]))?;
-                    if !erases_header(record, erasure.contribution, target.author, target.space) {
-                        return Err(LinkError::ForeignErasure);
-                    }
-                }
-                None
-            }
-            Entry::Certificate(_) => None,
+        let space = match &*entry {
+            Entry::Certificate(it) => it.home(governance_space),
+            other => other.space().unwrap_or(governance_space),
         };
-        Ok(Self { entry, space, act })
+        let erased = |id: EntryId| {
+            let target = known
+                .contribution(id)
+                .ok_or_else(|| LinkError::Pending(vec![id]))?;
+            match target.space == space {
+                true => Ok(target.author),
+                false => Err(LinkError::ForeignErasure),
+            }
+        };
+        let asks = match &*entry {
+            Entry::Contribution(contribution) => link_contribution(contribution, known)?,
+            Entry::Record(record) => match record.body() {
+                RecordBody::Erasure(it) => Asks::Erasure {
+                    written_by: erased(it.contribution)?,
+                },
+                _ => Asks::Statement,
+            },
+            Entry::Certificate(it) => {
+                if let CertificateBody::ErasureOrder(order) = it.body() {
+                    erased(order.contribution)?;
+                }
+                Asks::Statement
+            }
+        };
+        Ok(Self { entry, space, asks })
     }
 
-    /// Decides by the authority of its community whether it takes effect.
+    /// Decides by the authority of its community, and for contributions by what narrowings leave in
+    /// force in its space, whether it takes effect.
     ///
     /// # Errors
-    /// The entry itself and the rule that does not hold, so that it can be tried again.
-    pub fn authorize(self, authority: &Authority) -> Result<Authorized, (Box<Self>, Unauthorized)> {
-        let standing = match (&*self.entry, self.act) {
-            (Entry::Contribution(it), Some(act)) => authority
-                .authorize_contribution(self.space, &it.header().author, act)
-                .map(Some),
-            (entry, _) => authority
-                .authorize_statement(self.space, entry)
-                .map(|()| None),
-        };
-        match standing {
+    /// The entry itself and what says most about why not, so that it can be tried again.
+    pub fn authorize(
+        self,
+        authority: &Authority,
+        coverage: &dyn Coverage,
+    ) -> Result<Authorized, (Box<Self>, Unauthorized)> {
+        match self.judge(authority, coverage) {
             Ok(standing) => Ok(Authorized {
                 entry: self.entry,
                 space: self.space,
                 standing,
             }),
             Err(reason) => Err((Box::new(self), reason)),
+        }
+    }
+
+    fn judge(
+        &self,
+        authority: &Authority,
+        coverage: &dyn Coverage,
+    ) -> Result<Option<Standing>, Unauthorized> {
+        match (&*self.entry, &self.asks) {
+            (Entry::Contribution(it), Asks::Contribution { act, kind }) => {
+                let author = &it.header().author;
+                if let Words::Erased(record) = it.words() {
+                    authority.may_erase(&record.header().author, author)?;
+                }
+                let id = it.id();
+                authority
+                    .authorize(self.space, &id, author, Some(kind), *act, coverage)
+                    .map(Some)
+            }
+            (Entry::Record(record), Asks::Erasure { written_by }) => {
+                authority.may_erase(&record.header().author, written_by)?;
+                authority.lets_in(self.space, &self.entry).map(|()| None)
+            }
+            (entry, _) => authority.lets_in(self.space, entry).map(|()| None),
         }
     }
 
@@ -132,10 +180,13 @@ impl Deref for Linked {
     }
 }
 
-fn link_contribution(contribution: &Contribution, known: &impl Known) -> Result<Act, LinkError> {
+fn link_contribution(contribution: &Contribution, known: &impl Known) -> Result<Asks, LinkError> {
     let header = contribution.header();
     let Target::Edit { document, deps } = &header.target else {
-        return Ok(Act::Create);
+        return Ok(Asks::Contribution {
+            act: Act::Create,
+            kind: kind_named_in(contribution.shape()).into(),
+        });
     };
     let mut missing = Vec::new();
     for dep in deps {
@@ -153,10 +204,12 @@ fn link_contribution(contribution: &Contribution, known: &impl Known) -> Result<
     let known = known
         .document(*document)
         .ok_or_else(|| LinkError::Pending(vec![created]))?;
-    Ok(if known.co_written {
-        Act::EditShared
-    } else {
-        Act::EditOwned { owner: known.owner }
+    Ok(Asks::Contribution {
+        act: match known.co_written {
+            true => Act::EditShared,
+            false => Act::EditOwned { owner: known.owner },
+        },
+        kind: known.kind,
     })
 }
 

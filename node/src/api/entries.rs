@@ -101,16 +101,38 @@ fn waits_for(missing: &[EntryId]) -> String {
 
 fn unauthorized(reason: Unauthorized) -> String {
     let advice = match reason {
-        Unauthorized::NoGenesis | Unauthorized::UnknownSpace => {
-            "it is kept until the community's records arrive"
-        }
+        Unauthorized::NoGenesis
+        | Unauthorized::UnknownSpace
+        | Unauthorized::Builds(_)
+        | Unauthorized::UnknownParty(_)
+        | Unauthorized::UnknownTable => "it is kept until the community's records arrive",
         Unauthorized::NotAMember | Unauthorized::NoStanding => {
             "it is kept for a while in case the membership is still on its way; otherwise ask a \
              member for an invitation"
         }
-        Unauthorized::RoleMissing => "ask a delegate of your party for the role",
+        Unauthorized::RoleMissing | Unauthorized::RoleRemoved(_) => {
+            "ask a delegate of your party for the role"
+        }
         Unauthorized::NotTheOwner => "write a reply instead",
-        Unauthorized::NotANode | Unauthorized::WrongSpace => "no node will take it as it is",
+        Unauthorized::NotAReader => "ask those who opened the space to open one for you too",
+        Unauthorized::KindNotAllowed | Unauthorized::KindForbidden(_) => {
+            "choose another space, or another kind"
+        }
+        Unauthorized::SpaceClosed(_) => "choose another space; what stands there stays",
+        Unauthorized::NotTheWriter => "ask the one who wrote them, or the parties",
+        Unauthorized::PartyRemoved(_) | Unauthorized::PartyLeft(_) => {
+            "a person takes part by a party of the community"
+        }
+        Unauthorized::Departed(_) | Unauthorized::Revoked(_) => {
+            "who comes back does so with a new key"
+        }
+        Unauthorized::DeviceRemoved | Unauthorized::DeviceRevoked(_) => {
+            "write with another device of yours"
+        }
+        Unauthorized::NotANode
+        | Unauthorized::WrongSpace
+        | Unauthorized::NotCertified
+        | Unauthorized::Contradiction => "no node will take it as it is",
     };
     format!("{reason}; {advice}")
 }

@@ -183,7 +183,7 @@ impl Charter {
 
 /// The state that a genesis makes: G1 its digest is the community's id, G2 the first state of every
 /// party it names is here, G3 enough delegates of each are among its founders.
-fn found(
+pub(super) fn found(
     community: CommunityId,
     (id, genesis): (EntryId, &Genesis),
     parties: &Parties,

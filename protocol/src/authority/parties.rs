@@ -322,7 +322,7 @@ pub fn judge_state(
 }
 
 /// P3, P6: what the state itself says about its place.
-fn judge_place(state: &PartyState, parent: &PartyState) -> Result<(), StateError> {
+pub(super) fn judge_place(state: &PartyState, parent: &PartyState) -> Result<(), StateError> {
     let expected = parent.height + 1;
     if state.height != expected {
         return Err(StateError::Height {
@@ -337,7 +337,7 @@ fn judge_place(state: &PartyState, parent: &PartyState) -> Result<(), StateError
 }
 
 /// P4, P5: who signed.
-fn judge_signers(signers: &[PublicKey], parent: &PartyState) -> Result<(), StateError> {
+pub(super) fn judge_signers(signers: &[PublicKey], parent: &PartyState) -> Result<(), StateError> {
     let stranger = signers
         .iter()
         .find(|it| parent.delegates.binary_search(it).is_err());

@@ -1,182 +1,316 @@
-//! The roster: who is a member, by whose grant, with which devices and nodes.
+//! The roster: who is or was a member, by whose grant, with which devices and nodes.
 //!
-//! Rules, each in one function:
-//! 1. An invitation counts if a delegate of its party signed it, the party admits by one delegate,
-//!    and it names a node or delegate of that party as countersigner.
-//! 2. A countersignature counts if the named countersigner signed it for a known invitation and
-//!    it names the key of that invitation, and if fewer than `uses` other
-//!    persons were let in before it along its own branch of the countersigner's chain, which must
-//!    be here without a gap.
-//! 3. An admission counts if a delegate of its party signed it and the party admits by one.
-//! 4. A device belongs to every root key that linked it with the device's consent.
-//! 5. A node serves every member who linked it with the node's consent.
+//! A function of the set: each record counts or does not by what lower strata say of its signer
+//! ([`signers`]), never by when it came. What counts then makes *seats*, a person's standing with
+//! one party, and *paths* from devices to them ([`seats`]); what was taken from members bars them
+//! up to its cuts ([`bars`]).
 //!
-//! A further record never takes a grant away: what precedes an entry on its own branch is fixed by
-//! `prev`, and nothing else is counted. Otherwise whoever forks their own chain could make nodes
-//! disagree for good about what was in effect before. Narrowing is for revocations with cuts.
-//!
-//! The consents of invitation keys, members, devices and nodes are checked with the record's own signature, in
+//! The consents of members, devices and nodes are checked with the record's own signature, in
 //! [`crate::entry::Verified`].
+//!
+//! Spec: `specs/roster.md`.
 
-use super::{Authority, KnownInvitation, Membership};
+use super::{
+    KnownInvitation, Membership, Unauthorized,
+    charter::Charter,
+    coverage::Coverage,
+    narrowing::Narrowing,
+    parties::{Capacity, Parties, PartyChain, Tenure},
+};
 use crate::{
     entry::Record,
-    id::{EntryId, PartyId},
+    id::{CommunityId, EntryId, PartyId},
     key::PublicKey,
-    record::{Countersignature, Invitation, RecordBody, Roles},
+    record::{RecordBody, Role, Roles},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(super) fn evaluate(authority: &mut Authority, records: &BTreeMap<EntryId, &Record>) {
-    for (id, record) in records {
-        if let RecordBody::Invitation(offer) = record.body()
-            && invitation_counts(authority, &record.header().author, offer)
-        {
-            let known = KnownInvitation {
-                by: record.header().author,
-                offer: offer.clone(),
-                used_by: BTreeSet::new(),
-            };
-            authority.invitations.insert(*id, known);
-        }
+mod bars;
+mod invitations;
+mod seats;
+mod signers;
+
+pub(super) use bars::{Bar, within};
+use bars::{Bars, bars_that_count};
+pub(super) use seats::{Path, Seat, Seats};
+use signers::{Signers, agreed};
+
+/// What the records of a community say of its people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Roster {
+    pub(super) seats: Seats,
+    pub(super) members: BTreeMap<PublicKey, BTreeMap<PartyId, Membership>>,
+    pub(super) invitations: BTreeMap<EntryId, KnownInvitation>,
+    /// Devices that their owner did not remove, by slot.
+    pub(super) device_slots: BTreeMap<PublicKey, BTreeMap<u64, PublicKey>>,
+    /// Nodes that members linked.
+    pub(super) member_nodes: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
+    /// The narrowings that records state and that bar something.
+    pub(super) narrowings: BTreeSet<EntryId>,
+}
+
+/// The narrowings that the records would state if all of them counted.
+pub(super) fn candidates<'a>(
+    records: impl Iterator<Item = &'a Record>,
+) -> impl Iterator<Item = Narrowing> {
+    records.filter_map(bars::candidate)
+}
+
+/// What stands below the roster.
+pub(super) struct Ground<'a> {
+    pub(super) community: CommunityId,
+    pub(super) parties: &'a Parties,
+    /// The parties that are or were in the charter.
+    pub(super) ever: &'a BTreeSet<PartyId>,
+    pub(super) charter: &'a Charter,
+    /// Everything that narrows or would, by id.
+    pub(super) narrowings: &'a BTreeMap<EntryId, Narrowing>,
+    /// What the narrowings cover in the governance space.
+    pub(super) coverage: &'a dyn Coverage,
+}
+
+/// Parties with their chains.
+pub(super) fn chains_of<'a>(
+    parties: &'a BTreeSet<PartyId>,
+    chains: &'a Parties,
+) -> impl Iterator<Item = (PartyId, &'a PartyChain)> {
+    let parties = parties.iter();
+    parties.filter_map(|party| Some((*party, chains.chain(party)?)))
+}
+
+/// What ended a party, if something did: its own state by which it left, or a resolution.
+pub(super) fn party_ended(
+    community: CommunityId,
+    charter: &Charter,
+    party: PartyId,
+    chain: &PartyChain,
+) -> BTreeSet<EntryId> {
+    let ended = charter.ended_parties().get(&party).copied();
+    chain.left(&community).into_iter().chain(ended).collect()
+}
+
+impl<'a> Ground<'a> {
+    fn parties_ever(&self) -> impl Iterator<Item = (PartyId, &'a PartyChain)> {
+        chains_of(self.ever, self.parties)
     }
-    for (record, it) in countersignatures_that_count(authority, records) {
-        if let Some(invitation) = authority.invitations.get_mut(&it.invitation) {
+
+    fn party_bars(&self, party: PartyId, chain: &PartyChain) -> Vec<Bar> {
+        let ended = party_ended(self.community, self.charter, party, chain);
+        ended
+            .into_iter()
+            .map(|narrowing| Bar {
+                narrowing,
+                reason: match chain.state(&narrowing) {
+                    Some(_) => Unauthorized::PartyLeft(party),
+                    None => Unauthorized::PartyRemoved(party),
+                },
+            })
+            .collect()
+    }
+}
+
+/// Evaluates records, given in the order of (signer, seq, id).
+pub(super) fn evaluate(ground: &Ground<'_>, records: &[&Record]) -> Roster {
+    let ever = ground.ever.iter().copied();
+    let signers = Signers::new(ground.parties, ground.charter, ground.coverage, ever);
+    let bars = bars_that_count(&signers, ground.charter, ground.narrowings, records);
+    let mut roster = Roster {
+        invitations: invitations::invitations_that_count(&signers, records),
+        ..Roster::default()
+    };
+    let mut grants = Grants::default();
+    admissions(&signers, records, &mut grants);
+    let countersigned =
+        invitations::countersignatures_that_count(&signers, &roster.invitations, records);
+    for (record, it) in countersigned {
+        if let Some(invitation) = roster.invitations.get_mut(&it.invitation) {
             invitation.used_by.insert(it.member);
-            let (party, roles) = (invitation.offer.party, invitation.offer.roles.clone());
-            admit(authority, it.member, party, &roles, record.id());
+            let offer = &invitation.offer;
+            grants.add(it.member, offer.party, &offer.roles, record.id());
         }
     }
-    for record in in_chain_order(records) {
-        let signer = record.header().author;
-        match record.body() {
-            RecordBody::Admission(it) if delegate_admits(authority, &signer, &it.party) => {
-                admit(authority, it.member, it.party, &it.roles, record.id());
-            }
-            RecordBody::DeviceLink(it) => {
-                authority
-                    .devices
-                    .entry(it.device)
-                    .or_default()
-                    .insert(signer);
-                // For display: of two devices in one slot the first along the chain is shown.
-                let slots = authority.device_slots.entry(signer).or_default();
-                slots.entry(it.slot).or_insert(it.device);
-            }
-            RecordBody::NodeLink(it) => {
-                authority
-                    .member_nodes
-                    .entry(it.node)
-                    .or_default()
-                    .insert(signer);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Records of every signer along its chain, whatever order they arrived in.
-fn in_chain_order<'a>(records: &BTreeMap<EntryId, &'a Record>) -> Vec<&'a Record> {
-    let mut ordered: Vec<&Record> = records.values().copied().collect();
-    ordered.sort_by_key(|it| (it.header().author, it.header().link.seq, it.id()));
-    ordered
-}
-
-fn invitation_counts(authority: &Authority, by: &PublicKey, offer: &Invitation) -> bool {
-    authority.parties.get(&offer.party).is_some_and(|party| {
-        party.delegates.contains(by)
-            && party.admission_needed == 1
-            && (party.nodes.contains(&offer.countersigner)
-                || party.delegates.contains(&offer.countersigner))
-    })
-}
-
-/// A step of the walk over the branches of one signer's chain.
-enum Walk<'a> {
-    Enter(&'a Record),
-    /// Back out of the branch on which this person was the invitation's newest.
-    Forget(EntryId, PublicKey),
-}
-
-/// The countersignatures within their quota. Each branch of a forked chain counts by itself, so the
-/// walk takes a use back when it leaves the branch: its cost does not grow with the forks.
-fn countersignatures_that_count<'a>(
-    authority: &Authority,
-    records: &BTreeMap<EntryId, &'a Record>,
-) -> Vec<(&'a Record, &'a Countersignature)> {
-    let countersigners: BTreeSet<PublicKey> = authority
-        .invitations
-        .values()
-        .map(|it| it.offer.countersigner)
-        .collect();
-    let mut next: BTreeMap<EntryId, Vec<&Record>> = BTreeMap::new();
-    let mut walk = Vec::new();
-    for record in records.values() {
-        if countersigners.contains(&record.header().author) {
-            match record.header().link.prev {
-                None => walk.push(Walk::Enter(record)),
-                Some(prev) => next.entry(prev).or_default().push(record),
-            }
-        }
-    }
-    let mut used: BTreeMap<EntryId, BTreeSet<PublicKey>> = BTreeMap::new();
-    let mut count = Vec::new();
-    while let Some(step) = walk.pop() {
-        let record = match step {
-            Walk::Enter(record) => record,
-            Walk::Forget(invitation, member) => {
-                used.entry(invitation).or_default().remove(&member);
-                continue;
-            }
+    let seats = seat_all(ground, &bars, &grants);
+    for seat in seats.iter().filter(|seat| seat.is_held()) {
+        let membership = Membership {
+            roles: seat.roles(),
+            admitted_by: seat.granted_by,
         };
-        if let RecordBody::Countersignature(it) = record.body()
-            && let Some(uses) = uses_offered(authority, record, it)
-        {
-            let members = used.entry(it.invitation).or_default();
-            let is_new = !members.contains(&it.member);
-            if !is_new || (members.len() as u64) < uses {
-                count.push((record, it));
-                if is_new {
-                    members.insert(it.member);
-                    walk.push(Walk::Forget(it.invitation, it.member));
+        let of = roster.members.entry(seat.root).or_default();
+        of.insert(seat.party, membership);
+    }
+    let linked = link_all(&mut roster, ground.coverage, &bars, &seats, records);
+    roster.seats = Seats::new(seats, linked);
+    roster.narrowings = bars.narrowings();
+    roster
+}
+
+/// Roles that records grant, each with the lowest record that does.
+#[derive(Default)]
+struct Grants(BTreeMap<(PublicKey, PartyId), BTreeMap<Role, EntryId>>);
+
+impl Grants {
+    fn add(&mut self, root: PublicKey, party: PartyId, roles: &Roles, by: EntryId) {
+        let of = self.0.entry((root, party)).or_default();
+        for role in roles {
+            let known = of.entry(*role).or_insert(by);
+            *known = by.min(*known);
+        }
+    }
+}
+
+/// What one of several delegates said.
+#[derive(Clone, Copy)]
+struct Said {
+    by: PublicKey,
+    /// As one of how many it counts.
+    among: u64,
+    id: EntryId,
+}
+
+/// An admission counts for each role that enough delegates grant to the same person.
+fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
+    let mut said: BTreeMap<(PublicKey, PartyId, Role), Vec<Said>> = BTreeMap::new();
+    for record in records {
+        let RecordBody::Admission(it) = record.body() else {
+            continue;
+        };
+        match signers.delegate_among(record, &it.party) {
+            None => {}
+            Some(among) if among <= 1 => grants.add(it.member, it.party, &it.roles, record.id()),
+            Some(among) => {
+                let by = Said {
+                    by: record.header().author,
+                    among,
+                    id: record.id(),
+                };
+                for role in &it.roles {
+                    said.entry((it.member, it.party, *role))
+                        .or_default()
+                        .push(by);
                 }
             }
         }
-        let following = next.get(&record.id()).into_iter().flatten();
-        walk.extend(
-            following
-                .filter(|it| follows(it, record))
-                .map(|it| Walk::Enter(it)),
-        );
     }
-    count
+    for ((member, party, role), said) in said {
+        if agreed(said.iter().map(|it| (it.by, it.among))) {
+            for it in said {
+                grants.add(member, party, &Roles::from([role]), it.id);
+            }
+        }
+    }
 }
 
-fn follows(record: &Record, before: &Record) -> bool {
-    let (header, before) = (record.header(), before.header());
-    header.author == before.author && header.link.seq == before.link.seq + 1
+/// The capacity that a party's state lists for a role.
+fn listed(role: Role) -> Option<Capacity> {
+    match role {
+        Role::Member => None,
+        Role::Steward => Some(Capacity::Steward),
+        Role::Moderator => Some(Capacity::Moderator),
+        Role::Bridge => Some(Capacity::Bridge),
+        Role::Observer => Some(Capacity::Observer),
+    }
 }
 
-/// How many persons the invitation lets in, if this is a countersignature for it.
-fn uses_offered(authority: &Authority, record: &Record, it: &Countersignature) -> Option<u64> {
-    let offer = &authority.invitations.get(&it.invitation)?.offer;
-    (offer.countersigner == record.header().author && offer.invitation_key == it.invitation_key)
-        .then_some(offer.uses)
+/// Every seat that was ever granted or listed, by (root, party).
+fn seat_all(ground: &Ground<'_>, bars: &Bars, grants: &Grants) -> Vec<Seat> {
+    let parties: BTreeMap<PartyId, Vec<Bar>> = ground
+        .parties_ever()
+        .map(|(party, chain)| (party, ground.party_bars(party, chain)))
+        .collect();
+    let mut seats: BTreeMap<(PublicKey, PartyId), Seat> = BTreeMap::new();
+    let mut grant = |root: PublicKey, party: PartyId, role, by: EntryId, taken: Vec<Bar>| {
+        let Some(of_party) = parties.get(&party) else {
+            return;
+        };
+        let seat = seats.entry((root, party)).or_insert_with(|| {
+            let bars = [bars.of_member(root, party), of_party].concat();
+            Seat::new(root, party, by, bars)
+        });
+        seat.grant(role, taken);
+        seat.granted_by = seat.granted_by.min(by);
+    };
+    for (party, chain) in ground.parties_ever() {
+        for (root, role, by) in ever_listed(chain) {
+            match listed(role).map(|capacity| chain.tenure(&root, capacity)) {
+                Some(Tenure::Now) => grant(root, party, role, by, Vec::new()),
+                Some(Tenure::Until(narrowing)) => {
+                    let reason = Unauthorized::RoleRemoved(party);
+                    grant(root, party, role, by, vec![Bar { narrowing, reason }]);
+                }
+                Some(Tenure::Never) | None => {}
+            }
+        }
+    }
+    for ((root, party), roles) in &grants.0 {
+        for (role, by) in roles {
+            let taken = bars.of_role(*root, *party, *role).to_vec();
+            grant(*root, *party, *role, *by, taken);
+        }
+    }
+    seats.into_values().collect()
 }
 
-fn delegate_admits(authority: &Authority, signer: &PublicKey, party: &PartyId) -> bool {
-    authority
-        .parties
-        .get(party)
-        .is_some_and(|state| state.admission_needed == 1 && state.delegates.contains(signer))
+/// Every key that the states of a party list for a role, with the first state that did.
+fn ever_listed(chain: &PartyChain) -> Vec<(PublicKey, Role, EntryId)> {
+    let mut first: BTreeMap<(PublicKey, Role), EntryId> = BTreeMap::new();
+    for id in chain.path() {
+        let Some(state) = chain.state(id) else {
+            continue;
+        };
+        let lists = [
+            (Role::Steward, &state.stewards),
+            (Role::Moderator, &state.moderators),
+            (Role::Bridge, &state.bridges),
+            (Role::Observer, &state.observers),
+        ];
+        for (role, keys) in lists {
+            for key in keys {
+                first.entry((*key, role)).or_insert(*id);
+            }
+        }
+    }
+    let all = first.into_iter();
+    all.map(|((key, role), by)| (key, role, by)).collect()
 }
 
-fn admit(authority: &mut Authority, member: PublicKey, party: PartyId, roles: &Roles, by: EntryId) {
-    let standing = authority.members.entry(member).or_default();
-    let membership = standing.entry(party).or_insert_with(|| Membership {
-        roles: Roles::new(),
-        admitted_by: by,
-    });
-    membership.roles.extend(roles);
-    membership.admitted_by = membership.admitted_by.min(by);
+/// The paths of all devices. A link counts for a seat if what took the member covers the link.
+fn link_all(
+    roster: &mut Roster,
+    coverage: &dyn Coverage,
+    bars: &Bars,
+    seats: &[Seat],
+    records: &[&Record],
+) -> Vec<(PublicKey, Path)> {
+    let mut linked: BTreeMap<(PublicKey, u32), Path> = BTreeMap::new();
+    for record in records {
+        let (root, id) = (record.header().author, record.id());
+        let device = match record.body() {
+            RecordBody::DeviceLink(it) => it,
+            RecordBody::NodeLink(it) => {
+                roster.member_nodes.entry(it.node).or_default().insert(root);
+                continue;
+            }
+            _ => continue,
+        };
+        let key = device.device;
+        if !bars.is_removed(key, root) {
+            // For display: of two devices in one slot the first along the chain is shown.
+            let slots = roster.device_slots.entry(root).or_default();
+            slots.entry(device.slot).or_insert(key);
+        }
+        let first = seats.partition_point(|seat| seat.root < root);
+        let own = seats.iter().zip(0u32..).skip(first);
+        for (seat, place) in own.take_while(|(seat, _)| seat.root == root) {
+            let never = within(bars.of_member(root, seat.party), coverage, &root, &id).err();
+            let path = linked.entry((key, place)).or_insert_with(|| Path {
+                seat: place,
+                bars: bars.of_device(key, root, seat.party),
+                never,
+            });
+            // Of several links for one device one in time suffices.
+            path.never = path.never.and(never);
+        }
+    }
+    let paths = linked.into_iter();
+    paths.map(|((key, _), path)| (key, path)).collect()
 }

@@ -93,6 +93,21 @@ impl Shape {
     }
 }
 
+/// The kind that the shape of a create names, whatever follows it and in whatever version; empty if
+/// none can be read.
+pub fn kind_named_in(shape: &[u8]) -> &str {
+    let mut r = Reader::new(shape);
+    let mut read = || -> Result<&str, CodecError> {
+        r.array(PAYLOAD_MAX_BYTES)?;
+        if r.uint()? != CREATE {
+            return Ok("");
+        }
+        r.uint()?;
+        r.text(KEY_MAX_BYTES)
+    };
+    read().unwrap_or_default()
+}
+
 struct Decoder<'a> {
     r: Reader<'a>,
     /// Derived operations that may still follow.

@@ -105,12 +105,13 @@ fn nothing_carries_over_into_another_community() {
     assert_eq!(authority, Authority::unknown(other));
     for entry in &community.entries {
         let space = authority.governance_space();
-        let verdict = authority.authorize_statement(entry.space().unwrap_or(space), entry);
+        let verdict = authority.lets_in(entry.space().unwrap_or(space), entry);
         assert!(verdict.is_err(), "{:?}", entry.id());
     }
 }
 
 /// A stranger cannot add a certificate to the set: not a variant, not a party, not a later state.
+/// The party itself can.
 #[test]
 fn the_set_of_certificates_is_closed() {
     let community = Community::new();
@@ -133,7 +134,6 @@ fn the_set_of_certificates_is_closed() {
     let junk = [
         certify(theirs, STRANGER),
         certify(later.clone(), STRANGER),
-        certify(later, FOUNDER),
         Entry::Certificate(Certificate::sign(second, &[&secret(STRANGER)])),
     ];
     // Known: nothing; the genesis; everything.
@@ -141,13 +141,20 @@ fn the_set_of_certificates_is_closed() {
         let authority = Authority::evaluate(community.id, &verified(&community.entries[..known]));
         for entry in &junk {
             let entry = arrive(entry);
-            assert!(
-                authority
-                    .authorize_statement(community.governance, &entry)
-                    .is_err()
-            );
+            assert!(authority.lets_in(community.governance, &entry).is_err());
         }
     }
+    let own = arrive(&certify(later.clone(), FOUNDER));
+    assert_eq!(
+        community.authority().lets_in(community.governance, &own),
+        Ok(())
+    );
+    let nothing = Authority::unknown(community.id);
+    let parent = community.entries[1].id();
+    assert_eq!(
+        nothing.lets_in(community.governance, &own),
+        Err(Unauthorized::Builds(parent))
+    );
     let refused = Verified::check(certify(party_state(), STRANGER));
     assert!(refused.is_err());
 }
@@ -160,14 +167,14 @@ fn a_set_grows_from_the_genesis() {
     for entry in verified(&community.entries) {
         let authority = Authority::evaluate(community.id, &known);
         let linked = matches!(&*entry, Entry::Record(it) if it.header().author == public(MEMBER));
-        let verdict = authority.authorize_statement(community.governance, &entry);
+        let verdict = authority.lets_in(community.governance, &entry);
         assert_eq!(verdict, Ok(()), "{:?} {linked}", entry.id());
         known.push(entry);
     }
     let first = arrive(&community.entries[1]);
     let nothing = Authority::unknown(community.id);
     assert_eq!(
-        nothing.authorize_statement(community.governance, &first),
+        nothing.lets_in(community.governance, &first),
         Err(Unauthorized::NoGenesis)
     );
 }
@@ -179,7 +186,7 @@ fn statements_stand_only_in_spaces_that_are_declared() {
     let of = &community.entries[2];
     let stands = |signer: u8, space: SpaceId, body: RecordBody| {
         let record = Entry::Record(Chain::new(signer, space).record(body));
-        authority.authorize_statement(space, &record)
+        authority.lets_in(space, &record)
     };
     assert_eq!(stands(NODE, community.lobby, receipt(of)), Ok(()));
     assert_eq!(stands(MEMBERS_NODE, community.lobby, receipt(of)), Ok(()));
@@ -210,11 +217,11 @@ fn statements_stand_only_in_spaces_that_are_declared() {
     let wrong =
         Entry::Contribution(Chain::new(FOUNDERS_DEVICE, community.lobby).create(Kind::Page));
     assert_eq!(
-        authority.authorize_statement(community.lobby, &wrong),
+        authority.lets_in(community.lobby, &wrong),
         Err(Unauthorized::WrongSpace)
     );
     assert_eq!(
-        authority.authorize_statement(community.lobby, &community.entries[0]),
+        authority.lets_in(community.lobby, &community.entries[0]),
         Err(Unauthorized::WrongSpace)
     );
 }

@@ -17,6 +17,7 @@ mod identity;
 mod parties;
 mod pipeline;
 mod record;
+mod roster;
 mod signatures;
 mod sync;
 mod vectors;

@@ -1,10 +1,11 @@
 //! Linking and authorizing: what waits, what is refused for good, and what may be tried again.
 
 use crate::community::{
-    Chain, Community, FOUNDERS_DEVICE, MEMBERS_DEVICE, STRANGER, arrive, public, receipt,
+    Chain, Community, FOUNDER, FOUNDERS_DEVICE, MEMBER, MEMBERS_DEVICE, STRANGER, arrive, public,
+    receipt,
 };
 use comity_protocol::{
-    authority::{Authority, Unauthorized},
+    authority::{Authority, Unauthorized, coverage::NoCuts},
     document::Kind,
     entry::{Contribution, Entry},
     id::{DocumentId, EntryId},
@@ -34,7 +35,11 @@ impl Store {
             let owner: PublicKey = header.author;
             let co_written = *co_written;
             let document = it.documents.entry(document);
-            document.or_insert(KnownDocument { owner, co_written });
+            document.or_insert(KnownDocument {
+                owner,
+                kind: "page".into(),
+                co_written,
+            });
         }
         it
     }
@@ -46,7 +51,7 @@ impl Known for Store {
     }
 
     fn document(&self, id: DocumentId) -> Option<KnownDocument> {
-        self.documents.get(&id).copied()
+        self.documents.get(&id).cloned()
     }
 }
 
@@ -117,22 +122,36 @@ fn dependencies_are_awaited_and_foreign_ones_refused() {
 }
 
 #[test]
-fn only_the_device_that_wrote_words_erases_them() {
+fn words_are_erased_by_the_device_that_wrote_them_or_its_root() {
     let mut it = scene();
     let store = Store::with(&[(&it.page, true), (&it.elsewhere, true)]);
+    let authority = it.community.authority();
     let own = Entry::Record(it.author.erase(it.page.id()));
-    assert!(link(&it, own.clone(), &store).is_ok());
+    assert_eq!(
+        link(&it, own.clone(), &store).map(|it| it.authorize(&authority, &NoCuts).is_ok()),
+        Ok(true)
+    );
     assert_eq!(
         link(&it, own, &Store::default()),
         Err(LinkError::Pending(vec![it.page.id()]))
     );
-    let foreign = [
-        Chain::new(MEMBERS_DEVICE, it.community.lobby).erase(it.page.id()),
-        it.author.clone().erase(it.elsewhere.id()),
-    ];
-    for erasure in foreign {
-        let verdict = link(&it, Entry::Record(erasure), &store);
-        assert_eq!(verdict, Err(LinkError::ForeignErasure));
+    let elsewhere = Entry::Record(it.author.clone().erase(it.elsewhere.id()));
+    assert_eq!(link(&it, elsewhere, &store), Err(LinkError::ForeignErasure));
+    let by = |number: u8| {
+        let erasure = Chain::new(number, it.community.lobby).erase(it.page.id());
+        let linked = link(&it, Entry::Record(erasure.clone()), &store).unwrap();
+        let verdict = linked.authorize(&authority, &NoCuts);
+        // The same beside the contribution, in place of its words.
+        let erased = it.page.clone().erased_by(erasure).unwrap();
+        let linked = link(&it, Entry::Contribution(erased), &store).unwrap();
+        let beside = linked.authorize(&authority, &NoCuts);
+        let beside = beside.map(drop).map_err(|(_, reason)| reason);
+        assert_eq!(verdict.map(drop).map_err(|(_, reason)| reason), beside);
+        beside
+    };
+    assert_eq!(by(FOUNDER), Ok(()));
+    for stranger in [MEMBERS_DEVICE, MEMBER, STRANGER] {
+        assert_eq!(by(stranger), Err(Unauthorized::NotTheWriter));
     }
 }
 
@@ -146,9 +165,9 @@ fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
         let edit = Entry::Contribution(author.join_heads(of.id(), &[of.id()]));
         Linked::link(arrive(&edit), it.community.governance, &store).unwrap()
     };
-    let owned = edit(&it.page).authorize(&authority);
+    let owned = edit(&it.page).authorize(&authority, &NoCuts);
     assert!(matches!(owned, Err((_, Unauthorized::NotTheOwner))));
-    let shared: Authorized = edit(&it.other).authorize(&authority).unwrap();
+    let shared: Authorized = edit(&it.other).authorize(&authority, &NoCuts).unwrap();
     assert_eq!(
         shared.standing().unwrap().root,
         public(crate::community::MEMBER)
@@ -159,17 +178,19 @@ fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
     let linked = link(&it, own, &store).unwrap();
     let unknown = Authority::unknown(it.community.id);
     let (linked, reason) = linked
-        .authorize(&unknown)
+        .authorize(&unknown, &NoCuts)
         .expect_err("nothing is known yet");
     assert_eq!(reason, Unauthorized::NoGenesis);
     assert!(
-        linked.authorize(&authority).is_ok(),
+        linked.authorize(&authority, &NoCuts).is_ok(),
         "once records arrive, it takes effect"
     );
 
     let stranger =
         Entry::Contribution(Chain::new(STRANGER, it.community.lobby).create(Kind::Topic));
-    let refused = link(&it, stranger, &store).unwrap().authorize(&authority);
+    let refused = link(&it, stranger, &store)
+        .unwrap()
+        .authorize(&authority, &NoCuts);
     assert!(matches!(refused, Err((_, Unauthorized::NotAMember))));
 }
 
@@ -194,9 +215,14 @@ fn entries_cannot_be_judged_by_a_foreign_authority() {
         assert!(
             link(&it, entry.clone(), &store)
                 .unwrap()
-                .authorize(&it.community.authority())
+                .authorize(&it.community.authority(), &NoCuts)
                 .is_ok()
         );
-        assert!(link(&it, entry, &store).unwrap().authorize(&other).is_err());
+        assert!(
+            link(&it, entry, &store)
+                .unwrap()
+                .authorize(&other, &NoCuts)
+                .is_err()
+        );
     }
 }

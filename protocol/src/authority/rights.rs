@@ -1,0 +1,324 @@
+//! Who reads a space, and whose contributions to it count.
+//!
+//! A contribution counts if there is a path from its device to a right: device, root, party, role.
+//! Whatever was taken along that path must cover it. Nothing taken means now, without a question.
+//!
+//! Spec: `specs/access.md` §3 (readers), §4 (writers).
+
+use super::{
+    Act, Authority, Standing, Unauthorized,
+    charter::Charter,
+    coverage::Coverage,
+    envelope::Envelope,
+    parties::Parties,
+    roster::{Bar, Path, Seat, within},
+};
+use crate::{
+    certificate::{Readers, Space, Writers},
+    id::{EntryId, PartyId, SpaceId},
+    key::PublicKey,
+    record::Role,
+};
+use std::collections::BTreeMap;
+
+/// What holds in one space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SpaceRules {
+    pub(super) space: Space,
+    /// The resolution that closed it.
+    closed: Option<EntryId>,
+    /// Kinds that were allowed, each with the resolution that forbade it.
+    forbidden: BTreeMap<String, EntryId>,
+    /// Who is or was in a group that reads it, with the states that dropped them.
+    in_groups: BTreeMap<(PublicKey, PartyId), Option<EntryId>>,
+}
+
+/// The rules of every space of the charter and every restricted space that is known here.
+pub(super) fn rules(
+    envelope: &Envelope,
+    charter: &Charter,
+    parties: &Parties,
+) -> BTreeMap<SpaceId, SpaceRules> {
+    let declared = charter.current().spaces.iter().map(|(id, it)| {
+        let rules = SpaceRules {
+            space: it.space.clone(),
+            closed: it.closed,
+            forbidden: it.forbidden_kinds.clone(),
+            in_groups: BTreeMap::new(),
+        };
+        (*id, rules)
+    });
+    let restricted = envelope.restricted.iter().map(|(id, it)| {
+        let rules = SpaceRules {
+            space: it.space.clone(),
+            closed: None,
+            forbidden: BTreeMap::new(),
+            in_groups: in_groups(&it.space.readers, parties),
+        };
+        (*id, rules)
+    });
+    declared.chain(restricted).collect()
+}
+
+/// Members of the groups, now (none) or up to the state that dropped them last.
+fn in_groups(
+    readers: &Readers,
+    parties: &Parties,
+) -> BTreeMap<(PublicKey, PartyId), Option<EntryId>> {
+    let mut members = BTreeMap::new();
+    let Readers::Groups(groups) = readers else {
+        return members;
+    };
+    for (party, name) in groups {
+        let Some(chain) = parties.chain(party) else {
+            continue;
+        };
+        let mut in_this: BTreeMap<PublicKey, Option<EntryId>> = BTreeMap::new();
+        for id in chain.path() {
+            let groups = chain.state(id).map_or(&[][..], |state| &state.groups);
+            let group = groups.iter().find(|group| group.name == *name);
+            let keys = group.map_or(&[][..], |group| &group.keys);
+            for (key, dropped) in &mut in_this {
+                if dropped.is_none() && keys.binary_search(key).is_err() {
+                    *dropped = Some(*id);
+                }
+            }
+            in_this.extend(keys.iter().map(|key| (*key, None)));
+        }
+        for (key, dropped) in in_this {
+            let of = members.entry((key, *party)).or_insert(dropped);
+            // Of several groups one that the key is in decides.
+            if dropped.is_none() {
+                *of = None;
+            }
+        }
+    }
+    members
+}
+
+/// Whether a seat makes its person a reader.
+enum Reading {
+    Yes,
+    /// Up to what the state covers.
+    Until(EntryId),
+    No,
+}
+
+impl SpaceRules {
+    fn reading(&self, seat: &Seat) -> Reading {
+        let is_one = match &self.space.readers {
+            Readers::Everyone | Readers::Members => true,
+            Readers::Parties(parties) => parties.binary_search(&seat.party).is_ok(),
+            Readers::Persons(persons) => persons.binary_search(&seat.root).is_ok(),
+            Readers::Groups(_) => {
+                return match self.in_groups.get(&(seat.root, seat.party)) {
+                    None => Reading::No,
+                    Some(None) => Reading::Yes,
+                    Some(Some(dropped)) => Reading::Until(*dropped),
+                };
+            }
+        };
+        if is_one { Reading::Yes } else { Reading::No }
+    }
+
+    /// Whether nodes of a party keep the space by themselves.
+    fn is_kept_by_nodes_of(&self, party: &PartyId) -> bool {
+        match &self.space.readers {
+            Readers::Everyone | Readers::Members => true,
+            Readers::Parties(parties) => parties.binary_search(party).is_ok(),
+            // Only where a reader asks them to.
+            Readers::Groups(_) | Readers::Persons(_) => false,
+        }
+    }
+
+    /// Whether something was taken from everyone who writes here, or from whole groups.
+    pub(super) fn is_narrowed(&self) -> bool {
+        let mut groups = self.in_groups.values();
+        self.closed.is_some() || !self.forbidden.is_empty() || groups.any(Option::is_some)
+    }
+
+    fn writing_roles(&self) -> &'static [Role] {
+        match self.space.writers {
+            Writers::Members => &[Role::Member, Role::Steward, Role::Bridge],
+            Writers::Stewards => &[Role::Steward],
+        }
+    }
+
+    /// Whether the space takes, or took, documents of a kind; with what took it.
+    fn takes(&self, kind: &str) -> Result<Option<&EntryId>, Unauthorized> {
+        let declared = self.space.kinds.as_ref();
+        if declared.is_some_and(|kinds| !kinds.iter().any(|it| it == kind)) {
+            return Err(Unauthorized::KindNotAllowed);
+        }
+        Ok(self.forbidden.get(kind))
+    }
+}
+
+/// The contribution that is asked about.
+struct Asked<'a> {
+    id: &'a EntryId,
+    author: &'a PublicKey,
+    act: Act,
+    coverage: &'a dyn Coverage,
+}
+
+impl Asked<'_> {
+    fn is_within(&self, bars: &[Bar]) -> Result<(), Unauthorized> {
+        within(bars, self.coverage, self.author, self.id)
+    }
+
+    fn is_covered(&self, narrowing: &EntryId) -> bool {
+        self.coverage.covers(narrowing, self.author, self.id)
+    }
+}
+
+impl Authority {
+    /// Decides whether a contribution counts by its author's own rights, now or up to a cut.
+    ///
+    /// `kind` is that of its document; none asks leaving kinds aside. `coverage` is that of the
+    /// space; it is asked only if something was taken that matters here.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] names what says most about why not.
+    pub fn authorize(
+        &self,
+        space: SpaceId,
+        id: &EntryId,
+        author: &PublicKey,
+        kind: Option<&str>,
+        act: Act,
+        coverage: &dyn Coverage,
+    ) -> Result<Standing, Unauthorized> {
+        if space == self.governance_space {
+            return Err(Unauthorized::WrongSpace);
+        }
+        if self.charter.is_none() {
+            return Err(Unauthorized::NoGenesis);
+        }
+        let rules = self.rules.get(&space).ok_or(Unauthorized::UnknownSpace)?;
+        let asked = Asked {
+            id,
+            author,
+            act,
+            coverage,
+        };
+        let mut refusal = Unauthorized::NotAMember;
+        for (path, seat) in self.roster.seats.paths(author) {
+            match self.judge_path(rules, path, seat, &asked) {
+                Ok(()) => {
+                    space_takes(rules, kind, &asked)?;
+                    return Ok(Standing {
+                        root: seat.root,
+                        party: seat.party,
+                    });
+                }
+                Err(reason) => refusal = refusal.max(reason),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn judge_path(
+        &self,
+        rules: &SpaceRules,
+        path: &Path,
+        seat: &Seat,
+        asked: &Asked<'_>,
+    ) -> Result<(), Unauthorized> {
+        let reads = match rules.reading(seat) {
+            Reading::Yes => true,
+            Reading::Until(dropped) => asked.is_covered(&dropped),
+            Reading::No => false,
+        };
+        if !reads {
+            return Err(Unauthorized::NotAReader);
+        }
+        holds_one_of(rules.writing_roles(), seat, asked)?;
+        if let Act::EditOwned { owner } = asked.act
+            && owner != *asked.author
+            && !self.was_linked(&owner, &seat.root)
+        {
+            return Err(Unauthorized::NotTheOwner);
+        }
+        path.never.map_or(Ok(()), Err)?;
+        asked.is_within(&path.bars)?;
+        asked.is_within(&seat.bars)
+    }
+
+    /// Whether a key may erase words that a device wrote: the device itself, or a root key that
+    /// linked it once. For good, so whatever was taken from either does not matter.
+    ///
+    /// A contribution whose words are replaced by anybody else's erasure must not be stored.
+    ///
+    /// # Errors
+    /// [`Unauthorized::NotTheWriter`].
+    pub fn may_erase(
+        &self,
+        signer: &PublicKey,
+        written_by: &PublicKey,
+    ) -> Result<(), Unauthorized> {
+        match signer == written_by || self.was_linked(written_by, signer) {
+            true => Ok(()),
+            false => Err(Unauthorized::NotTheWriter),
+        }
+    }
+
+    /// Whether a device's holder, or a node of a party, may read a space now. None: anyone.
+    pub fn may_read(&self, reader: Option<&PublicKey>, space: SpaceId) -> bool {
+        if space == self.governance_space {
+            return true;
+        }
+        let Some(rules) = self.rules.get(&space) else {
+            return false;
+        };
+        if rules.space.readers == Readers::Everyone {
+            return true;
+        }
+        let Some(key) = reader else { return false };
+        let mut seats = self.seats_now(key);
+        seats.any(|seat| matches!(rules.reading(seat), Reading::Yes))
+            || self.is_node_of_reader(key, rules)
+    }
+
+    fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
+        let mut parties = self.parties.iter();
+        parties.any(|(party, state)| {
+            rules.is_kept_by_nodes_of(party) && state.nodes.binary_search(node).is_ok()
+        })
+    }
+}
+
+/// Whether the seat holds one of the roles, or held it up to what covers the contribution.
+fn holds_one_of(roles: &[Role], seat: &Seat, asked: &Asked<'_>) -> Result<(), Unauthorized> {
+    if roles.iter().any(|role| seat.holds(*role)) {
+        return Ok(());
+    }
+    let mut refusal = Unauthorized::RoleMissing;
+    for (_, bars) in seat.once.iter().filter(|(role, _)| roles.contains(role)) {
+        match asked.is_within(bars) {
+            Ok(()) => return Ok(()),
+            Err(reason) => refusal = refusal.max(reason),
+        }
+    }
+    Err(refusal)
+}
+
+/// Whether the space is open for the contribution, or was.
+fn space_takes(
+    rules: &SpaceRules,
+    kind: Option<&str>,
+    asked: &Asked<'_>,
+) -> Result<(), Unauthorized> {
+    if let Some(closed) = &rules.closed
+        && !asked.is_covered(closed)
+    {
+        return Err(Unauthorized::SpaceClosed(*closed));
+    }
+    let Some(kind) = kind else { return Ok(()) };
+    match rules.takes(kind)? {
+        Some(forbidden) if !asked.is_covered(forbidden) => {
+            Err(Unauthorized::KindForbidden(*forbidden))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,163 @@
+//! Seats: a person's standing with one party; and the paths from devices to them.
+//!
+//! Flat and sorted, so that finding the paths of a device touches little memory: a node asks for
+//! every contribution, and authors come in no order.
+//!
+//! Spec: `specs/roster.md` §6.
+
+use super::bars::Bar;
+use crate::{
+    authority::Unauthorized,
+    id::{EntryId, PartyId},
+    key::PublicKey,
+    record::{Role, Roles},
+};
+
+/// A person's standing with one party, now or once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::authority) struct Seat {
+    /// The person.
+    pub(in crate::authority) root: PublicKey,
+    pub(in crate::authority) party: PartyId,
+    /// One bit for each role held now.
+    now: u8,
+    /// Roles that were held: each entry counts where all its bars cover.
+    pub(in crate::authority) once: Vec<(Role, Vec<Bar>)>,
+    /// What took the seat itself.
+    pub(in crate::authority) bars: Vec<Bar>,
+    /// The lowest record or certificate that a role comes from.
+    pub(in crate::authority) granted_by: EntryId,
+}
+
+fn bit(role: Role) -> u8 {
+    1 << role.code()
+}
+
+impl Seat {
+    pub(super) fn new(
+        root: PublicKey,
+        party: PartyId,
+        granted_by: EntryId,
+        bars: Vec<Bar>,
+    ) -> Self {
+        Self {
+            root,
+            party,
+            now: 0,
+            once: Vec::new(),
+            bars,
+            granted_by,
+        }
+    }
+
+    /// Adds a role from one source, with what took it from there.
+    pub(super) fn grant(&mut self, role: Role, bars: Vec<Bar>) {
+        if bars.is_empty() {
+            self.now |= bit(role);
+        } else {
+            self.once.push((role, bars));
+        }
+    }
+
+    /// Whether the role is held, leaving aside what took the seat.
+    pub(in crate::authority) fn holds(&self, role: Role) -> bool {
+        self.now & bit(role) != 0
+    }
+
+    /// Whether the person is a member by this seat now.
+    pub(in crate::authority) fn is_held(&self) -> bool {
+        self.bars.is_empty() && self.now != 0
+    }
+
+    /// Whether anything of it was taken.
+    pub(in crate::authority) fn is_narrowed(&self) -> bool {
+        !self.bars.is_empty() || !self.once.is_empty()
+    }
+
+    /// The roles held now.
+    pub(in crate::authority) fn roles(&self) -> Roles {
+        let all = Role::ALL.into_iter();
+        all.filter(|role| self.is_held() && self.holds(*role))
+            .collect()
+    }
+}
+
+/// A way from a device to a seat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::authority) struct Path {
+    /// Which seat, by its place.
+    pub(in crate::authority) seat: u32,
+    /// What took the device from the seat.
+    pub(in crate::authority) bars: Vec<Bar>,
+    /// What took the seat before the device was linked, so that it never led there.
+    pub(in crate::authority) never: Option<Unauthorized>,
+}
+
+impl Path {
+    /// Whether the device speaks for the seat now, if that is held.
+    pub(in crate::authority) fn is_open(&self) -> bool {
+        self.never.is_none() && self.bars.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Device {
+    key: PublicKey,
+    start: u32,
+    count: u32,
+}
+
+/// All seats and the paths to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::authority) struct Seats {
+    /// Ascending by (root, party).
+    seats: Vec<Seat>,
+    /// Ascending by key.
+    devices: Vec<Device>,
+    paths: Vec<Path>,
+}
+
+impl Seats {
+    /// From seats in the order of (root, party), and paths by device, in the order of both.
+    pub(super) fn new(seats: Vec<Seat>, linked: Vec<(PublicKey, Path)>) -> Self {
+        let mut it = Self {
+            seats,
+            devices: Vec::new(),
+            paths: Vec::with_capacity(linked.len()),
+        };
+        for (key, path) in linked {
+            // A set of entries is far smaller than 2^32.
+            let start = it.paths.len() as u32;
+            match it.devices.last_mut() {
+                Some(device) if device.key == key => device.count += 1,
+                _ => it.devices.push(Device {
+                    key,
+                    start,
+                    count: 1,
+                }),
+            }
+            it.paths.push(path);
+        }
+        it
+    }
+
+    /// The paths of a device with their seats, by (root, party).
+    pub(in crate::authority) fn paths(
+        &self,
+        device: &PublicKey,
+    ) -> impl Iterator<Item = (&Path, &Seat)> {
+        let found = self.devices.binary_search_by(|it| it.key.cmp(device));
+        let paths = match found.ok().and_then(|at| self.devices.get(at)) {
+            Some(it) => &self.paths[it.start as usize..(it.start + it.count) as usize],
+            None => &[],
+        };
+        paths
+            .iter()
+            .filter_map(|path| Some((path, self.seats.get(path.seat as usize)?)))
+    }
+
+    /// The devices that have a path, ascending.
+    pub(in crate::authority) fn devices(&self) -> impl Iterator<Item = &PublicKey> {
+        self.devices.iter().map(|it| &it.key)
+    }
+}

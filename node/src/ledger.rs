@@ -32,6 +32,11 @@ impl Community {
     pub fn authority(&self) -> &Arc<Authority> {
         &self.authority
     }
+
+    /// The entries of the governance space.
+    pub(crate) fn governance(&self) -> &[Verified<Entry>] {
+        &self.governance
+    }
 }
 
 /// One space: whose it is, and its set.

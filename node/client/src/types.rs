@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod document;
+mod governance;
 mod node;
 mod progress;
 
 pub use document::*;
+pub use governance::*;
 pub use node::*;
 pub use progress::*;
 

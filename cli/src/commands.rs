@@ -1,6 +1,7 @@
 //! What commands do, one file a group. Each takes the [`App`] and its arguments, and ends with data
 //! on standard output or with a [`CommandError`].
 
+mod charter;
 mod community;
 mod demo;
 mod edit;
@@ -14,6 +15,7 @@ mod join;
 mod list;
 mod maintain;
 mod node;
+mod party;
 mod publish;
 mod show;
 mod sync;
@@ -38,11 +40,22 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Init(args) => init::init(app, &args),
         Command::Whoami => init::whoami(app).await,
         Command::Identity(command) => identity::run(app, command),
+        Command::Community(CommunityCommand::Create(args)) if !args.with.is_empty() => {
+            party::founding::draft(app, &args).await
+        }
         Command::Community(CommunityCommand::Create(args)) => community::create(app, args).await,
+        Command::Community(CommunityCommand::Sign { draft, yes }) => {
+            party::founding::sign(app, &draft, yes)
+        }
+        Command::Community(CommunityCommand::Found { draft, signatures }) => {
+            party::founding::found(app, &draft, &signatures).await
+        }
         Command::Community(CommunityCommand::List) => community::list(app).await,
         Command::Community(CommunityCommand::Show { community }) => {
             community::show(app, community.as_deref()).await
         }
+        Command::Charter(command) => Box::pin(charter::run(app, command)).await,
+        Command::Party(command) => Box::pin(party::run(app, command)).await,
         Command::Space(SpaceCommand::List { community }) => {
             community::spaces(app, community.as_deref()).await
         }

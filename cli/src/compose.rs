@@ -7,13 +7,18 @@
 //! - [`document`] what documents say; [`edit`] how a changed text becomes operations
 //! - [`imported`] how an item of another system becomes a document
 //! - [`founding`] a new community; [`joining`] invitations, tickets and requests to join
+//! - [`party`] states of parties and a genesis by several; [`resolution`] proposals and approvals
+//! - [`codes`] what founders and parties hand each other as text
 
 pub mod chain;
+pub mod codes;
 pub mod document;
 pub mod edit;
 pub mod founding;
 pub mod imported;
 pub mod joining;
+pub mod party;
+pub mod resolution;
 
 pub use chain::Chain;
 

@@ -77,8 +77,25 @@ pub struct RestoreIdentity {
 /// `comity community …`
 #[derive(Debug, Subcommand)]
 pub enum CommunityCommand {
-    /// Found a community with one party: yours.
+    /// Found a community with your party, or draft one with others.
     Create(CreateCommunity),
+    /// Sign the draft of a community that your party founds with others.
+    #[command(after_help = "Example:\n  comity community sign comitydraft1…")]
+    Sign {
+        /// The draft, or a file with it.
+        draft: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Start a community whose founders have all signed.
+    #[command(after_help = "Example:\n  comity community found comitydraft1… comitysignature1…")]
+    Found {
+        /// The draft, or a file with it.
+        draft: String,
+        /// Signatures of the other founders, or files with them.
+        signatures: Vec<String>,
+    },
     /// List the communities this node takes part in.
     #[command(after_help = "Example:\n  comity community list")]
     List,
@@ -94,7 +111,8 @@ pub enum CommunityCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  comity community create Coffee\n  \
     comity community create Coffee --purpose \"Better coffee\" --party \"Coffee Club\" \\\n      \
-    --space lobby:everyone --space workshop:members --space news:everyone:stewards")]
+    --space lobby:everyone --space workshop:members --space news:everyone:stewards\n  \
+    comity community create Coffee --with customers.party --party Vendor")]
 pub struct CreateCommunity {
     /// Its name.
     pub name: String,
@@ -108,6 +126,10 @@ pub struct CreateCommunity {
     /// or `stewards`. By default `lobby:everyone` and `members:members`.
     #[arg(long = "space", value_name = "SPACE", value_parser = parse_space)]
     pub spaces: Vec<SpaceArgument>,
+    /// Another founding party: its code, as `comity party create` prints it, or a file with it. Then
+    /// a draft is printed, for all founders to sign.
+    #[arg(long = "with", value_name = "CODE")]
+    pub with: Vec<String>,
 }
 
 /// A space as it is typed.

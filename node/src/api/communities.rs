@@ -127,14 +127,19 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
     let views = app.views(id).ok_or_else(unknown)?;
     let authority = views.authors.authority.clone();
     let genesis = authority.genesis();
-    let spaces: Vec<SpaceId> = genesis
+    let founded: Vec<SpaceId> = genesis
         .map(|genesis| genesis.spaces(id).map(|(space, _)| space).collect())
         .unwrap_or_default();
+    // In the order of the founding, then those that came later.
+    let place = |space: &SpaceId| founded.iter().position(|it| it == space);
+    let mut spaces: Vec<SpaceId> = authority.spaces().keys().copied().collect();
+    spaces.sort_by_key(|space| (place(space).is_none(), place(space), *space));
+    let charter = authority.charter().map(|it| it.current());
     let governance = app.inner.ingest.ledger().governance_digest(&id);
     Ok(CommunityInfo {
         id: id.to_string(),
-        name: genesis.map(|it| it.name.clone()).unwrap_or_default(),
-        purpose: genesis.map(|it| it.purpose.clone()).unwrap_or_default(),
+        name: charter.map(|it| it.name.to_string()).unwrap_or_default(),
+        purpose: charter.map(|it| it.purpose.to_string()).unwrap_or_default(),
         complete: genesis.is_some(),
         governance_space: governance_space(id).to_string(),
         governance: governance.to_string(),

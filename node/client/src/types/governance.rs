@@ -213,6 +213,8 @@ pub struct ProposalInfo {
     pub party_quorum: u64,
     /// What each party said.
     pub parties: Vec<SideInfo>,
+    /// What delegates sign: the encoded body.
+    pub body: String,
     /// With `carried`: the certificate as an entry, to be handed in.
     pub certificate: Option<String>,
     /// What the asking delegate may do; only if one was named.

@@ -89,6 +89,7 @@ fn info(known: &Known<'_>, motion: &Motion, reasons: &Reasons<'_>) -> ProposalIn
         time_ms: None,
         party_quorum: motion.party_quorum,
         parties: sides.map(|it| side(known, motion, it, reasons)).collect(),
+        body: bytes::encode(&motion.body.encode()),
         certificate: None,
         you: None,
     };

@@ -1,11 +1,13 @@
 //! Certificates: self-contained statements of parties and of the community's charter.
 //!
-//! A certificate carries its body and, inside, the signatures of the delegates that make it
-//! valid, so nothing else is needed to check it and no cut ever touches it. The body says who
-//! signs, and a certificate with other signers is none; its id is the digest of the body. So one
+//! A certificate carries its body and, inside, the signatures that make it valid, so no cut ever
+//! touches it. Where the body names who signs, a certificate with other signers is none; where it
+//! does not, the states it builds on say who may, and any sufficient set of signatures is the same
+//! certificate. Its id is the digest of the body and its place follows from the body. So one
 //! statement is one entry, and nobody can fill a set with variants of it.
 //!
-//! Spec: `specs/charter.md` §2 (certificates), §3 (party state), §4 (genesis).
+//! Spec: `specs/charter.md` (form of certificates), `specs/party.md`, `specs/roster.md` (form of
+//! cuts).
 
 use crate::{
     codec::{CodecError, Reader, Writer},

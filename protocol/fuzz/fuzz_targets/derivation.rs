@@ -1,8 +1,9 @@
 //! Derivation of arbitrary shapes on arbitrary graphs: no panic, one result however it is batched,
 //! and a document that still gives a view or a stub.
 //!
-//! The input is a list of contributions: a byte that picks the dependency, a byte of length, the
-//! shape. The first is the create.
+//! The input is a list of contributions: a byte that picks one or two dependencies, a byte of
+//! length, the shape. The first is the create. Every second one has its words, the others are
+//! erased.
 #![no_main]
 
 use comity_protocol::{
@@ -10,8 +11,10 @@ use comity_protocol::{
     document::{Shape, Words},
     id::{DocumentId, EntryId},
     key::SecretKey,
+    limits::NONCE_BYTES,
 };
 use libfuzzer_sys::fuzz_target;
+use std::collections::BTreeSet;
 
 const CONTRIBUTIONS_MAX: usize = 16;
 
@@ -21,10 +24,17 @@ fn id(number: usize) -> EntryId {
     EntryId::from_bytes(bytes)
 }
 
+/// Words that fit where a code point has a byte, and count as erased elsewhere.
+fn words(shape: &Shape) -> Words {
+    const ROOM_MAX: u64 = 1 << 16;
+    let texts = usize::try_from(shape.words_bytes().min(ROOM_MAX)).expect("bounded");
+    Words::open(shape, &vec![b'x'; NONCE_BYTES + texts])
+}
+
 fn inputs(mut bytes: &[u8]) -> Vec<Input> {
     let author = SecretKey::from_seed(&[1; 32]).public();
-    let mut inputs = Vec::new();
-    while let [dep, len, rest @ ..] = bytes
+    let mut inputs: Vec<Input> = Vec::new();
+    while let [picks, len, rest @ ..] = bytes
         && inputs.len() < CONTRIBUTIONS_MAX
     {
         let (shape, after) = rest.split_at(rest.len().min(usize::from(*len)));
@@ -32,9 +42,16 @@ fn inputs(mut bytes: &[u8]) -> Vec<Input> {
         let number = inputs.len();
         let deps = match number {
             0 => vec![],
-            _ => vec![id(usize::from(*dep) % number)],
+            _ => {
+                let picked = [picks & 0x0f, picks >> 4].map(|it| usize::from(it) % number);
+                BTreeSet::from(picked).into_iter().map(id).collect()
+            }
         };
         let shape = Shape::decode(shape);
+        let words = match &shape {
+            Ok(shape) if number % 2 == 0 => words(shape),
+            _ => Words::Erased,
+        };
         inputs.push(Input {
             id: id(number),
             document: DocumentId::from(id(0)),
@@ -42,7 +59,7 @@ fn inputs(mut bytes: &[u8]) -> Vec<Input> {
             author,
             time_ms: 0,
             shape,
-            words: Words::Erased,
+            words,
         });
     }
     inputs

@@ -1,4 +1,6 @@
 //! The genesis of a community: purpose, founding parties, public spaces, promises, rules.
+//!
+//! Spec: `specs/charter.md` (form of a genesis).
 
 use super::{
     CertificateError, NAME_MAX_BYTES, SIGNATURES_MAX, TEXT_MAX_BYTES,

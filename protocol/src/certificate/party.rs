@@ -1,4 +1,6 @@
 //! A state of a party: who speaks for it and what serves it. Only the party itself changes it.
+//!
+//! Spec: `specs/party.md` (form of a party state).
 
 use super::{
     CertificateError, Cuts, NAME_MAX_BYTES,

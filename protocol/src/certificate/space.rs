@@ -1,6 +1,6 @@
 //! A space as a genesis, a resolution or a declaration states it.
 //!
-//! Spec: `specs/charter.md` (form of a space).
+//! Spec: `specs/charter.md` (forms that several bodies share).
 
 use super::{
     CertificateError,

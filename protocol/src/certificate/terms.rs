@@ -1,6 +1,6 @@
 //! Terms of a charter: promises, rules for decisions, labels and articles.
 //!
-//! Spec: `specs/charter.md` (form of the terms).
+//! Spec: `specs/charter.md` (forms that several bodies share).
 
 use super::{
     CertificateError, TEXT_MAX_BYTES,

@@ -26,6 +26,7 @@ fn two_delegates() -> PartyState {
     let mut delegates = vec![public(FOUNDER), public(MEMBER)];
     delegates.sort();
     PartyState {
+        proposer: delegates[0],
         delegates,
         delegates_needed: 2,
         admission_needed: 1,

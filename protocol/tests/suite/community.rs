@@ -312,6 +312,7 @@ pub(crate) fn samples() -> Vec<(&'static str, Entry)> {
     ];
     assert_eq!(names.len(), community.entries.len());
     it.extend(names.into_iter().zip(community.entries.drain(..)));
+    it.extend(crate::governance::samples(community.governance));
     it
 }
 

@@ -107,7 +107,7 @@ pub struct SpaceInfo {
     pub name: String,
     /// The community's id.
     pub community: String,
-    /// `everyone` or `members`.
+    /// `everyone`, `members`, `parties`, `groups` or `persons`.
     pub readers: String,
     /// `members` or `stewards`.
     pub writers: String,

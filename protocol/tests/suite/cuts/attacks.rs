@@ -170,6 +170,20 @@ fn an_acknowledgement_hidden_in_a_branch_ends_the_chain_there() {
 }
 
 #[test]
+fn a_record_that_follows_a_withheld_branch_ends_the_chain() {
+    let (mut world, words) = promise();
+    let at_zero = world.narrow("at zero", VENDOR, &[]);
+    let mut shown = chain_of(node_of_b());
+    let mut withheld = shown;
+    world.receipt(&mut shown, &[words[0]]);
+    world.acknowledge(&mut withheld, at_zero);
+    world.receipt(&mut withheld, &[words[2]]);
+    let acknowledgement = world.records.remove(1);
+    world.headers.remove(&acknowledgement.id);
+    assert_eq!(covered(&world, at_zero, &words), [true, false, false]);
+}
+
+#[test]
 fn what_stands_behind_a_gap_in_a_nodes_chain_waits_for_it_to_close() {
     let (mut world, words) = promise();
     let at_zero = world.narrow("at zero", VENDOR, &[]);

@@ -152,6 +152,9 @@ impl Maker {
         let at = self.end_of(author);
         let mut end = self.ends[at];
         let says = self.statement();
+        if end.next.seq > 1 && self.chance(2) {
+            end.next.prev = Some(self.some_id());
+        }
         let id = self.world.say(&mut end, &format!("{step}"), says);
         self.ends[at] = end;
         self.ids.push(id);

@@ -3,16 +3,21 @@
 use super::super::community::{
     Chain, FOUNDER, MEMBER, MEMBERS_DEVICE, STRANGER, public, record_sample, replaced, secret,
 };
+use super::super::governance::{cut_table, declaration_by_party, later_state, space_cut, space_id};
 use super::{Case, case, check, code, damaged, refused, spliced, written};
 use comity_protocol::{
+    certificate::{CertificateBody, Cuts},
     entry::{Entry, Record, Verified},
     id::{EntryId, domain},
     limits::PAYLOAD_MAX_BYTES,
-    record::{ChainHead, DeviceLink, Receipt, RecordBody, RecordHeader, consent_message},
+    record::{
+        Acknowledge, ChainHead, Countersignature, CutTable, Departure, DeviceLink, Proposal,
+        Receipt, RecordBody, RecordHeader, Rejection, consent_message,
+    },
 };
 use serde_json::{Value as Json, json};
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 19] = [
     "invitation",
     "countersignature",
     "admission",
@@ -20,6 +25,18 @@ const NAMES: [&str; 7] = [
     "node-link",
     "receipt",
     "erasure",
+    "revocation",
+    "revocation-of-a-device",
+    "revocation-of-a-role",
+    "departure",
+    "device-revocation",
+    "invitation-approval",
+    "proposal",
+    "approval",
+    "rejection",
+    "branch-choice",
+    "acknowledge",
+    "cut-table",
 ];
 
 fn headers() -> Vec<Case> {
@@ -173,6 +190,171 @@ fn bodies() -> Vec<Case> {
     ]
 }
 
+/// The same for records that change a community.
+fn changing_bodies() -> Vec<Case> {
+    let typed = |body: RecordBody, name, error: &str| {
+        let code = body.record_type() as u8;
+        case(name, [&[code][..], &body.encode()].concat(), error)
+    };
+    let raw = |code: u8, name, body: Vec<u8>, error: &str| {
+        case(name, [&[code][..], &body].concat(), error)
+    };
+    let cuts = |change: fn(&mut Cuts)| {
+        let mut cuts = later_state().cuts;
+        change(&mut cuts);
+        RecordBody::Departure(Departure {
+            party: super::super::governance::party_id(1),
+            cuts,
+        })
+    };
+    let table = |change: fn(&mut CutTable)| {
+        let mut table = cut_table();
+        change(&mut table);
+        RecordBody::CutTable(table)
+    };
+    let proposed = |body: CertificateBody| {
+        let body = body.encode();
+        RecordBody::Proposal(Proposal { body })
+    };
+    let acknowledged = |numbers: &[u8]| {
+        let narrowings = numbers.iter().map(|it| EntryId::from_bytes([*it; 32]));
+        RecordBody::Acknowledge(Acknowledge {
+            narrowings: narrowings.collect(),
+        })
+    };
+    let role = body("revocation-of-a-role");
+    let target = |code: u8| {
+        let member = public(MEMBER);
+        let from = [&[0x83, 2, 0x58, 0x20][..], member.as_bytes()].concat();
+        let to = [&[0x83, code, 0x58, 0x20][..], member.as_bytes()].concat();
+        spliced(&role, &from, &to)
+    };
+    let rejection = RecordBody::Rejection(Rejection {
+        certificate: EntryId::from_bytes([1; 32]),
+        reason: "x".repeat(16 * 1024 + 1),
+    });
+    let declaration = CertificateBody::SpaceDeclaration(declaration_by_party());
+    vec![
+        raw(
+            6,
+            "revocation-of-an-unknown-target",
+            target(3),
+            "Codec.OutOfRange",
+        ),
+        raw(
+            6,
+            "revocation-of-a-member-with-a-role",
+            target(0),
+            "Codec.WrongLength",
+        ),
+        raw(
+            6,
+            "revocation-of-role-6",
+            {
+                let member = public(MEMBER);
+                let with = |role| [member.as_bytes(), &[role][..]].concat();
+                spliced(&role, &with(2), &with(6))
+            },
+            "UnknownRole",
+        ),
+        typed(
+            cuts(|it| it.open.reverse()),
+            "departure-with-spaces-descending",
+            "Certificate.Order",
+        ),
+        typed(
+            cuts(|it| it.open[0].devices.clear()),
+            "departure-with-a-space-of-no-key",
+            "Certificate.Contradiction",
+        ),
+        typed(
+            cuts(|it| it.open[0].devices[0].last.clear()),
+            "departure-with-a-key-of-no-entry",
+            "Certificate.Contradiction",
+        ),
+        raw(
+            8,
+            "device-revocation-without-what-it-replaces",
+            {
+                let good = body("device-revocation");
+                [&[0x82], &good[1..good.len() - 34]].concat()
+            },
+            "Codec.WrongLength",
+        ),
+        raw(
+            10,
+            "proposal-of-bytes",
+            vec![0x81, 0x41, 0xff],
+            "Certificate.Codec.Unsupported",
+        ),
+        typed(
+            proposed(CertificateBody::Party(
+                super::super::community::party_state(),
+            )),
+            "proposal-of-a-first-state",
+            "NotProposable",
+        ),
+        typed(
+            proposed(CertificateBody::Genesis(super::super::community::genesis())),
+            "proposal-of-a-genesis",
+            "NotProposable",
+        ),
+        typed(
+            proposed(declaration),
+            "proposal-of-a-declaration",
+            "NotProposable",
+        ),
+        typed(rejection, "rejection-of-16385-bytes", "Codec.TooLong"),
+        typed(acknowledged(&[]), "acknowledgement-of-nothing", "Empty"),
+        typed(
+            acknowledged(&[2, 1]),
+            "acknowledgement-with-narrowings-descending",
+            "Order",
+        ),
+        typed(
+            table(|it| it.path.truncate(2)),
+            "cut-table-of-four-leaves",
+            "Certificate.Contradiction",
+        ),
+        typed(
+            table(|it| it.index = 8),
+            "cut-table-beside-the-tree",
+            "Certificate.Contradiction",
+        ),
+        typed(
+            table(|it| it.path = vec![[0; 32]; 17]),
+            "cut-table-of-131072-leaves",
+            "Certificate.Codec.TooLong",
+        ),
+        typed(
+            table(|it| it.cut.devices.reverse()),
+            "cut-table-with-keys-descending",
+            "Certificate.Order",
+        ),
+    ]
+}
+
+/// Tables that are well formed and belong to no narrowing of this root.
+fn other_roots() -> Vec<Json> {
+    let root = cut_table().root();
+    type Change = fn(&mut CutTable);
+    let changed: [(&str, Change); 4] = [
+        ("another-salt", |it| it.salt[0] ^= 1),
+        ("another-place", |it| it.index ^= 1),
+        ("another-cut", |it| it.cut = space_cut(space_id(0xee))),
+        ("another-path", |it| it.path[2][0] ^= 1),
+    ];
+    let judged = changed.into_iter().map(|(name, change)| {
+        let mut table = cut_table();
+        change(&mut table);
+        assert_ne!(table.root(), root, "{name}");
+        let other = hex::encode(table.root());
+        let body = RecordBody::CutTable(table).encode();
+        json!({ "name": name, "body": hex::encode(body), "root": other })
+    });
+    judged.collect()
+}
+
 fn forged() -> Vec<Json> {
     let erasure = record_sample("erasure");
     let good = |name| {
@@ -204,6 +386,15 @@ fn forged() -> Vec<Json> {
         let mut chain = Chain::new(super::super::community::NODE, elsewhere);
         Entry::Record(chain.record(countersigned.body().clone())).encode()
     };
+    let recounted = |change: fn(&mut Countersignature)| {
+        let RecordBody::Countersignature(it) = countersigned.body() else {
+            panic!("the sample is a countersignature");
+        };
+        let mut it = it.clone();
+        change(&mut it);
+        let mut chain = Chain::new(super::super::community::NODE, countersigned.header().space);
+        Entry::Record(chain.record(RecordBody::Countersignature(it))).encode()
+    };
     let cases = [
         (
             "signed-as-a-contribution",
@@ -219,6 +410,14 @@ fn forged() -> Vec<Json> {
             linked(MEMBERS_DEVICE, domain::NODE_CONSENT_SIGNATURE),
         ),
         ("join-request-replayed-into-another-community", moved),
+        (
+            "countersignature-for-another-invitation-key",
+            recounted(|it| it.invitation_key = public(STRANGER)),
+        ),
+        (
+            "countersignature-without-the-invitation-key-s-half",
+            recounted(|it| it.by_invitation = it.by_member),
+        ),
     ];
     let judged = cases.into_iter().map(|(name, bytes)| {
         let error = Verified::check(Entry::decode(&bytes).expect(name)).expect_err(name);
@@ -258,9 +457,10 @@ fn record_vectors_hold() {
                   of its type as one byte in front.",
         "valid": valid,
         "invalid_headers": refused(headers(), RecordHeader::decode),
-        "invalid_bodies": refused(bodies(), |bytes| RecordBody::decode(bytes[0].into(), &bytes[1..])),
+        "invalid_bodies": refused([bodies(), changing_bodies()].concat(), |bytes| RecordBody::decode(bytes[0].into(), &bytes[1..])),
         "invalid_entries": refused(entries, Entry::decode),
         "not_verified": forged(),
+        "cut_tables_of_other_roots": other_roots(),
     });
     check("record.json", &made);
 }

@@ -50,6 +50,17 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Community(CommunityCommand::Found { draft, signatures }) => {
             party::founding::found(app, &draft, &signatures).await
         }
+        Command::Community(CommunityCommand::Fork {
+            name,
+            party,
+            community,
+        }) => {
+            let (party, community) = (party.as_deref(), community.as_deref());
+            party::exit::fork(app, &name, party, community).await
+        }
+        Command::Community(CommunityCommand::Leave { community, yes }) => {
+            party::exit::leave(app, &community, yes).await
+        }
         Command::Community(CommunityCommand::List) => community::list(app).await,
         Command::Community(CommunityCommand::Show { community }) => {
             community::show(app, community.as_deref()).await

@@ -83,6 +83,7 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
             get(communities::list).post(communities::track),
         )
         .route("/v0/communities/{id}", get(communities::show))
+        .route("/v0/communities/{id}/leave", post(communities::leave))
         .route("/v0/communities/{id}/charter", get(governance::charter))
         .route("/v0/communities/{id}/charter/log", get(governance::log))
         .route("/v0/communities/{id}/proposals", get(governance::proposals))

@@ -96,6 +96,27 @@ pub enum CommunityCommand {
         /// Signatures of the other founders, or files with them.
         signatures: Vec<String>,
     },
+    /// Start a community with the whole history of another and a charter of your own.
+    #[command(after_help = "Example:\n  comity community fork \"Free Coffee\"")]
+    Fork {
+        /// The name of the new community.
+        name: String,
+        /// The name of your party in it; by default as in the old one.
+        #[arg(long)]
+        party: Option<String>,
+        /// The community that is continued; may be left out if there is only one.
+        #[arg(long)]
+        community: Option<String>,
+    },
+    /// Stop exchanging a community with others, and keep everything that is here of it.
+    #[command(after_help = "Example:\n  comity community leave Coffee")]
+    Leave {
+        /// Name or id.
+        community: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// List the communities this node takes part in.
     #[command(after_help = "Example:\n  comity community list")]
     List,

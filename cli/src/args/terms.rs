@@ -256,7 +256,11 @@ impl FromStr for RuleArgument {
     }
 }
 
-fn method_named(text: &str) -> Result<Method, String> {
+/// The method of counting with this name.
+///
+/// # Errors
+/// If there is none.
+pub fn method_named(text: &str) -> Result<Method, String> {
     match text {
         "majority" => Ok(Method::Majority),
         "approval" => Ok(Method::Approval),

@@ -1,6 +1,7 @@
 //! `comity party …`
 
 pub(super) mod cuts;
+pub(super) mod exit;
 pub(super) mod founding;
 mod joining;
 

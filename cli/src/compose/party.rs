@@ -9,8 +9,8 @@ use crate::identity::Slot;
 use comity_protocol::{
     authority::parties::Capacity,
     certificate::{
-        self, Certificate, CertificateBody, Cuts, Genesis, Group, PARTIES_MAX, PartyState, Space,
-        check_approval, sign_body,
+        self, Certificate, CertificateBody, Cuts, DecisionRule, Genesis, Group, PARTIES_MAX,
+        PartyState, Promise, Space, check_approval, sign_body,
     },
     codec::{Reader, Writer},
     entry::Record,
@@ -251,10 +251,27 @@ pub struct Start {
     pub purpose: String,
     /// Its spaces.
     pub spaces: Vec<Space>,
+    /// The community that it continues, at a state of its charter.
+    pub continues: Option<(CommunityId, EntryId)>,
+    /// Promises, rules, labels and articles.
+    pub terms: Terms,
     /// Random bytes.
     pub nonce: [u8; 16],
     /// Claimed time, milliseconds since the Unix epoch.
     pub time_ms: u64,
+}
+
+/// What a charter starts with beside its spaces.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Promises.
+    pub promises: Vec<Promise>,
+    /// Rules for decisions.
+    pub rules: Vec<DecisionRule>,
+    /// Labels with their meaning.
+    pub labels: Vec<(String, String)>,
+    /// Articles.
+    pub articles: Vec<(String, String)>,
 }
 
 /// A genesis that its founders have yet to sign, with the first states of the parties.
@@ -289,11 +306,11 @@ impl Draft {
             founders: founders.into_iter().collect(),
             party_quorum: parties.len() as u64 / 2 + 1,
             spaces: start.spaces,
-            promises: Vec::new(),
-            rules: Vec::new(),
-            labels: Vec::new(),
-            articles: Vec::new(),
-            continues: None,
+            promises: start.terms.promises,
+            rules: start.terms.rules,
+            labels: start.terms.labels,
+            articles: start.terms.articles,
+            continues: start.continues,
             time_ms: start.time_ms,
         };
         genesis.check()?;
@@ -422,6 +439,8 @@ mod tests {
             name: "Coffee".into(),
             purpose: String::new(),
             spaces: default_spaces(),
+            continues: None,
+            terms: Terms::default(),
             nonce: [7; 16],
             time_ms: 1,
         }

@@ -47,6 +47,12 @@ impl Client {
         self.post("/v0/communities", request).await
     }
 
+    /// Stops exchanging a community with others, and keeps what is here of it.
+    pub async fn leave(&self, community: &str) -> Answered<CommunityInfo> {
+        self.post(&format!("/v0/communities/{}/leave", escape(community)), &())
+            .await
+    }
+
     /// The charter of a community, now or at one of its states.
     pub async fn charter(&self, community: &str, at: Option<&str>) -> Answered<CharterInfo> {
         let query = at.map(|it| encode_query(&[("at", it)])).unwrap_or_default();

@@ -55,6 +55,22 @@ pub(super) async fn track(
     Ok(Json(Submitted { results, peers }))
 }
 
+/// Stops exchanging a community with others, and keeps what is here of it.
+pub(super) async fn leave(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+) -> Result<Json<CommunityInfo>, Failure> {
+    blocking(&app, move |app| {
+        let id = app.find_community(&id)?;
+        app.inner.state.change(|state| {
+            let known = state.communities.entry(id.to_string());
+            known.or_default().left = true;
+        })?;
+        info(app, id).map(Json)
+    })
+    .await
+}
+
 impl App {
     pub(super) fn community_ids(&self) -> Vec<CommunityId> {
         let ledger = self.inner.ingest.ledger();
@@ -64,7 +80,8 @@ impl App {
     /// Starts to take part in a community, durably; does nothing if the node does already.
     pub(super) fn take_part(&self, community: CommunityId) -> Result<(), Failure> {
         self.inner.state.change(|state| {
-            state.communities.entry(community.to_string()).or_default();
+            let known = state.communities.entry(community.to_string());
+            known.or_default().left = false;
         })?;
         self.inner.ingest.track(community);
         Ok(())
@@ -141,6 +158,7 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
         name: charter.map(|it| it.name.to_string()).unwrap_or_default(),
         purpose: charter.map(|it| it.purpose.to_string()).unwrap_or_default(),
         complete: genesis.is_some(),
+        left: !app.inner.state.read().follows(&id),
         governance_space: governance_space(id).to_string(),
         governance: governance.to_string(),
         parties: parties(&authority),

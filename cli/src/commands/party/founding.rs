@@ -7,18 +7,20 @@ use crate::{
     commands::community::spaces_of,
     compose::{
         codes::Code,
-        party::{self, Draft, FirstState, Start},
+        party::{self, Draft, FirstState, Start, Terms},
     },
     desk::{Desk, parse},
     error::CommandError,
+    identity::Identity,
     moment::{self, now_ms},
     random,
     render::count,
     session::Reach,
     ui::sanitize,
 };
+use comity_client::{Client, types::CommunityInfo};
 use comity_protocol::{
-    certificate::{Readers, Space, governance_space},
+    certificate::{Certificate, Readers, Space, governance_space},
     contribution::ChainLink,
     entry::Entry,
 };
@@ -50,6 +52,8 @@ pub(in crate::commands) async fn draft(
             name: args.name.clone(),
             purpose: args.purpose.clone(),
             spaces: spaces_of(&args.spaces),
+            continues: None,
+            terms: Terms::default(),
             nonce: random::bytes()?,
             time_ms: now_ms(),
         };
@@ -201,22 +205,7 @@ pub(in crate::commands) async fn found(
             .hint("they run `comity community sign DRAFT`"));
         }
         let genesis = draft.complete(signed.clone())?;
-        let parties = draft.parties.iter().map(|it| it.certificate.clone());
-        let entries: Vec<Entry> = parties.chain([genesis]).map(Entry::Certificate).collect();
-        let mut desk = Desk::open(app, client, &identity)?;
-        let community = draft.community();
-        desk.found(community, &entries).await?;
-        if let Some(party) = draft.party_of(&root.public()) {
-            let mut chain = desk.root_chain(&governance_space(community).to_string()).await?;
-            // Doing it twice must not admit the founder twice.
-            if chain.next() == ChainLink::FIRST {
-                let own = (identity.device(), identity.public().slot);
-                let records = party::welcome_self(&mut chain, now_ms(), party.party, root, own);
-                let records = records.map(Entry::Record).into();
-                desk.hand_in(&community.to_string(), records).await?;
-            }
-        }
-        let info = client.community(&community.to_string()).await?;
+        let info = begin(app, client, &identity, &draft, genesis).await?;
         if app.ui.is_json() {
             return app.ui.json(&info);
         }
@@ -226,4 +215,33 @@ pub(in crate::commands) async fn found(
         Ok(())
     })
     .await
+}
+
+/// Makes the node take part in a community that is signed, with the founder as its member.
+pub(super) async fn begin(
+    app: &App,
+    client: &Client,
+    identity: &Identity,
+    draft: &Draft,
+    genesis: Certificate,
+) -> Result<CommunityInfo, CommandError> {
+    let root = identity.root();
+    let parties = draft.parties.iter().map(|it| it.certificate.clone());
+    let entries: Vec<Entry> = parties.chain([genesis]).map(Entry::Certificate).collect();
+    let mut desk = Desk::open(app, client, identity)?;
+    let community = draft.community();
+    desk.found(community, &entries).await?;
+    if let Some(party) = draft.party_of(&root.public()) {
+        let mut chain = desk
+            .root_chain(&governance_space(community).to_string())
+            .await?;
+        // Doing it twice must not admit the founder twice.
+        if chain.next() == ChainLink::FIRST {
+            let own = (identity.device(), identity.public().slot);
+            let records = party::welcome_self(&mut chain, now_ms(), party.party, root, own);
+            let records = records.map(Entry::Record).into();
+            desk.hand_in(&community.to_string(), records).await?;
+        }
+    }
+    Ok(client.community(&community.to_string()).await?)
 }

@@ -338,16 +338,69 @@ fn delegates_change_their_party() {
         &["party", "delegates", "remove", &table.root("keys")],
     );
     says(&last, &["last one"]);
-    // What waited for the removal was handed in.
-    assert!(!table.0.folder.path().join("keys/cuts").exists_with_files());
+    // The table waited for the removal to be in force, and is handed in with Alice's next word.
+    assert!(has_files(&table.0.folder.path().join("keys/cuts")));
+    table.ok("keys", &["party", "nodes", "add", &table.root("bob")]);
+    assert!(!has_files(&table.0.folder.path().join("keys/cuts")));
 }
 
-trait Files {
-    fn exists_with_files(&self) -> bool;
+fn has_files(folder: &std::path::Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some())
 }
 
-impl Files for std::path::PathBuf {
-    fn exists_with_files(&self) -> bool {
-        std::fs::read_dir(self).is_ok_and(|mut files| files.next().is_some())
-    }
+#[test]
+fn whoever_leaves_goes_on_with_everything() {
+    let alice = Person::founder();
+    let topic = alice.publish("lobby", "idea", "A better grinder");
+    alice.ok(&[
+        "charter",
+        "propose",
+        "--promise",
+        "answer=14",
+        "--article",
+        &format!("conduct={}", alice.write("conduct.md", "Be kind.")),
+    ]);
+    let forked = alice.run(&["community", "fork", "Free Coffee"]);
+    assert_eq!(forked.code, 0, "{forked:?}");
+    says(&forked.err, &["Free Coffee goes on from Coffee"]);
+    // What was written before is in the list of the new community's space, and still says so.
+    says(
+        &alice.ok(&["list", "--space", "Free Coffee/lobby"]),
+        &["A better grinder"],
+    );
+    assert!(
+        !alice
+            .ok(&["list", "--space", "Free Coffee/members"])
+            .contains("grinder")
+    );
+    let file = alice.write("new.md", "News");
+    alice.ok(&[
+        "publish",
+        &file,
+        "--space",
+        "Free Coffee/lobby",
+        "--title",
+        "News",
+    ]);
+    says(
+        &alice.ok(&["list", "--space", "Free Coffee/lobby"]),
+        &["A better grinder", "News"],
+    );
+    assert!(
+        !alice
+            .ok(&["list", "--space", "Coffee/lobby"])
+            .contains("News")
+    );
+    says(
+        &alice.ok(&["charter", "show", "--community", "Free Coffee"]),
+        &["continues", "14 days by every party", "Be kind."],
+    );
+    // Leaving keeps the copy.
+    assert_eq!(alice.run(&["community", "leave", "Coffee"]).code, 2);
+    says(
+        &alice.run(&["community", "leave", "Coffee", "--yes"]).err,
+        &["keeps everything", "left Coffee"],
+    );
+    says(&alice.ok(&["community", "list"]), &["left, kept as it was"]);
+    says(&alice.ok(&["show", &topic]), &["A better grinder"]);
 }

@@ -25,7 +25,7 @@ use crate::{
     pending::Source,
     random,
 };
-use comity_net::{PeerId, PeerStream};
+use comity_net::{FrameWriter, PeerId, PeerStream};
 use comity_protocol::{
     access::{Agreement, ShownGrant},
     certificate::governance_space,
@@ -41,6 +41,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
+    io::WriteHalf,
     sync::{broadcast, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
@@ -184,12 +185,7 @@ impl Driver {
         let (outgoing, to_write) = mpsc::channel::<Message>(FRAMES_AHEAD);
         let mut halves = JoinSet::new();
         halves.spawn(frames::read_frames(reader, frames));
-        let (wrote, mut writing) = oneshot::channel();
-        let (inner, gate) = (self.shared.inner.clone(), self.gate.clone());
-        halves.spawn(async move {
-            // A session that is gone does not wait to hear how writing ended.
-            let _ = wrote.send(frames::write_frames(writer, to_write, &inner, &gate).await);
-        });
+        let mut writing = self.write_frames(&mut halves, writer, to_write);
         self.greet();
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -258,6 +254,22 @@ impl Driver {
         // Lets a last word, such as why we leave, get out.
         let _ = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
         ended
+    }
+
+    /// Starts to write what the machine says; tells how that ended.
+    fn write_frames(
+        &self,
+        halves: &mut JoinSet<()>,
+        writer: FrameWriter<WriteHalf<PeerStream>>,
+        to_write: mpsc::Receiver<Message>,
+    ) -> oneshot::Receiver<Result<(), String>> {
+        let (wrote, writing) = oneshot::channel();
+        let (inner, gate) = (self.shared.inner.clone(), self.gate.clone());
+        halves.spawn(async move {
+            // A session that is gone does not wait to hear how writing ended.
+            let _ = wrote.send(frames::write_frames(writer, to_write, &inner, &gate).await);
+        });
+        writing
     }
 
     /// Takes note of what the last hello told.

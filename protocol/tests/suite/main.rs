@@ -19,6 +19,7 @@ mod forms;
 mod governance;
 
 mod identity;
+mod model;
 mod parties;
 mod pipeline;
 mod record;

@@ -113,7 +113,9 @@ async fn a_partys_nodes_learn_of_its_internal_space_and_nobody_else_does() {
     wait_for_equal_roots(&[&alice, &carol]).await;
     // It was declared while nobody was connected; another reader learns of it as soon as it is.
     let late = author.device.create(space, &topic("Late", "Ours."));
-    carol.submit(community.id, &[late.clone()]).await;
+    carol
+        .submit(community.id, std::slice::from_ref(&late))
+        .await;
     alice.wait_for_entries(space, 22).await;
     bob.sync().await;
     assert_eq!(bob.set_of(space).await, (0, String::new()));
@@ -181,7 +183,9 @@ async fn a_small_group_is_told_to_nodes_its_people_grant_and_a_revoked_one_hears
     alice.submit(community.id, &more).await;
     // What everyone reads goes on, on the same stream.
     let open = author.device.create(public, &topic("Open", "For all."));
-    alice.submit(community.id, &[open.clone()]).await;
+    alice
+        .submit(community.id, std::slice::from_ref(&open))
+        .await;
     let refused = async {
         let what = Message::Refuse { space }.encode();
         while alice.transcript().sent_with(&what, before).is_empty() {

@@ -215,17 +215,19 @@ pub fn change(it: &ChangeInfo) -> Vec<String> {
             "- what the node {subject} signs from now on does not count"
         )],
         ("left", ..) => vec![format!("- the party leaves the community {subject}")],
+        (list, None, Some(one)) if is_list(list) => vec![format!("+ {one} {subject}{id}")],
+        (list, Some(one), None) if is_list(list) => vec![format!("- {one} {subject}{id}")],
         (what, None, Some(new)) if one_line(new) => {
             vec![format!(
-                "+ {} {subject}: {}{id}",
-                noun(what),
+                "+ {}: {}{id}",
+                label(what, &subject),
                 sanitize::line(new)
             )]
         }
         (what, Some(old), None) if one_line(old) => {
             vec![format!(
-                "- {} {subject}: {}{id}",
-                noun(what),
+                "- {}: {}{id}",
+                label(what, &subject),
                 sanitize::line(old)
             )]
         }
@@ -247,21 +249,32 @@ pub fn change(it: &ChangeInfo) -> Vec<String> {
     }
 }
 
+/// Whether a change adds a key to, or takes it from, one of a party's lists.
+fn is_list(what: &str) -> bool {
+    let lists = [
+        "delegates",
+        "stewards",
+        "moderators",
+        "nodes",
+        "bridges",
+        "observers",
+    ];
+    lists.contains(&what)
+}
+
 fn label(what: &str, subject: &str) -> String {
     let noun = noun(what);
-    if noun == subject {
-        noun
-    } else {
-        format!("{noun} {subject}")
+    match noun.as_str() {
+        "" => subject.to_owned(),
+        noun if noun == subject => subject.to_owned(),
+        noun => format!("{noun} {subject}"),
     }
 }
 
 fn noun(what: &str) -> String {
     match what {
         "kinds" => "kinds in".to_owned(),
-        "groups" | "delegates" | "stewards" | "moderators" | "nodes" | "bridges" | "observers" => {
-            String::new()
-        }
+        "groups" => String::new(),
         other => other.replace('_', " "),
     }
     .trim()

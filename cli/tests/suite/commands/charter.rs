@@ -322,11 +322,16 @@ fn delegates_change_their_party() {
             .err,
         &["in force"],
     );
+    // Bob wrote where not everybody reads: the cut there is sealed, and its table travels in the space.
+    let file = table.0.write("inside.md", "Among us");
+    table.ok("bob", &["publish", &file, "--space", "members"]);
     let removed = table.ok(
         "keys",
         &["party", "delegates", "remove", &bob, "--needed", "1"],
     );
     table.ok("bob", &["party", "approve", &removed, "--yes"]);
+    // The table waited for the removal to be in force, and is handed in with Alice's next word.
+    assert!(has_files(&table.0.folder.path().join("keys/cuts")));
     let shown = table.json(&["party", "show", "Vendor"]);
     assert_eq!(
         (&shown["delegates_needed"], &shown["height"]),
@@ -338,8 +343,6 @@ fn delegates_change_their_party() {
         &["party", "delegates", "remove", &table.root("keys")],
     );
     says(&last, &["last one"]);
-    // The table waited for the removal to be in force, and is handed in with Alice's next word.
-    assert!(has_files(&table.0.folder.path().join("keys/cuts")));
     table.ok("keys", &["party", "nodes", "add", &table.root("bob")]);
     assert!(!has_files(&table.0.folder.path().join("keys/cuts")));
 }

@@ -1,10 +1,12 @@
 //! What can be typed, as data: one source for parsing, help and completions.
 
+pub mod charter;
 pub mod content;
 pub mod member;
 pub mod membership;
 pub mod node;
 pub mod space;
+pub mod terms;
 
 use crate::ui::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -117,6 +119,12 @@ pub enum Command {
     /// Found and look at communities.
     #[command(subcommand)]
     Community(membership::CommunityCommand),
+    /// Read, propose, approve and reject what the parties agree on.
+    #[command(subcommand)]
+    Charter(charter::CharterCommand),
+    /// Make and change parties, and who speaks for them.
+    #[command(subcommand)]
+    Party(charter::PartyCommand),
     /// Look at spaces, open and declare them.
     #[command(subcommand)]
     Space(space::SpaceCommand),

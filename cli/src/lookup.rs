@@ -267,6 +267,7 @@ mod tests {
             name: name.to_owned(),
             purpose: String::new(),
             complete: true,
+            left: false,
             governance_space: format!("{:0<64}", "governance"),
             governance: String::new(),
             charter: String::new(),

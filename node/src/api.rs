@@ -21,6 +21,7 @@ mod error;
 mod events;
 mod export;
 mod extract;
+mod governance;
 mod lookup;
 mod maintenance;
 mod members;
@@ -90,6 +91,15 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/communities/{id}", get(communities::show))
         .route("/v0/communities/{id}/members", get(members::members))
         .route("/v0/communities/{id}/cuts", get(cuts::cuts))
+        .route("/v0/communities/{id}/leave", post(communities::leave))
+        .route("/v0/communities/{id}/charter", get(governance::charter))
+        .route("/v0/communities/{id}/charter/log", get(governance::log))
+        .route("/v0/communities/{id}/proposals", get(governance::proposals))
+        .route("/v0/communities/{id}/parties", get(governance::parties))
+        .route(
+            "/v0/communities/{id}/parties/{party}",
+            get(governance::party),
+        )
         .route("/v0/entries", post(entries::submit))
         .route("/v0/entries/{id}", get(entries::show))
         .route("/v0/spaces/{space}/context", get(signing::context))

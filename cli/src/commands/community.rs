@@ -49,7 +49,7 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
     .await
 }
 
-fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
+pub(super) fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
     if arguments.is_empty() {
         return founding::default_spaces();
     }

@@ -24,10 +24,10 @@ pub fn communities(items: &[CommunityInfo]) -> Table {
             &item.parties.len().to_string(),
             &declared(item).count().to_string(),
             &item.members.len().to_string(),
-            if item.complete {
-                "complete"
-            } else {
-                "records still missing"
+            match (item.left, item.complete) {
+                (true, _) => "left, kept as it was",
+                (false, true) => "complete",
+                (false, false) => "records still missing",
             },
         ]);
     }
@@ -91,6 +91,9 @@ pub fn community(item: &CommunityInfo) -> Vec<String> {
     ];
     if !item.purpose.is_empty() {
         lines.push(format!("purpose  {}", sanitize::line(&item.purpose)));
+    }
+    if item.left {
+        lines.push("note     left: kept as it was, exchanged with nobody".to_owned());
     }
     if !item.complete {
         lines.push("note     its first records have not all arrived yet".to_owned());

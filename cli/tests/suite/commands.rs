@@ -1,6 +1,7 @@
 //! The real binary, run as people run it: two streams, an exit code, folders of its own.
 
 mod bars;
+mod charter;
 mod errors;
 mod offline;
 mod people;

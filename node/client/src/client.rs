@@ -87,6 +87,60 @@ impl Client {
         self.post("/v0/communities", request).await
     }
 
+    /// Stops exchanging a community with others, and keeps what is here of it.
+    pub async fn leave(&self, community: &str) -> Answered<CommunityInfo> {
+        self.post(&format!("/v0/communities/{}/leave", escape(community)), &())
+            .await
+    }
+
+    /// The charter of a community, now or at one of its states.
+    pub async fn charter(&self, community: &str, at: Option<&str>) -> Answered<CharterInfo> {
+        let query = at.map(|it| encode_query(&[("at", it)])).unwrap_or_default();
+        self.get(&format!(
+            "/v0/communities/{}/charter{query}",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// The steps of a charter: the path that is followed, then losing branches.
+    pub async fn charter_log(&self, community: &str) -> Answered<Vec<CharterStep>> {
+        self.get(&format!(
+            "/v0/communities/{}/charter/log",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// What is proposed; with a delegate's key, what that delegate may do about it.
+    pub async fn proposals(
+        &self,
+        community: &str,
+        delegate: Option<&str>,
+    ) -> Answered<Vec<ProposalInfo>> {
+        let query = delegate
+            .map(|it| encode_query(&[("delegate", it)]))
+            .unwrap_or_default();
+        self.get(&format!(
+            "/v0/communities/{}/proposals{query}",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// The parties known in a community, those that are to join included.
+    pub async fn parties(&self, community: &str) -> Answered<Vec<PartyDetail>> {
+        self.get(&format!("/v0/communities/{}/parties", escape(community)))
+            .await
+    }
+
+    /// One party, by id or the start of it.
+    pub async fn party(&self, community: &str, party: &str) -> Answered<PartyDetail> {
+        let (community, party) = (escape(community), escape(party));
+        self.get(&format!("/v0/communities/{community}/parties/{party}"))
+            .await
+    }
+
     /// Submits signed entries.
     pub async fn submit(&self, request: &Submit) -> Answered<Submitted> {
         self.post("/v0/entries", request).await

@@ -55,6 +55,22 @@ pub(super) async fn track(
     Ok(Json(Submitted { results, peers }))
 }
 
+/// Stops exchanging a community with others, and keeps what is here of it.
+pub(super) async fn leave(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+) -> Result<Json<CommunityInfo>, Failure> {
+    blocking(&app, move |app| {
+        let id = app.find_community(&id)?;
+        app.inner.state.change(|state| {
+            let known = state.communities.entry(id.to_string());
+            known.or_default().left = true;
+        })?;
+        info(app, id).map(Json)
+    })
+    .await
+}
+
 impl App {
     pub(super) fn community_ids(&self) -> Vec<CommunityId> {
         let ledger = self.inner.ingest.ledger();
@@ -64,7 +80,8 @@ impl App {
     /// Starts to take part in a community, durably; does nothing if the node does already.
     pub(super) fn take_part(&self, community: CommunityId) -> Result<(), Failure> {
         self.inner.state.change(|state| {
-            state.communities.entry(community.to_string()).or_default();
+            let known = state.communities.entry(community.to_string());
+            known.or_default().left = false;
         })?;
         self.inner.ingest.track(community);
         Ok(())
@@ -184,12 +201,14 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
     // In the order of the founding, then those that came later.
     let place = |space: &SpaceId| founded.iter().position(|it| it == space);
     spaces.sort_by_key(|space| (place(space).is_none(), place(space), *space));
+    let charter = authority.charter().map(|it| it.current());
     let governance = app.inner.ingest.ledger().governance_digest(&id);
     Ok(CommunityInfo {
         id: id.to_string(),
-        name: genesis.map(|it| it.name.clone()).unwrap_or_default(),
-        purpose: genesis.map(|it| it.purpose.clone()).unwrap_or_default(),
+        name: charter.map(|it| it.name.to_string()).unwrap_or_default(),
+        purpose: charter.map(|it| it.purpose.to_string()).unwrap_or_default(),
         complete: genesis.is_some(),
+        left: !app.inner.state.read().follows(&id),
         governance_space: governance_space.to_string(),
         governance: governance.to_string(),
         charter: authority

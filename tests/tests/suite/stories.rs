@@ -21,6 +21,7 @@ macro_rules! stories {
 }
 
 stories! {
+    charter,
     devices,
     erase,
     import,

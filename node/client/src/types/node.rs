@@ -73,6 +73,9 @@ pub struct CommunityInfo {
     pub purpose: String,
     /// Whether genesis and party records are complete.
     pub complete: bool,
+    /// Whether the node left it: kept as it is, and exchanged with nobody.
+    #[serde(default)]
+    pub left: bool,
     /// The space of its governance records.
     pub governance_space: String,
     /// Digest of the governance records known here.

@@ -23,6 +23,7 @@ mod lookup;
 mod maintenance;
 mod membership;
 mod origins;
+mod quarantine;
 mod resolve;
 mod signing;
 mod status;
@@ -92,6 +93,7 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/documents/{id}/history", get(document::history))
         .route("/v0/documents/{id}/blame", get(document::blame))
         .route("/v0/documents/{id}/automerge", get(document::automerge))
+        .route("/v0/quarantine", get(quarantine::list))
         .route("/v0/resolve", get(resolve::resolve))
         .route("/v0/origins", post(origins::origins))
         .route("/v0/connect", post(sync::connect))

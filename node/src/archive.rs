@@ -1,8 +1,11 @@
 //! Between entries and the store: what of an entry goes where, and back.
 
 use crate::{
-    projection::{CERTIFICATE, CONTRIBUTION, RECORD, erasure_key},
-    store::{NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
+    held::Held,
+    projection::{
+        CERTIFICATE, CONTRIBUTION, RECORD, document_prefix, erasure_key, position_of_key,
+    },
+    store::{IndexScan, NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
 };
 use comity_protocol::{
     certificate::Certificate,
@@ -17,7 +20,7 @@ use comity_protocol::{
 };
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use thiserror::Error;
 use tracing::warn;
@@ -43,6 +46,7 @@ pub enum ArchiveError {
 pub struct Archive {
     store: Arc<dyn Store>,
     facts: Arc<Mutex<Facts>>,
+    held: Arc<RwLock<Held>>,
 }
 
 /// Facts that linking asks again and again; immutable, so a bounded cache is always right.
@@ -53,6 +57,7 @@ struct Facts {
 }
 
 const FACTS_MAX: usize = 20_000;
+const HEADERS_PAGE: usize = 1_024;
 
 impl Archive {
     /// An archive over a store.
@@ -60,6 +65,63 @@ impl Archive {
         Self {
             store,
             facts: Arc::default(),
+            held: Arc::default(),
+        }
+    }
+
+    /// What is stored and not in effect.
+    pub fn held(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The contributions of a document that are stored, held ones included, in record order.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) fn headers_of(
+        &self,
+        document: &DocumentId,
+    ) -> Result<Vec<(Position, EntryId, Header)>, StoreError> {
+        let mut headers = Vec::new();
+        let mut cursor = None;
+        loop {
+            let scan = IndexScan::forward(document_prefix(document), HEADERS_PAGE).after(cursor);
+            let page = self.store.index().scan(&scan)?;
+            let keys = page.items.iter();
+            for position in keys.filter_map(|(key, _)| position_of_key(key)) {
+                let stored = match self.store.read_at(position) {
+                    Ok(stored) => stored,
+                    Err(error @ (StoreError::Damaged { .. } | StoreError::NoEntry { .. })) => {
+                        warn!(%position, %error, "left out until it is fetched again");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                };
+                let Ok(header) = Header::decode_own_record(&stored.header) else {
+                    continue;
+                };
+                // Another document whose id begins alike is none of ours.
+                if header.document(stored.id) == *document {
+                    headers.push((position, stored.id, header));
+                }
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(headers);
+            }
+        }
+    }
+
+    /// The header of a stored contribution; none for what is no contribution or not here.
+    pub(crate) fn header(&self, id: &EntryId) -> Option<Header> {
+        let stored = self.store.get(id).ok()??;
+        match stored.kind {
+            CONTRIBUTION => Header::decode_own_record(&stored.header).ok(),
+            _ => None,
         }
     }
 
@@ -95,9 +157,10 @@ impl Archive {
         self.entry(self.store.read_at(position)?)
     }
 
-    /// The document whose create stands at a position; none if it cannot be read.
+    /// The document whose create stands at a position; none if it is held or cannot be read.
     pub fn document_at(&self, position: Position) -> Option<DocumentId> {
         match self.store.read_at(position) {
+            Ok(create) if self.held().contains(&create.id) => None,
             Ok(create) => Some(create.id.into()),
             Err(error) => {
                 warn!(%position, %error, "left out of a list");

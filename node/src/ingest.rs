@@ -4,35 +4,37 @@
 //! authorizes, makes durable (I12) and only then applies: sets, authority, caches, announcements.
 //! Entries that wait are tried again as soon as what they wait for is in effect.
 
+mod assembly;
+mod round;
+mod verify;
+
 use crate::{
     archive::{Archive, to_store},
-    ledger::{Applied, Ledger},
+    effect,
+    ledger::{Applied, Entered, Ledger},
     library::Library,
-    pending::{Pending, Source, Waits},
+    pending::{Pending, Released, Source, Waits},
     store::StoreError,
 };
 use comity_protocol::{
-    authority::{Authority, Unauthorized, coverage::NoCuts},
-    certificate::governance_space,
+    authority::Unauthorized,
     entry::{Entry, EntryError, Verified, VerifyError},
-    id::{CommunityId, DocumentId, EntryId, SpaceId},
-    pipeline::{Authorized, Known, KnownContribution, KnownDocument, LinkError, Linked},
+    id::{CommunityId, EntryId, SpaceId},
+    pipeline::{Known, LinkError},
     record::RecordBody,
     sync::Key,
 };
+use round::{Change, Round, Verdict};
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
-    thread,
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// Entries made durable at once.
 const COMMIT_MAX: usize = 500;
-/// From this many on, verification uses all cores.
-const PARALLEL_FROM: usize = 128;
 /// Announcements kept for slow listeners.
 const ANNOUNCEMENTS: usize = 1_024;
 
@@ -47,6 +49,8 @@ pub enum Outcome {
     Pending(Vec<EntryId>),
     /// Kept in memory until records that authorize it arrive.
     Unauthorized(Unauthorized),
+    /// Kept until what it builds on is authorized, which it cannot adopt.
+    Blocked(EntryId),
     /// Not an entry, or broken for good.
     Refused(Refusal),
 }
@@ -71,7 +75,7 @@ pub enum Refusal {
     ForeignSpace,
 }
 
-/// Entries of one space that took effect, in order.
+/// Entries of one space that took effect, in order; none if some only left its set.
 #[derive(Debug, Clone)]
 pub struct Inserted {
     /// The community.
@@ -84,12 +88,34 @@ pub struct Inserted {
     pub source: Source,
 }
 
+/// What only the single writer touches.
+#[derive(Default)]
+struct Writer {
+    pending: Pending,
+    /// What entered the sets and was not judged yet.
+    unjudged: Entered,
+}
+
+impl Writer {
+    /// Lets a candidate wait. Gives back what may adopt it, now that it is here.
+    fn wait(&mut self, candidate: Candidate, waits: Waits) -> Vec<Released> {
+        let id = candidate.entry.id();
+        let is_whole = !matches!(waits, Waits::For(_));
+        let (community, source) = (candidate.community, candidate.source);
+        self.pending.add(candidate.entry, community, source, waits);
+        match is_whole {
+            true => self.pending.released_by(&[id]),
+            false => Vec::new(),
+        }
+    }
+}
+
 /// Sets, authority and the way in.
 pub struct Ingest {
     archive: Archive,
     library: Arc<Library>,
     ledger: RwLock<Ledger>,
-    writer: Mutex<Pending>,
+    writer: Mutex<Writer>,
     announcements: broadcast::Sender<Arc<Inserted>>,
     applied: watch::Sender<u64>,
 }
@@ -127,20 +153,17 @@ impl Ingest {
 
     /// How many entries wait for others, and for authority.
     pub fn pending(&self) -> (usize, usize) {
-        self.writer().counts()
+        self.writer().pending.counts()
     }
 
-    fn writer(&self) -> MutexGuard<'_, Pending> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts to take part in a community.
     pub fn track(&self, community: CommunityId) {
         let _turn = self.writer();
-        self.ledger
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .track(community);
+        self.change_ledger().track(community);
     }
 
     /// Takes encoded entries in. Blocks: decode and verify on all cores, then the writer's turn.
@@ -155,7 +178,7 @@ impl Ingest {
     ) -> Result<Vec<(Option<EntryId>, Outcome)>, StoreError> {
         let mut outcomes: Vec<(Option<EntryId>, Outcome)> = Vec::with_capacity(entries.len());
         let mut turn = Vec::new();
-        for (index, verified) in verify_all(entries).into_iter().enumerate() {
+        for (index, verified) in verify::verify_all(entries).into_iter().enumerate() {
             match verified {
                 Ok(entry) => {
                     outcomes.push((Some(entry.id()), Outcome::AlreadyPresent));
@@ -173,7 +196,11 @@ impl Ingest {
             }
         }
         for (index, outcome) in self.write(turn)? {
-            outcomes[index].1 = outcome;
+            // Another variant of a certificate that waited is present now; this one was saved.
+            let again = outcome == Outcome::AlreadyPresent && outcomes[index].1 == Outcome::Saved;
+            if !again {
+                outcomes[index].1 = outcome;
+            }
         }
         Ok(outcomes)
     }
@@ -181,7 +208,7 @@ impl Ingest {
     /// The writer's turn. Candidates that wait for records of the same turn are judged again after
     /// these took effect: authority is evaluated once per commit, not once per candidate.
     fn write(&self, candidates: Vec<Candidate>) -> Result<Vec<(usize, Outcome)>, StoreError> {
-        let mut pending = self.writer();
+        let mut writer = self.writer();
         let mut outcomes = Vec::new();
         // What waits for a later entry of the same call gets its final outcome in this call.
         let asked: HashMap<EntryId, usize> = candidates
@@ -189,119 +216,180 @@ impl Ingest {
             .filter_map(|it| Some((it.entry.id(), it.index?)))
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
+        let again = |released: Vec<Released>| {
+            let candidates = released
+                .into_iter()
+                .map(|(entry, community, source)| Candidate {
+                    index: asked.get(&entry.id()).copied(),
+                    entry,
+                    community,
+                    source,
+                });
+            candidates.collect::<Vec<_>>()
+        };
         while !queue.is_empty() {
             let mut round = Round::new(self);
             let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
-                let outcome = round.judge(&candidate)?;
-                let waits = match &outcome {
-                    Outcome::Pending(missing) => Some(Waits::For(missing.clone())),
-                    Outcome::Unauthorized(_) => Some(Waits::ForAuthority),
-                    _ => None,
+                let index = candidate.index;
+                let outcome = match round.judge(&candidate, &writer.pending)? {
+                    Verdict::Settled(outcome) => outcome,
+                    Verdict::Accept { adopting } => {
+                        for id in adopting {
+                            let adopted = writer.pending.take_one(&id);
+                            if let Some((entry, community, source)) = adopted {
+                                round.accept(entry, community, source);
+                            }
+                        }
+                        round.accept(candidate.entry, candidate.community, candidate.source);
+                        Outcome::Saved
+                    }
+                    Verdict::Wait(..) if round.governed.contains(&candidate.community) => {
+                        put_off.push(candidate);
+                        continue;
+                    }
+                    Verdict::Wait(outcome, waits) => {
+                        queue.extend(again(writer.wait(candidate, waits)));
+                        outcome
+                    }
                 };
-                if waits.is_some() && round.governed.contains(&candidate.community) {
-                    put_off.push(candidate);
-                    continue;
-                }
-                outcomes.extend(candidate.index.map(|index| (index, outcome)));
-                if let Some(waits) = waits {
-                    let Candidate {
-                        entry,
-                        community,
-                        source,
-                        ..
-                    } = candidate;
-                    pending.add(entry, community, source, waits);
-                }
+                outcomes.extend(index.map(|index| (index, outcome)));
                 if round.accepted.len() >= COMMIT_MAX {
                     break;
                 }
             }
-            let accepted = round.accepted;
-            let released = self.commit(accepted, &mut pending)?;
+            let change = round.into_change();
+            let completing = change.completing();
+            let released = self.commit(change, &mut writer)?;
             put_off
                 .into_iter()
                 .rev()
                 .for_each(|it| queue.push_front(it));
-            queue.extend(
-                released
-                    .into_iter()
-                    .map(|(entry, community, source)| Candidate {
-                        index: asked.get(&entry.id()).copied(),
-                        entry,
-                        community,
-                        source,
-                    }),
-            );
+            queue.extend(again(released));
+            for community in completing {
+                queue.extend(self.carried(community));
+            }
         }
         Ok(outcomes)
     }
 
+    /// Certificates that what was committed completes.
+    fn carried(&self, community: CommunityId) -> Vec<Candidate> {
+        let carried = assembly::carried(&self.ledger(), &community);
+        let verified = carried.into_iter().filter_map(|entry| {
+            let id = entry.id();
+            let verified = Verified::check(entry);
+            verified
+                .inspect_err(|error| warn!(%id, %error, "a certificate could not be assembled"))
+                .ok()
+        });
+        let candidate = |entry: Verified<Entry>| {
+            info!(id = %entry.id(), "approvals suffice: a certificate was assembled");
+            Candidate {
+                entry,
+                community,
+                source: Source::Local,
+                index: None,
+            }
+        };
+        verified.map(candidate).collect()
+    }
+
     /// Makes entries durable, then lets them take effect; gives back what waited for them.
-    fn commit(
-        &self,
-        accepted: Vec<Accepted>,
-        pending: &mut Pending,
-    ) -> Result<Vec<(Verified<Entry>, CommunityId, Source)>, StoreError> {
-        if accepted.is_empty() {
+    fn commit(&self, change: Change, writer: &mut Writer) -> Result<Vec<Released>, StoreError> {
+        if change.accepted.is_empty() && change.connected.is_empty() {
             return Ok(Vec::new());
         }
         let store = self.archive.store();
-        let stored = accepted
-            .iter()
-            .map(|it| to_store(&it.entry, it.space))
-            .collect();
+        let accepted = change.accepted.iter();
+        let stored = accepted.map(|it| to_store(&it.entry, it.space)).collect();
         let committed = store.commit(stored)?;
-        let mut applied = Vec::with_capacity(accepted.len());
-        let mut arrived = Vec::with_capacity(accepted.len());
-        let mut communities: HashSet<CommunityId> = HashSet::new();
-        let mut announcements: Vec<Inserted> = Vec::new();
+        let mut applied = Vec::with_capacity(change.accepted.len());
+        let mut announcements = Announcements::default();
         // What is durable must enter its set whatever else fails: it would count as present and
         // yet be missing from every comparison until the next start.
         let mut failed = None;
-        for (it, committed) in accepted.into_iter().zip(committed) {
-            let position = committed.position();
-            let local = position.to_u64();
+        for (it, committed) in change.accepted.into_iter().zip(committed) {
+            let local = committed.position().to_u64();
             let entry_key = it.entry.key();
             let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);
-            announce(&mut announcements, &it, key, local);
-            arrived.push(entry_key.id);
-            communities.insert(it.community);
+            announcements.add((it.community, it.space), (key, local), &it.source);
             if let Err(error) = self.take_effect(&it.entry) {
                 failed.get_or_insert(error);
             }
             applied.push(Applied {
+                community: it.community,
                 space: it.space,
                 key,
                 local,
                 entry: it.entry,
             });
         }
-        let changed = self
-            .ledger
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .apply(&applied);
+        let mut entered = self.change_ledger().enter(&self.archive, &applied);
+        entered.covered.extend(change.connected);
+        entered.add_documents(change.regrouped);
+        writer.unjudged.merge(entered);
+        let mut released = Vec::new();
+        if let Err(error) = self.rejudge(writer, &mut announcements, &mut released) {
+            failed.get_or_insert(error);
+        }
         let newest = applied.iter().map(|it| it.local).max().unwrap_or_default();
         self.applied.send_if_modified(|known| {
             let newer = newest > *known;
             *known = newest.max(*known);
             newer
         });
-        for inserted in announcements {
+        let mut arrived: Vec<EntryId> = applied.iter().map(|it| it.key.id).collect();
+        for inserted in announcements.0 {
+            arrived.extend(inserted.entries.iter().map(|(key, _)| key.id));
             // No listener is no error.
             let _ = self.announcements.send(Arc::new(inserted));
         }
-        let mut released = pending.released_by(&arrived);
-        if changed {
-            for community in &communities {
-                released.extend(pending.released_by_authority(community));
-            }
-        }
+        released.extend(writer.pending.released_by(&arrived));
         match failed {
             Some(error) => Err(error),
             None => Ok(released),
         }
+    }
+
+    /// Lets authority, cuts and documents follow what entered the sets. What could not be judged
+    /// because the store failed is judged with the next commit.
+    fn rejudge(
+        &self,
+        writer: &mut Writer,
+        announcements: &mut Announcements,
+        released: &mut Vec<Released>,
+    ) -> Result<(), StoreError> {
+        while !writer.unjudged.is_empty() {
+            let judgement = effect::judge(
+                &self.ledger(),
+                &self.archive,
+                &writer.pending,
+                &writer.unjudged,
+            )?;
+            let restored = judgement.restored(&self.archive);
+            writer.unjudged = self.change_ledger().install(&self.archive, &judgement);
+            for document in judgement.moved() {
+                self.library.forget(&document);
+            }
+            for it in restored {
+                announcements.add((it.community, it.space), (it.key, it.local), &Source::Local);
+            }
+            for (community, space) in judgement.left() {
+                announcements.mention(community, space);
+            }
+            for community in &judgement.changed {
+                released.extend(writer.pending.released_by_authority(community));
+            }
+            for (space, keys) in &judgement.waiting {
+                released.extend(writer.pending.released_by_coverage(space, keys));
+            }
+        }
+        Ok(())
+    }
+
+    fn change_ledger(&self) -> RwLockWriteGuard<'_, Ledger> {
+        self.ledger.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Effects on what is stored and cached.
@@ -319,7 +407,7 @@ impl Ingest {
                 if let RecordBody::Erasure(erasure) = record.body() {
                     self.archive.store().erase_words(&erasure.contribution)?;
                     if let Some(known) = self.archive.contribution(erasure.contribution) {
-                        self.library.erased(&known.document);
+                        self.library.forget(&known.document);
                     }
                 }
             }
@@ -369,201 +457,39 @@ struct Candidate {
     index: Option<usize>,
 }
 
-struct Accepted {
-    entry: Verified<Entry>,
-    space: SpaceId,
-    community: CommunityId,
-    source: Source,
-}
+/// What one commit tells of, grouped by space and giver.
+#[derive(Default)]
+struct Announcements(Vec<Inserted>);
 
-fn announce(announcements: &mut Vec<Inserted>, it: &Accepted, key: Key, local: u64) {
-    match announcements.last_mut() {
-        Some(last) if last.space == it.space && last.source == it.source => {
-            last.entries.push((key, local));
-        }
-        _ => announcements.push(Inserted {
-            community: it.community,
-            space: it.space,
-            entries: vec![(key, local)],
-            source: it.source.clone(),
-        }),
-    }
-}
-
-/// What one commit will hold, and what linking and authority see of it before it is durable.
-struct Round<'a> {
-    ingest: &'a Ingest,
-    accepted: Vec<Accepted>,
-    ids: HashSet<EntryId>,
-    contributions: HashMap<EntryId, KnownContribution>,
-    documents: HashMap<DocumentId, KnownDocument>,
-    /// Communities with governance records in this round, which are not in effect yet.
-    governed: HashSet<CommunityId>,
-    authorities: HashMap<CommunityId, Arc<Authority>>,
-}
-
-impl<'a> Round<'a> {
-    fn new(ingest: &'a Ingest) -> Self {
-        Self {
-            ingest,
-            accepted: Vec::new(),
-            ids: HashSet::new(),
-            contributions: HashMap::new(),
-            documents: HashMap::new(),
-            governed: HashSet::new(),
-            authorities: HashMap::new(),
-        }
-    }
-
-    fn judge(&mut self, candidate: &Candidate) -> Result<Outcome, StoreError> {
-        let (entry, community) = (&candidate.entry, candidate.community);
-        let id = entry.id();
-        if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
-            return Ok(Outcome::AlreadyPresent);
-        }
-        let Some(authority) = self.authority(community) else {
-            return Ok(Outcome::Refused(Refusal::UnknownCommunity));
-        };
-        if self.is_foreign(entry, community) {
-            return Ok(Outcome::Refused(Refusal::ForeignSpace));
-        }
-        let linked = match Linked::link(entry.clone(), governance_space(community), self) {
-            Ok(linked) => linked,
-            Err(LinkError::Pending(missing)) => return Ok(Outcome::Pending(missing)),
-            Err(broken) => return Ok(Outcome::Refused(Refusal::Link(broken))),
-        };
-        match linked.authorize(&authority, &NoCuts) {
-            Ok(authorized) => {
-                self.accept(authorized, community, candidate.source.clone());
-                Ok(Outcome::Saved)
+impl Announcements {
+    fn add(
+        &mut self,
+        (community, space): (CommunityId, SpaceId),
+        entry: (Key, u64),
+        source: &Source,
+    ) {
+        match self.0.last_mut() {
+            Some(last) if last.space == space && last.source == *source => {
+                last.entries.push(entry);
             }
-            Err((_, reason)) => Ok(Outcome::Unauthorized(reason)),
-        }
-    }
-
-    /// Whether the entry names a space that belongs to another community here.
-    fn is_foreign(&self, entry: &Entry, community: CommunityId) -> bool {
-        entry.space().is_some_and(|space| {
-            let ledger = self.ingest.ledger();
-            ledger
-                .spaces()
-                .get(&space)
-                .is_some_and(|known| known.community != community)
-        })
-    }
-
-    fn authority(&mut self, community: CommunityId) -> Option<Arc<Authority>> {
-        if let Some(authority) = self.authorities.get(&community) {
-            return Some(authority.clone());
-        }
-        let authority = self.ingest.ledger().authority(&community)?;
-        self.authorities.insert(community, authority.clone());
-        Some(authority)
-    }
-
-    fn accept(&mut self, authorized: Authorized, community: CommunityId, source: Source) {
-        let space = authorized.space();
-        let entry = authorized.into_entry();
-        self.ids.insert(entry.id());
-        match &*entry {
-            Entry::Contribution(it) => {
-                let (known, document) = crate::archive::facts_of(it);
-                self.contributions.insert(it.id(), known);
-                if let Some(document) = document {
-                    self.documents.insert(known.document, document);
-                }
-            }
-            _ if space == governance_space(community) => {
-                self.governed.insert(community);
-            }
-            _ => {}
-        }
-        // Words that arrive erased come with the proof, which is an entry of its own.
-        let erasure = entry
-            .erasure()
-            .filter(|erasure| !self.is_here(&erasure.id()));
-        self.accepted.push(Accepted {
-            entry,
-            space,
-            community,
-            source: source.clone(),
-        });
-        if let Some(entry) = erasure {
-            self.ids.insert(entry.id());
-            self.accepted.push(Accepted {
-                entry,
-                space,
+            _ => self.0.push(Inserted {
                 community,
-                source,
+                space,
+                entries: vec![entry],
+                source: source.clone(),
+            }),
+        }
+    }
+
+    /// Tells that the set of a space is another one, though nothing entered it.
+    fn mention(&mut self, community: CommunityId, space: SpaceId) {
+        if self.0.iter().all(|it| it.space != space) {
+            self.0.push(Inserted {
+                community,
+                space,
+                entries: Vec::new(),
+                source: Source::Local,
             });
         }
     }
-
-    /// An unreadable index counts as "not here": committing twice is no error.
-    fn is_here(&self, id: &EntryId) -> bool {
-        self.ids.contains(id) || self.ingest.archive.contains(id).unwrap_or(false)
-    }
-}
-
-impl Known for Round<'_> {
-    fn contribution(&self, id: EntryId) -> Option<KnownContribution> {
-        self.contributions
-            .get(&id)
-            .copied()
-            .or_else(|| self.ingest.archive.contribution(id))
-    }
-
-    fn document(&self, id: DocumentId) -> Option<KnownDocument> {
-        self.documents
-            .get(&id)
-            .cloned()
-            .or_else(|| self.ingest.archive.document(id))
-    }
-}
-
-fn verify_all(entries: &[Vec<u8>]) -> Vec<Result<Verified<Entry>, Refusal>> {
-    if entries.len() < PARALLEL_FROM {
-        return verify_some(entries);
-    }
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let share = entries.len().div_ceil(cores);
-    thread::scope(|scope| {
-        let workers: Vec<_> = entries
-            .chunks(share)
-            .map(|chunk| (chunk.len(), scope.spawn(move || verify_some(chunk))))
-            .collect();
-        let mut verdicts = Vec::with_capacity(entries.len());
-        for (_, worker) in workers {
-            match worker.join() {
-                Ok(part) => verdicts.extend(part),
-                Err(panic) => {
-                    warn!("verification panicked");
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        }
-        verdicts
-    })
-}
-
-/// Signatures checked in one equation: larger batches save little more.
-const BATCH: usize = 64;
-
-fn verify_some(entries: &[Vec<u8>]) -> Vec<Result<Verified<Entry>, Refusal>> {
-    let mut rng = crate::random::rng();
-    let mut verdicts = Vec::with_capacity(entries.len());
-    for chunk in entries.chunks(BATCH) {
-        let decoded: Vec<_> = chunk.iter().map(|bytes| Entry::decode(bytes)).collect();
-        let whole: Vec<Entry> = decoded.iter().filter_map(|it| it.clone().ok()).collect();
-        let mut verified = Verified::check_batch(whole, &mut rng).into_iter();
-        verdicts.extend(decoded.into_iter().map(|decoded| match decoded {
-            Err(error) => Err(Refusal::from(error)),
-            // One verdict for each entry that decoded, in order.
-            Ok(_) => match verified.next() {
-                Some(verdict) => verdict.map_err(Refusal::from),
-                None => Err(Refusal::Verify(comity_protocol::key::BadSignature.into())),
-            },
-        }));
-    }
-    verdicts
 }

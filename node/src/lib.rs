@@ -3,7 +3,8 @@
 //! - [`home`] and [`state`]: the node's folder and what it remembers beside its record.
 //! - [`store`]: record and index; [`projection`] says what the index holds; [`archive`] turns
 //!   entries into stored parts and back.
-//! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`pending`] what waits.
+//! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`held`] what no longer
+//!   is, [`pending`] what waits.
 //! - [`tasks`]: how far long work is.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![warn(clippy::too_many_lines)]
@@ -12,6 +13,8 @@
 mod api;
 pub mod archive;
 pub mod authors;
+mod effect;
+pub mod held;
 pub mod home;
 pub mod ingest;
 pub mod ledger;
@@ -23,5 +26,4 @@ pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
-pub mod tasks;
 pub mod views;

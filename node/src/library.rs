@@ -7,6 +7,7 @@
 
 use crate::{
     archive::{Archive, ArchiveError},
+    held::Reason,
     projection::{document_prefix, position_of_key},
     store::{IndexScan, StoreError},
 };
@@ -38,6 +39,14 @@ pub enum LibraryError {
     /// No contribution of it is here.
     #[error("no document {0} is here")]
     Unknown(DocumentId),
+    /// It is here and not in effect.
+    #[error("the document {document} is not in effect: {reason}")]
+    Held {
+        /// The document.
+        document: DocumentId,
+        /// Why.
+        reason: Reason,
+    },
     /// Its contributions cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -153,12 +162,13 @@ impl Library {
     ) -> Result<T, LibraryError> {
         let slot = self.slot(document);
         let mut shelf = lock(&slot);
-        if let Err(error) = self.bring_up_to_date(document, &mut shelf, budget) {
+        if let Err(error) = self.bring_up_to_date(document, &mut shelf, budget, Of::Effective) {
             *shelf = Shelf::default();
             return Err(error);
         }
-        let unknown = LibraryError::Unknown(*document);
-        let shelved = shelf.shelved.as_mut().ok_or(unknown)?;
+        let Some(shelved) = shelf.shelved.as_mut() else {
+            return Err(LibraryError::Unknown(*document));
+        };
         if shelved.derived.remaining() > 0 {
             lock(&self.work).unfinished.insert(*document);
             self.wake.notify_one();
@@ -180,8 +190,29 @@ impl Library {
         if page.items.len() != 1 {
             return self.read(document, read);
         }
+        self.read_apart(document, Of::Effective, read)
+    }
+
+    /// Reads a document with what is held of it, as if that were in effect. Nothing of it is cached.
+    ///
+    /// # Errors
+    /// As [`Library::read`].
+    pub fn read_with_held<T>(
+        &self,
+        document: &DocumentId,
+        read: impl FnOnce(&mut Shelved) -> T,
+    ) -> Result<T, LibraryError> {
+        self.read_apart(document, Of::Stored, read)
+    }
+
+    fn read_apart<T>(
+        &self,
+        document: &DocumentId,
+        of: Of,
+        read: impl FnOnce(&mut Shelved) -> T,
+    ) -> Result<T, LibraryError> {
         let mut shelf = Shelf::default();
-        self.bring_up_to_date(document, &mut shelf, READER_BUDGET)?;
+        self.bring_up_to_date(document, &mut shelf, READER_BUDGET, of)?;
         let unknown = LibraryError::Unknown(*document);
         let mut shelved = shelf.shelved.ok_or(unknown)?;
         Ok(read(&mut shelved))
@@ -195,8 +226,9 @@ impl Library {
         }
     }
 
-    /// Words of a document were erased: it is built anew at the next reading.
-    pub fn erased(&self, document: &DocumentId) {
+    /// Words of a document were erased, or other contributions of it are in effect than before: it
+    /// is built anew at the next reading.
+    pub fn forget(&self, document: &DocumentId) {
         lock(&self.cache).slots.remove(document);
     }
 
@@ -227,6 +259,7 @@ impl Library {
         document: &DocumentId,
         shelf: &mut Shelf,
         budget: u64,
+        of: Of,
     ) -> Result<(), LibraryError> {
         let mut budget = budget;
         loop {
@@ -239,7 +272,9 @@ impl Library {
                 };
                 match self.archive.at(position)? {
                     Entry::Contribution(it) if it.header().document(it.id()) == *document => {
-                        shelf.early.push(open(&it));
+                        if of == Of::Stored || !self.archive.held().contains(&it.id()) {
+                            shelf.early.push(open(&it));
+                        }
                     }
                     // Another document whose id begins alike.
                     _ => {}
@@ -253,11 +288,27 @@ impl Library {
                 break;
             }
         }
-        match &shelf.shelved {
-            Some(_) => Ok(()),
-            None => Err(LibraryError::Unknown(*document)),
+        if shelf.shelved.is_some() {
+            return Ok(());
         }
+        let held = self.archive.held();
+        Err(match held.get(&EntryId::from(*document)) {
+            Some(it) => LibraryError::Held {
+                document: *document,
+                reason: it.reason,
+            },
+            None => LibraryError::Unknown(*document),
+        })
     }
+}
+
+/// Which contributions of a document are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Those in effect.
+    Effective,
+    /// All that are stored.
+    Stored,
 }
 
 impl Shelf {

@@ -326,7 +326,7 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
         .iter()
         .filter_map(|damage| damage.id)
         .collect();
-    ledger.forget(&lost);
+    ledger.forget(&archive, &lost);
     let library = Library::open(archive.clone());
     let ingest = Arc::new(Ingest::new(archive.clone(), library.clone(), ledger));
     let inner = Inner {

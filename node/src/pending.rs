@@ -1,18 +1,39 @@
-//! Entries that wait: for what they build on, or for authority. In memory and bounded per source,
-//! so nobody can fill a node with them; what is dropped comes again by sync.
+//! Entries that wait: for what they build on, for authority, or for the top of a cut. In memory and
+//! bounded, so nobody can fill a node with them; what is dropped comes again by sync.
+//!
+//! Two kinds of account pay for them. What waits for entries or for authority is charged to whoever
+//! gave it; the oldest give way. What may stand at or below a cut, while the ids which the cut names
+//! are not yet connected to it, is charged to its author: no flood of others can push it out, and of
+//! its own account the highest numbers give way, never an id that a cut names. Of what gave way in
+//! such an account the place in the chain stays known, so that the next arrival of the same chain is
+//! judged rightly however long the chain is.
+//!
+//! A certificate's id says nothing about its signatures: every variant waits by itself, so an
+//! insufficient one never stands in the way of a sufficient one.
+
+mod links;
 
 use comity_protocol::{
     entry::{Entry, Verified},
-    id::{CommunityId, EntryId},
+    id::{CommunityId, EntryId, SpaceId},
+    key::PublicKey,
 };
+pub use links::Link;
+use links::Links;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// Most entries that wait per source.
 pub const PENDING_PER_SOURCE_MAX: usize = 4_096;
 /// Most bytes that wait per source.
 pub const PENDING_PER_SOURCE_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Most entries of one author that wait for the top of a cut, per space.
+pub const PENDING_BELOW_CUT_MAX: usize = 16_384;
+/// Most bytes of one author that wait for the top of a cut, per space.
+pub const PENDING_BELOW_CUT_MAX_BYTES: usize = 16 * 1024 * 1024;
 /// Most sources whose entries wait.
 const SOURCES_MAX: usize = 256;
+/// Most authors whose entries wait for the top of a cut.
+const AUTHORS_MAX: usize = 64;
 
 /// Who gave an entry: the local API, or a peer by its id in text form.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,42 +51,102 @@ pub enum Waits {
     For(Vec<EntryId>),
     /// For governance that authorizes it.
     ForAuthority,
+    /// For what connects it to an id that a cut of its author names.
+    ForCut {
+        /// Whether a cut names this very entry.
+        named: bool,
+    },
+}
+
+/// Of a certificate every variant of signatures waits by itself.
+type Variant = (EntryId, u64);
+
+fn variant(entry: &Entry, bytes: &[u8]) -> Variant {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let digest = match entry {
+        Entry::Certificate(_) => {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            hasher.finish()
+        }
+        _ => 0,
+    };
+    (entry.id(), digest)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Account {
+    Source(Source),
+    Author(SpaceId, PublicKey),
 }
 
 struct Waiting {
     entry: Verified<Entry>,
     community: CommunityId,
     source: Source,
+    account: Account,
     bytes: usize,
     waits: Waits,
 }
 
+/// What left the waiting room to be judged again.
+pub type Released = (Verified<Entry>, CommunityId, Source);
+
 #[derive(Default)]
 struct Quota {
-    order: VecDeque<EntryId>,
+    order: VecDeque<Variant>,
     bytes: usize,
 }
 
 /// The waiting room.
 #[derive(Default)]
 pub struct Pending {
-    waiting: HashMap<EntryId, Waiting>,
-    by_missing: BTreeMap<EntryId, BTreeSet<EntryId>>,
-    quotas: BTreeMap<Source, Quota>,
+    waiting: BTreeMap<Variant, Waiting>,
+    by_missing: BTreeMap<EntryId, BTreeSet<Variant>>,
+    quotas: HashMap<Account, Quota>,
+    links: Links,
 }
 
 impl Pending {
     /// How many entries wait for what they build on, and how many for authority.
     pub fn counts(&self) -> (usize, usize) {
-        let authority = self
-            .waiting
-            .values()
-            .filter(|it| it.waits == Waits::ForAuthority)
-            .count();
-        (self.waiting.len() - authority, authority)
+        let entries = self.waiting.values();
+        let missing = entries.filter(|it| matches!(it.waits, Waits::For(_)));
+        let missing = missing.count();
+        (missing, self.waiting.len() - missing)
     }
 
-    /// Lets an entry wait. The oldest of the same source give way when there is no room.
+    /// A contribution that is here whole but not authorized.
+    pub fn unauthorized(&self, id: &EntryId) -> Option<&Verified<Entry>> {
+        let it = self.waiting.get(&(*id, 0))?;
+        match it.waits {
+            Waits::For(_) => None,
+            Waits::ForAuthority | Waits::ForCut { .. } => Some(&it.entry),
+        }
+    }
+
+    /// Who gave a waiting entry.
+    pub fn source(&self, id: &EntryId) -> Option<&Source> {
+        Some(&self.waiting.get(&(*id, 0))?.source)
+    }
+
+    /// Where an entry that waits, or that gave way below a cut, stands in its chain.
+    pub fn link(&self, id: &EntryId) -> Option<Link> {
+        if let Some(link) = self.links.get(id) {
+            return Some(link);
+        }
+        match &*self.waiting.get(&(*id, 0))?.entry {
+            Entry::Contribution(it) => Some(Link::of(it.header())),
+            _ => None,
+        }
+    }
+
+    /// Whether anything waits for the top of a cut of this author in the space.
+    pub fn waits_below_cut(&self, space: &SpaceId, author: &PublicKey) -> bool {
+        self.quotas.contains_key(&Account::Author(*space, *author))
+    }
+
+    /// Lets an entry wait. Others of the same account give way when there is no room.
     pub fn add(
         &mut self,
         entry: Verified<Entry>,
@@ -73,44 +154,94 @@ impl Pending {
         source: Source,
         waits: Waits,
     ) {
-        let id = entry.id();
+        let encoded = entry.encode();
+        let id = variant(&entry, &encoded);
         self.remove(&id);
-        if !self.quotas.contains_key(&source) && self.quotas.len() >= SOURCES_MAX {
+        let account = self.account(&entry, &source, &waits);
+        let is_new = !self.quotas.contains_key(&account);
+        if is_new && self.accounts_like(&account) >= most_accounts(&account) {
             return;
         }
-        let bytes = entry.encode().len();
         if let Waits::For(missing) = &waits {
             for dependency in missing {
                 self.by_missing.entry(*dependency).or_default().insert(id);
             }
         }
-        let quota = self.quotas.entry(source.clone()).or_default();
+        if let (Account::Author(..), Entry::Contribution(it)) = (&account, &*entry) {
+            self.links.add(it.id(), Link::of(it.header()));
+        }
+        let quota = self.quotas.entry(account.clone()).or_default();
         quota.order.push_back(id);
-        quota.bytes += bytes;
-        self.waiting.insert(
-            id,
-            Waiting {
-                entry,
-                community,
-                source: source.clone(),
-                bytes,
-                waits,
-            },
-        );
-        self.make_room(&source);
+        quota.bytes += encoded.len();
+        let waiting = Waiting {
+            entry,
+            community,
+            source,
+            account: account.clone(),
+            bytes: encoded.len(),
+            waits,
+        };
+        self.waiting.insert(id, waiting);
+        self.make_room(&account);
     }
 
-    fn make_room(&mut self, source: &Source) {
-        while let Some(quota) = self.quotas.get(source)
-            && (quota.order.len() > PENDING_PER_SOURCE_MAX
-                || quota.bytes > PENDING_PER_SOURCE_MAX_BYTES)
-            && let Some(oldest) = quota.order.front().copied()
-        {
-            self.remove(&oldest);
+    fn account(&self, entry: &Entry, source: &Source, waits: &Waits) -> Account {
+        match (waits, entry) {
+            (Waits::ForCut { .. }, Entry::Contribution(it)) => {
+                Account::Author(it.header().space, it.header().author)
+            }
+            _ => Account::Source(source.clone()),
         }
     }
 
-    fn remove(&mut self, id: &EntryId) -> Option<Waiting> {
+    fn accounts_like(&self, account: &Account) -> usize {
+        let of_source = |it: &Account| matches!(it, Account::Source(_));
+        let like = self
+            .quotas
+            .keys()
+            .filter(|it| of_source(it) == of_source(account));
+        like.count()
+    }
+
+    fn make_room(&mut self, account: &Account) {
+        let (entries, bytes) = match account {
+            Account::Source(_) => (PENDING_PER_SOURCE_MAX, PENDING_PER_SOURCE_MAX_BYTES),
+            Account::Author(..) => (PENDING_BELOW_CUT_MAX, PENDING_BELOW_CUT_MAX_BYTES),
+        };
+        while let Some(quota) = self.quotas.get(account)
+            && (quota.order.len() > entries || quota.bytes > bytes)
+            && let Some(gives_way) = self.gives_way(account, quota)
+        {
+            self.take_out(&gives_way);
+        }
+    }
+
+    fn gives_way(&self, account: &Account, quota: &Quota) -> Option<Variant> {
+        let oldest = quota.order.front().copied();
+        let Account::Author(..) = account else {
+            return oldest;
+        };
+        let seq = |id: &Variant| {
+            let it = self.waiting.get(id)?;
+            let named = matches!(it.waits, Waits::ForCut { named: true });
+            (!named).then(|| it.entry.key().seq)
+        };
+        let highest = quota
+            .order
+            .iter()
+            .filter_map(|id| Some((seq(id)?, *id)))
+            .max();
+        highest.map(|(_, id)| id).or(oldest)
+    }
+
+    /// Takes an entry out whose place in a chain is of no more interest.
+    fn remove(&mut self, id: &Variant) -> Option<Waiting> {
+        let waiting = self.take_out(id)?;
+        self.links.remove(&id.0);
+        Some(waiting)
+    }
+
+    fn take_out(&mut self, id: &Variant) -> Option<Waiting> {
         let waiting = self.waiting.remove(id)?;
         if let Waits::For(missing) = &waiting.waits {
             for dependency in missing {
@@ -122,24 +253,24 @@ impl Pending {
                 }
             }
         }
-        if let Some(quota) = self.quotas.get_mut(&waiting.source) {
+        if let Some(quota) = self.quotas.get_mut(&waiting.account) {
             quota.bytes -= waiting.bytes;
-            if let Some(at) = quota.order.iter().position(|other| other == id) {
+            // What is let go in numbers is mostly let go in order.
+            if quota.order.front() == Some(id) {
+                quota.order.pop_front();
+            } else if let Some(at) = quota.order.iter().position(|other| other == id) {
                 quota.order.remove(at);
             }
             if quota.order.is_empty() {
-                self.quotas.remove(&waiting.source);
+                self.quotas.remove(&waiting.account);
             }
         }
         Some(waiting)
     }
 
     /// Takes out what waited for one of these entries.
-    pub fn released_by(
-        &mut self,
-        arrived: &[EntryId],
-    ) -> Vec<(Verified<Entry>, CommunityId, Source)> {
-        let waiters: BTreeSet<EntryId> = arrived
+    pub fn released_by(&mut self, arrived: &[EntryId]) -> Vec<Released> {
+        let waiters: BTreeSet<Variant> = arrived
             .iter()
             .filter_map(|id| self.by_missing.get(id))
             .flatten()
@@ -149,23 +280,51 @@ impl Pending {
     }
 
     /// Takes out what waited for authority in a community.
-    pub fn released_by_authority(
-        &mut self,
-        community: &CommunityId,
-    ) -> Vec<(Verified<Entry>, CommunityId, Source)> {
+    pub fn released_by_authority(&mut self, community: &CommunityId) -> Vec<Released> {
         let waiters = self
             .waiting
             .iter()
-            .filter(|(_, it)| it.community == *community && it.waits == Waits::ForAuthority)
-            .map(|(id, _)| *id)
-            .collect();
+            .filter(|(_, it)| it.community == *community && !matches!(it.waits, Waits::For(_)));
+        let waiters: Vec<Variant> = waiters.map(|(id, _)| *id).collect();
         self.take(waiters)
     }
 
-    fn take(&mut self, ids: BTreeSet<EntryId>) -> Vec<(Verified<Entry>, CommunityId, Source)> {
-        ids.iter()
-            .filter_map(|id| self.remove(id))
+    /// Takes out, along their chain, what waited for authority of these authors in a space.
+    pub fn released_by_coverage(
+        &mut self,
+        space: &SpaceId,
+        authors: &BTreeSet<PublicKey>,
+    ) -> Vec<Released> {
+        let mut waiters: Vec<(u64, Variant)> = Vec::new();
+        for (id, it) in &self.waiting {
+            if let Entry::Contribution(contribution) = &*it.entry
+                && contribution.header().space == *space
+                && authors.contains(&contribution.header().author)
+                && !matches!(it.waits, Waits::For(_))
+            {
+                waiters.push((contribution.header().link.seq, *id));
+            }
+        }
+        waiters.sort_unstable();
+        self.take(waiters.into_iter().map(|(_, id)| id))
+    }
+
+    /// Takes out one unauthorized contribution, to take effect with what builds on it.
+    pub fn take_one(&mut self, id: &EntryId) -> Option<Released> {
+        self.take([(*id, 0)]).pop()
+    }
+
+    fn take(&mut self, ids: impl IntoIterator<Item = Variant>) -> Vec<Released> {
+        ids.into_iter()
+            .filter_map(|id| self.remove(&id))
             .map(|it| (it.entry, it.community, it.source))
             .collect()
+    }
+}
+
+fn most_accounts(account: &Account) -> usize {
+    match account {
+        Account::Source(_) => SOURCES_MAX,
+        Account::Author(..) => AUTHORS_MAX,
     }
 }

@@ -1,6 +1,9 @@
 //! How readers see documents: lists, threads, histories, who wrote what. Views are total: whatever
 //! is in effect gives a view or a stub, never a failure.
 
+mod held;
+mod json;
+
 use crate::{
     archive::{Archive, ArchiveError},
     authors::Authors,
@@ -18,8 +21,7 @@ use comity_protocol::{
     id::{DocumentId, EntryId, SpaceId},
     pipeline::Known,
 };
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use json::{fields_json, to_json};
 use thiserror::Error;
 
 /// Replies shown with a document.
@@ -91,9 +93,15 @@ impl Views<'_> {
         document: &DocumentId,
         at: &[EntryId],
     ) -> Result<DocumentView, ViewError> {
-        let mut view = self
+        let read = self
             .library
-            .read(document, |shelved| self.view(document, shelved, at))??;
+            .read(document, |shelved| self.view(document, shelved, at));
+        let mut view = match read {
+            Ok(view) => view?,
+            Err(LibraryError::Held { reason, .. }) => return self.stub(document, reason),
+            Err(error) => return Err(error.into()),
+        };
+        view.held = self.held_of(document);
         self.add_thread_facts(document, &mut view.summary)?;
         for reply in self.thread(document)? {
             // A reply that cannot be read must not hide the rest of the thread.
@@ -137,6 +145,7 @@ impl Views<'_> {
             fields,
             underived: shelved.derived.remaining() as u64,
             replies: Vec::new(),
+            held: Vec::new(),
         })
     }
 
@@ -228,6 +237,7 @@ impl Views<'_> {
             origin: view.as_ref().and_then(origin),
             erased: create.erased,
             void,
+            held: None,
         }
     }
 
@@ -288,40 +298,39 @@ impl Views<'_> {
     /// # Errors
     /// [`ViewError`] if the document is unknown or cannot be read.
     pub fn history(&self, document: &DocumentId) -> Result<Vec<HistoryItem>, ViewError> {
-        let items = self.library.read(document, |shelved| {
-            let derived = &shelved.derived;
-            shelved
-                .contributions
-                .iter()
-                .map(|it| {
-                    let outcome = derived.outcome(&it.id);
-                    let what = match (it.header.deps(), it.fields.is_empty()) {
-                        ([], _) => "create",
-                        (_, true) => "merge",
-                        _ => "edit",
-                    };
-                    HistoryItem {
-                        id: it.id.to_string(),
-                        author: self.authors.author(&it.header.author),
-                        seq: it.header.link.seq,
-                        time_ms: it.header.time_ms,
-                        deps: it.header.deps().iter().map(ToString::to_string).collect(),
-                        what: what.into(),
-                        fields: it.fields.iter().cloned().collect(),
-                        verdict: match outcome {
-                            None => "underived",
-                            Some(outcome) if outcome.is_effective() => "effective",
-                            Some(Outcome::Newer(_)) => "newer",
-                            Some(_) => "void",
-                        }
-                        .into(),
-                        reason: outcome.and_then(reason),
-                        erased: it.erased,
-                    }
-                })
-                .collect()
-        })?;
+        let items = self.library.read(document, |shelved| self.items(shelved))?;
         Ok(items)
+    }
+
+    fn items(&self, shelved: &Shelved) -> Vec<HistoryItem> {
+        let derived = &shelved.derived;
+        let items = shelved.contributions.iter().map(|it| {
+            let outcome = derived.outcome(&it.id);
+            let what = match (it.header.deps(), it.fields.is_empty()) {
+                ([], _) => "create",
+                (_, true) => "merge",
+                _ => "edit",
+            };
+            HistoryItem {
+                id: it.id.to_string(),
+                author: self.authors.author(&it.header.author),
+                seq: it.header.link.seq,
+                time_ms: it.header.time_ms,
+                deps: it.header.deps().iter().map(ToString::to_string).collect(),
+                what: what.into(),
+                fields: it.fields.iter().cloned().collect(),
+                verdict: match outcome {
+                    None => "underived",
+                    Some(outcome) if outcome.is_effective() => "effective",
+                    Some(Outcome::Newer(_)) => "newer",
+                    Some(_) => "void",
+                }
+                .into(),
+                reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
+                erased: it.erased,
+            }
+        });
+        items.collect()
     }
 
     /// Who wrote which part of a text field.
@@ -514,55 +523,4 @@ pub fn origin_key(view: &View) -> Option<(String, String)> {
     let origin = origin(view)?;
     let erased = |text: &str| text.chars().all(|it| it == FILLER);
     (!erased(&origin.id)).then_some((origin.system, origin.id))
-}
-
-fn fields_json(view: &View) -> Map<String, Value> {
-    view.fields
-        .iter()
-        .filter_map(|(name, candidates)| {
-            let value = match candidates.as_slice() {
-                [] => return None,
-                [only] => to_json(&only.value),
-                several => {
-                    let mut values: Vec<(String, Value)> = several
-                        .iter()
-                        .map(|it| (it.by.to_string(), to_json(&it.value)))
-                        .collect();
-                    values.sort_by(|a, b| a.0.cmp(&b.0));
-                    json!({ "concurrent": values })
-                }
-            };
-            Some((name.clone(), value))
-        })
-        .collect()
-}
-
-fn to_json(value: &Viewed) -> Value {
-    match value {
-        Viewed::Null => Value::Null,
-        Viewed::Bool(value) => json!(value),
-        Viewed::Int(value) => json!(value),
-        Viewed::Text(text) => json!(text),
-        Viewed::Reference(reference) => {
-            let heads: Vec<String> = reference.heads.iter().map(ToString::to_string).collect();
-            match heads.is_empty() {
-                true => json!({ "document": reference.document.to_string() }),
-                false => json!({ "document": reference.document.to_string(), "heads": heads }),
-            }
-        }
-        Viewed::Map(entries) => Value::Object(
-            entries
-                .iter()
-                .filter_map(|(key, it)| Some((key.clone(), to_json(&it.first()?.value))))
-                .collect::<BTreeMap<_, _>>()
-                .into_iter()
-                .collect(),
-        ),
-        Viewed::List(items) => Value::Array(
-            items
-                .iter()
-                .filter_map(|it| Some(to_json(&it.first()?.value)))
-                .collect(),
-        ),
-    }
 }

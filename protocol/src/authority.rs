@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 mod branches;
 mod changed;
 pub mod charter;
+mod concerned;
 pub mod coverage;
 pub mod deliberation;
 pub mod effective;

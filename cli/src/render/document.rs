@@ -244,6 +244,7 @@ pub(crate) mod tests {
             origin: None,
             erased: false,
             void: None,
+            held: None,
         };
         let field = Field {
             name: "body".into(),
@@ -257,6 +258,7 @@ pub(crate) mod tests {
             fields: vec![field],
             underived: 0,
             replies: Vec::new(),
+            held: Vec::new(),
         }
     }
 

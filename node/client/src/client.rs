@@ -125,6 +125,34 @@ impl Client {
             .await
     }
 
+    /// A document with what is held of it, as if that were in effect.
+    pub async fn document_with_held(&self, id: &str) -> Answered<DocumentView> {
+        self.get(&format!("/v0/documents/{}?held=1", escape(id)))
+            .await
+    }
+
+    /// The contributions of a document in causal order, held ones included.
+    pub async fn history_with_held(&self, id: &str) -> Answered<Vec<HistoryItem>> {
+        self.get(&format!("/v0/documents/{}/history?held=1", escape(id)))
+            .await
+    }
+
+    /// A page of what is kept and not in effect.
+    pub async fn quarantine(&self, query: &QuarantineQuery) -> Answered<Quarantine> {
+        let limit = query.limit.map(|limit| limit.to_string());
+        let pairs: Vec<(&str, &str)> = [
+            ("community", &query.community),
+            ("space", &query.space),
+            ("limit", &limit),
+            ("cursor", &query.cursor),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        .collect();
+        self.get(&format!("/v0/quarantine{}", encode_query(&pairs)))
+            .await
+    }
+
     /// Who wrote which part of a text field.
     pub async fn blame(&self, id: &str, field: &str) -> Answered<Vec<BlameSpan>> {
         let query = encode_query(&[("field", field)]);

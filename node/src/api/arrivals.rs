@@ -128,7 +128,7 @@ impl Counts {
                 *after = Some(last.clone());
             }
             if page.next.is_none() {
-                return Ok(*count);
+                return Ok(count.saturating_sub(archive.held().documents(space)));
             }
         }
     }

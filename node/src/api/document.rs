@@ -17,18 +17,28 @@ use std::sync::Arc;
 pub(super) struct At {
     #[serde(default)]
     at: String,
+    #[serde(default)]
+    held: Option<u8>,
+}
+
+/// Whether `held=1` asks for what is not in effect too.
+fn with_held(held: Option<u8>) -> bool {
+    held.is_some_and(|held| held != 0)
 }
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Name(id): Name,
-    Args(At { at }): Args<At>,
+    Args(At { at, held }): Args<At>,
 ) -> Result<Json<DocumentView>, Failure> {
     blocking(&app, move |app| {
         let heads = heads(&at)?;
         let document = app.find_document(&id)?;
         let (_, views) = app.views_of(&document)?;
-        Ok(Json(views.document(&document, &heads)?))
+        Ok(Json(match with_held(held) {
+            false => views.document(&document, &heads)?,
+            true => views.document_with_held(&document, &heads)?,
+        }))
     })
     .await
 }
@@ -50,14 +60,24 @@ fn heads(text: &str) -> Result<Vec<EntryId>, Failure> {
     Ok(heads)
 }
 
+#[derive(Deserialize)]
+pub(super) struct OfHistory {
+    #[serde(default)]
+    held: Option<u8>,
+}
+
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     Name(id): Name,
+    Args(OfHistory { held }): Args<OfHistory>,
 ) -> Result<Json<Vec<HistoryItem>>, Failure> {
     blocking(&app, move |app| {
         let document = app.find_document(&id)?;
         let (_, views) = app.views_of(&document)?;
-        Ok(Json(views.history(&document)?))
+        Ok(Json(match with_held(held) {
+            false => views.history(&document)?,
+            true => views.history_with_held(&document)?,
+        }))
     })
     .await
 }

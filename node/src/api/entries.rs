@@ -77,6 +77,12 @@ fn result((id, outcome): &(Option<EntryId>, Outcome)) -> EntryResult {
         Outcome::AlreadyPresent => ("already_present", None),
         Outcome::Pending(missing) => ("pending", Some(waits_for(missing))),
         Outcome::Unauthorized(reason) => ("unauthorized", Some(unauthorized(*reason))),
+        Outcome::Blocked(on) => (
+            "unauthorized",
+            Some(format!(
+                "it builds on {on}, which is not in effect; write it anew on what is"
+            )),
+        ),
         Outcome::Refused(refusal) => ("refused", Some(refusal.to_string())),
     };
     EntryResult {

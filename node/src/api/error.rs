@@ -146,6 +146,8 @@ impl From<LibraryError> for Failure {
         match error {
             LibraryError::Unknown(_) => Self::not_found(&error)
                 .hint("It may not have arrived yet: `comity sync` asks all connected peers."),
+            LibraryError::Held { .. } => Self::not_found(&error)
+                .hint("`comity show --held` shows it all the same; `comity quarantine` lists all."),
             LibraryError::Archive(error) => error.into(),
             LibraryError::Store(error) => error.into(),
             defect @ LibraryError::Derive { .. } => {

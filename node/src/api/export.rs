@@ -9,8 +9,10 @@ use super::{
     extract::{Args, blocking},
 };
 use crate::{
+    library::LibraryError,
     projection::{DOCUMENTS, POSITION_BYTES, position_of_key},
     store::IndexScan,
+    views::ViewError,
 };
 use axum::{
     body::{Body, Bytes},
@@ -80,7 +82,12 @@ fn write(app: &App, space: Option<SpaceId>, lines: &Lines) -> Result<(), Failure
         if space.is_some_and(|wanted| wanted != found) {
             continue;
         }
-        let line = views.export(&document)?;
+        let line = match views.export(&document) {
+            Ok(line) => line,
+            // What is not in effect is in no export: those of equal sets are equal.
+            Err(ViewError::Library(LibraryError::Held { .. })) => continue,
+            Err(error) => return Err(error.into()),
+        };
         let mut line = serde_json::to_vec(&line).map_err(Failure::internal)?;
         line.push(b'\n');
         if lines.blocking_send(Ok(line.into())).is_err() {

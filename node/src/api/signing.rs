@@ -6,7 +6,7 @@ use super::{
     extract::{Args, Name, blocking},
     lookup,
 };
-use crate::random;
+use crate::{archive::Archive, ledger::Ledger, random};
 use axum::{Json, extract::State};
 use comity_client::types::SigningContext;
 use comity_protocol::{
@@ -14,8 +14,6 @@ use comity_protocol::{
     certificate::governance_space,
     id::{EntryId, SpaceId},
     key::PublicKey,
-    limits::SEQ_MAX,
-    sync::{AuthorTag, Trie},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -38,9 +36,8 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
     let (space, community) = app.find_space(space)?;
     let ledger = app.inner.ingest.ledger();
     let unknown = || lookup::unknown("space", &space.to_string());
-    let held = ledger.spaces().get(&space).ok_or_else(unknown)?;
     let authority = ledger.authority(&community).ok_or_else(unknown)?;
-    let newest = newest(&held.trie, &space, &author);
+    let newest = newest(&app.inner.archive, &ledger, &space, &author);
     let governance = ledger.governance_digest(&community);
     drop(ledger);
     if let Some(newest) = &newest
@@ -65,31 +62,29 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
 }
 
 /// The end of a chain.
-pub(super) struct Newest {
-    pub(super) seq: u64,
-    pub(super) id: EntryId,
+struct Newest {
+    seq: u64,
+    id: EntryId,
     /// Whether another entry has the same number.
-    pub(super) forked: bool,
+    forked: bool,
 }
 
-/// The highest entry of an author's chain; of several with one number the one with the lowest id.
-pub(super) fn newest(trie: &Trie, space: &SpaceId, author: &PublicKey) -> Option<Newest> {
-    let tag = AuthorTag::new(space, author);
-    let mut newest: Option<Newest> = None;
-    // Keys come in the order of sequence numbers, then ids.
-    for (key, _) in trie.keys_of(&tag, 1..=SEQ_MAX) {
-        match &mut newest {
-            Some(newest) if newest.seq == key.seq => newest.forked = true,
-            _ => {
-                newest = Some(Newest {
-                    seq: key.seq,
-                    id: key.id,
-                    forked: false,
-                });
-            }
-        }
-    }
-    newest
+/// The highest entry of an author's chain, in effect or held; of several with one number the one with
+/// the lowest id.
+fn newest(
+    archive: &Archive,
+    ledger: &Ledger,
+    space: &SpaceId,
+    author: &PublicKey,
+) -> Option<Newest> {
+    let newest = ledger.newest_of(archive, space, author)?;
+    let stored = ledger.stored_of(archive, space, &newest.author);
+    let same = stored.keys().filter(|key| key.seq == newest.seq);
+    Some(Newest {
+        seq: newest.seq,
+        id: newest.id,
+        forked: same.count() > 1,
+    })
 }
 
 fn may_write(

@@ -5,7 +5,6 @@ use super::{
     error::Failure,
     extract::{Args, Body, blocking},
     lookup,
-    signing::newest,
 };
 use crate::{
     projection::{read_receipt, receipts_prefix},
@@ -134,8 +133,7 @@ fn holdings(
     for key in keys {
         let newest = {
             let ledger = app.inner.ingest.ledger();
-            let held = ledger.spaces().get(space);
-            held.and_then(|it| newest(&it.trie, space, &key))
+            ledger.newest_of(&app.inner.archive, space, &key)
         };
         let Some(newest) = newest else { continue };
         holdings.push(Holding {

@@ -6,7 +6,6 @@ use comity_protocol::{
     entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
     record::{self, RecordBody},
-    sync::AuthorTag,
 };
 use std::sync::PoisonError;
 use thiserror::Error;
@@ -29,19 +28,8 @@ pub(crate) fn next_link(
     author: &comity_protocol::key::PublicKey,
 ) -> ChainLink {
     let ledger = inner.ingest.ledger();
-    let Some(known) = ledger.spaces().get(space) else {
-        return ChainLink::FIRST;
-    };
-    let tag = AuthorTag::new(space, author);
-    let Some(run) = known.trie.author_run(&tag) else {
-        return ChainLink::FIRST;
-    };
-    let newest = known
-        .trie
-        .keys_of(&tag, run.last..=run.last)
-        .map(|(key, _)| key.id)
-        .min();
-    newest.map_or(ChainLink::FIRST, |id| ChainLink::after(run.last, id))
+    let newest = ledger.newest_of(&inner.archive, space, author);
+    newest.map_or(ChainLink::FIRST, |key| ChainLink::after(key.seq, key.id))
 }
 
 /// Signs a record with the node's key and takes it in. Blocks.

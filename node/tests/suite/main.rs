@@ -1,4 +1,5 @@
 //! Tests of the node against its public interface.
 
 mod api;
+mod effective;
 mod store;

@@ -183,6 +183,13 @@ impl SpaceCoverage {
         self.awaited.contains(id)
     }
 
+    /// Whether cuts or receipts lead to entries of a key whose headers are not here: any of its
+    /// entries may still turn out to stand below them.
+    pub fn awaits_chain_of(&self, key: &PublicKey) -> bool {
+        let key = self.keys.get(key);
+        key.is_some_and(|it| it.branches.awaited().next().is_some())
+    }
+
     /// As [`SpaceCoverage::affects`], for what a record says.
     pub fn statement_affects(
         &self,

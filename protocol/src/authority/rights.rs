@@ -121,6 +121,18 @@ impl SpaceRules {
         if is_one { Reading::Yes } else { Reading::No }
     }
 
+    /// The party state that dropped a seat's person from the groups that read the space.
+    pub(super) fn dropped_from_group(&self, seat: &Seat) -> Option<EntryId> {
+        *self.in_groups.get(&(seat.root, seat.party))?
+    }
+
+    /// What was taken from everyone here: the space itself, or kinds of documents.
+    pub(super) fn narrowed_for_all(&self) -> impl Iterator<Item = EntryId> {
+        self.closed
+            .into_iter()
+            .chain(self.forbidden.values().copied())
+    }
+
     /// Whether nodes of a party keep the space by themselves.
     fn is_kept_by_nodes_of(&self, party: &PartyId) -> bool {
         match &self.space.readers {

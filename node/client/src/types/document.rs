@@ -105,6 +105,9 @@ pub struct DocumentSummary {
     pub erased: bool,
     /// Why the document is a stub, if its create is void.
     pub void: Option<String>,
+    /// Why the document is not in effect, if nothing of it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// A field of a document, with every value that stands in it.
@@ -145,6 +148,9 @@ pub struct DocumentView {
     pub underived: u64,
     /// Its thread, oldest first, as far as one page goes.
     pub replies: Vec<DocumentView>,
+    /// What this node keeps of it that is not in effect: stubs, without words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldItem>,
 }
 
 impl DocumentView {
@@ -265,4 +271,69 @@ pub struct ExportLine {
     /// Contributions whose words were erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<String>,
+}
+
+/// An entry that this node keeps and that is not in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldItem {
+    /// The entry.
+    pub id: String,
+    /// Its community.
+    pub community: String,
+    /// Its space.
+    pub space: String,
+    /// The document it belongs to.
+    pub document: String,
+    /// `create`, `edit` or `erasure`.
+    pub what: String,
+    /// Its author.
+    pub author: Author,
+    /// Its number in the author's chain.
+    pub seq: u64,
+    /// Claimed time, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// Why it is not in effect.
+    pub reason: String,
+}
+
+/// A query for `GET /v0/quarantine`; every part narrows the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QuarantineQuery {
+    /// Only this community.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub community: Option<String>,
+    /// Only this space.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub space: Option<String>,
+    /// Most items, 1 to 500; default 50.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// Where to go on: `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// `GET /v0/quarantine`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// By space and author, along each chain.
+    pub items: Vec<HeldItem>,
+    /// Where the next page goes on; none after the last.
+    pub next: Option<String>,
+    /// How many entries are held, all pages together, whatever was asked for.
+    pub held: u64,
+    /// How often documents were evaluated anew since the node opened.
+    pub rebuilds: Rebuilds,
+}
+
+/// How often documents were evaluated anew because authority or cuts changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilds {
+    /// Changes that touched documents.
+    pub changes: u64,
+    /// Documents evaluated, all changes together.
+    pub documents: u64,
+    /// Documents evaluated by the last such change.
+    pub last_documents: u64,
 }

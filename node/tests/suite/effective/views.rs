@@ -1,0 +1,148 @@
+//! What readers are told of what is held, and what a node says about narrowings by itself.
+
+use super::world::World;
+use crate::api::Running;
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use comity_client::{
+    Client, Transport,
+    types::{QuarantineQuery, TrackCommunity},
+};
+use comity_node::node::{Node, NodeOptions};
+use comity_tests::community::topic;
+
+async fn track(client: &Client, world: &World) {
+    let entries = world.governance.iter();
+    let request = TrackCommunity {
+        community: world.id.to_string(),
+        entries: entries
+            .map(|it| STANDARD_NO_PAD.encode(it.encode()))
+            .collect(),
+    };
+    client.track(&request).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
+    let mut world = World::new();
+    let mut ada = world.member("ada");
+    let node = Running::new().await;
+    track(&node.client, &world).await;
+    let first = ada.device.create(world.public, &topic("First", "Stays."));
+    let second = ada.device.create(world.public, &topic("Second", "Goes."));
+    let edit = ada.device.edit(
+        world.public,
+        comity_tests::community::document(&first),
+        &[first.id()],
+        vec![comity_tests::community::put("title", "Changed late")],
+    );
+    let revocation = world.revoke(&ada, &[first.id()]);
+    node.save(world.id, &[&first, &second, &edit, &revocation])
+        .await;
+
+    let listed = node.client.documents(&Default::default()).await.unwrap();
+    let titles: Vec<&str> = listed.items.iter().map(|it| it.title.as_str()).collect();
+    assert_eq!(titles, ["First"]);
+    let shown = node
+        .client
+        .document(&first.id().to_string(), &[])
+        .await
+        .unwrap();
+    assert_eq!(shown.text("title"), Some("First"));
+    let held: Vec<&str> = shown.held.iter().map(|it| it.reason.as_str()).collect();
+    assert_eq!(held, ["after removal by Alder"]);
+
+    let stub = node
+        .client
+        .document(&second.id().to_string(), &[])
+        .await
+        .unwrap();
+    assert!(stub.fields.is_empty() && stub.summary.title.is_empty());
+    assert_eq!(stub.summary.held.as_deref(), Some("after removal by Alder"));
+    let whole = node
+        .client
+        .document_with_held(&second.id().to_string())
+        .await
+        .unwrap();
+    assert_eq!(whole.text("body"), Some("Goes."));
+    assert_eq!(whole.summary.held, stub.summary.held);
+    let history = node
+        .client
+        .history_with_held(&first.id().to_string())
+        .await
+        .unwrap();
+    let verdicts: Vec<&str> = history.iter().map(|it| it.verdict.as_str()).collect();
+    assert_eq!(verdicts, ["effective", "held"]);
+
+    let mut told = Vec::new();
+    let mut query = QuarantineQuery {
+        limit: Some(1),
+        ..QuarantineQuery::default()
+    };
+    loop {
+        let page = node.client.quarantine(&query).await.unwrap();
+        assert_eq!((page.held, page.rebuilds.documents), (2, 2));
+        told.extend(page.items.into_iter().map(|it| it.id));
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(told, [second.id().to_string(), edit.id().to_string()]);
+
+    // Who signs next in this chain follows what is held.
+    let author = ada.device.public().to_string();
+    let context = node
+        .client
+        .signing_context(&world.public.to_string(), &author)
+        .await
+        .unwrap();
+    assert_eq!(context.next_seq, 4);
+}
+
+#[tokio::test]
+async fn a_node_receipts_what_it_held_and_then_acknowledges() {
+    let home = tempfile::tempdir().unwrap();
+    let options = NodeOptions {
+        network: true,
+        ..NodeOptions::offline(home.path())
+    };
+    let node = Node::open(options.clone()).await.unwrap();
+    let mut world = World::with_node_of_b(Some(node.key()));
+    let mut ada = world.member("ada");
+    let running = Running {
+        client: Client::new(Transport::InProcess(node.in_process())),
+        node,
+        home,
+    };
+    track(&running.client, &world).await;
+    let first = ada.device.create(world.public, &topic("First", "Read."));
+    running.save(world.id, &[&first]).await;
+    let revocation = world.revoke(&ada, &[]);
+    let mut events = running.client.events(Some(0)).await.unwrap();
+    running.save(world.id, &[&revocation]).await;
+
+    // The cut at zero is lifted by what this node had before it knew.
+    let mut said = Vec::new();
+    while !said.contains(&"acknowledge".to_owned()) {
+        let event = events.next().await.unwrap().unwrap();
+        let what = event.what.unwrap_or_default();
+        if ["receipt", "acknowledge"].contains(&what.as_str()) {
+            said.push(what);
+        }
+    }
+    assert_eq!(said.last().map(String::as_str), Some("acknowledge"));
+    assert!(said.len() > 1, "{said:?}");
+    let shown = running
+        .client
+        .document(&first.id().to_string(), &[])
+        .await
+        .unwrap();
+    assert_eq!(shown.text("title"), Some("First"));
+    let quarantine = running
+        .client
+        .quarantine(&Default::default())
+        .await
+        .unwrap();
+    assert_eq!(quarantine.held, 0);
+    running.node.stop().await;
+}

@@ -26,4 +26,5 @@ pub mod projection;
 mod random;
 pub mod state;
 pub mod store;
+pub mod tasks;
 pub mod views;

@@ -6,6 +6,7 @@
 
 pub mod community;
 pub mod files;
+pub mod histories;
 pub mod joining;
 pub mod nodes;
 pub mod proxy;

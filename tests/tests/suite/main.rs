@@ -3,6 +3,7 @@
 
 mod errors;
 mod network;
+mod orders;
 mod stories;
 mod tidy;
 mod two_processes;

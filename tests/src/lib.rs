@@ -11,6 +11,7 @@ pub mod joining;
 pub mod nodes;
 pub mod proxy;
 pub mod random;
+pub mod simulation;
 pub mod stories;
 pub mod stranger;
 pub mod transcript;

@@ -4,6 +4,7 @@
 mod errors;
 mod network;
 mod orders;
+mod simulation;
 mod stories;
 mod tidy;
 mod two_processes;

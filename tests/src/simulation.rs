@@ -445,8 +445,8 @@ impl Simulation {
                         self.links[link].ends[side].synced = true;
                     }
                 }
-                Effect::PeerMisbehaved(_) => {
-                    self.caught(link, side);
+                Effect::PeerMisbehaved(how) => {
+                    self.caught(link, side, &how.to_string());
                     ended = true;
                 }
                 Effect::Closed(_) => ended = true,
@@ -465,12 +465,12 @@ impl Simulation {
     }
 
     /// A peer broke the protocol: an honest one never does.
-    fn caught(&mut self, link: usize, side: usize) {
+    fn caught(&mut self, link: usize, side: usize, how: &str) {
         self.report.caught += 1;
         let peer = self.links[link].ends[1 - side].node;
         let own = self.links[link].ends[side].node;
         if self.nodes[peer].malice.is_none() && self.nodes[own].malice.is_none() {
-            let found = format!("node {own} takes node {peer} for hostile");
+            let found = format!("node {own} says that node {peer} {how}");
             self.broken("honest_peers_trust_each_other", found);
         }
     }

@@ -166,7 +166,14 @@ impl Simulation {
             self.check_sent(node, peer, &message);
         }
         let frames = match self.nodes[node].malice {
-            None => vec![message.to_frame()],
+            None => {
+                let frame = message.to_frame();
+                if let Err(error) = Message::decode(&frame[4..]) {
+                    let what = format!("node {node}: {error}: {message:?}");
+                    self.broken("honest_frames_can_be_read", what);
+                }
+                vec![frame]
+            }
             Some(malice) => malice::distort(malice, message, &mut self.random),
         };
         for frame in frames {
@@ -210,7 +217,7 @@ impl Simulation {
             }
             None => {
                 line.detail = "garbage".to_owned();
-                self.caught(link, side);
+                self.caught(link, side, "sent no message");
                 self.hang_up(link);
             }
         }
@@ -224,6 +231,7 @@ impl Simulation {
 
     /// Ends the stream of a link; it is tried again later.
     pub(super) fn hang_up(&mut self, link: usize) {
+        self.work.retain(|(of, _, _)| *of != link);
         for side in 0..2 {
             let end = &mut self.links[link].ends[side];
             if let Some(session) = end.session.take() {

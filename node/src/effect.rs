@@ -295,12 +295,14 @@ impl Bench<'_> {
 
 /// Whether cuts may say something else under the newer authority.
 fn cuts_differ(space: SpaceId, before: &Arc<Authority>, after: &Arc<Authority>) -> bool {
-    !Arc::ptr_eq(before, after)
-        && !(before.narrowings().is_empty() && after.narrowings().is_empty())
-        && (before.narrowings() != after.narrowings()
-            || before.narrowed_keys(&space) != after.narrowed_keys(&space)
-            || before.party_chains() != after.party_chains()
-            || before.charter() != after.charter())
+    let nothing_narrowed = before.narrowings().is_empty() && after.narrowings().is_empty();
+    if Arc::ptr_eq(before, after) || nothing_narrowed {
+        return false;
+    }
+    before.narrowings() != after.narrowings()
+        || before.narrowed_keys(&space) != after.narrowed_keys(&space)
+        || before.party_chains() != after.party_chains()
+        || before.charter() != after.charter()
 }
 
 /// The headers known here of one space: stored ones, and those of what waits.

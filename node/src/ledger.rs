@@ -54,6 +54,8 @@ pub struct Space {
     pub community: CommunityId,
     /// Its set: everything in effect.
     pub trie: Trie,
+    /// The certificate in its set that declares it; none if the public governance does.
+    pub declaration: Option<Key>,
     /// Up to where narrowed keys count here; none while nobody is narrowed.
     coverage: Option<Arc<SpaceCoverage>>,
     statements: Statements,
@@ -64,6 +66,7 @@ impl Space {
         Self {
             community,
             trie,
+            declaration: None,
             coverage: None,
             statements,
         }
@@ -195,6 +198,9 @@ impl Ledger {
                 continue;
             }
             touched.insert(it.space);
+            if is_declaration(&it.entry) {
+                space.declaration = Some(it.key);
+            }
             let Some(community) = self.communities.get_mut(&space.community) else {
                 continue;
             };

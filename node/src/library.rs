@@ -271,12 +271,13 @@ impl Library {
                     continue;
                 };
                 match self.archive.at(position)? {
-                    Entry::Contribution(it) if it.header().document(it.id()) == *document => {
-                        if of == Of::Stored || !self.archive.held().contains(&it.id()) {
-                            shelf.early.push(open(&it));
-                        }
+                    Entry::Contribution(it)
+                        if it.header().document(it.id()) == *document
+                            && (of == Of::Stored || !self.archive.held().contains(&it.id())) =>
+                    {
+                        shelf.early.push(open(&it));
                     }
-                    // Another document whose id begins alike.
+                    // Held, or another document whose id begins alike.
                     _ => {}
                 }
             }

@@ -9,8 +9,11 @@ mod address;
 mod asking;
 mod bringing;
 mod chain;
+mod doubts;
 mod events;
+mod gate;
 mod gossip;
+mod grants;
 mod greeting;
 mod hello;
 mod hub;
@@ -24,6 +27,7 @@ pub(crate) use asking::queue_join;
 use comity_client::types::PeerInfo;
 use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
 use comity_protocol::sync::InFlight;
+use doubts::ClockDoubts;
 use hub::{Hub, end, remember};
 use session::Shared;
 use std::{
@@ -119,6 +123,8 @@ impl Peers {
             inner: inner.clone(),
             in_flight: Mutex::new(InFlight::new()),
             since: Instant::now(),
+            own_grants: watch::Sender::new(0),
+            doubts: ClockDoubts::default(),
         });
         let hub = Arc::new(Hub {
             shared,
@@ -218,6 +224,11 @@ impl Peers {
             self.hub.call(peer).await;
         }
         self.hub.joins_changed.notify_one();
+    }
+
+    /// What is to be said about this node's clock, if the grants of peers cast doubt on it.
+    pub fn clock_in_doubt(&self) -> Option<String> {
+        self.hub.shared.doubts.tell()
     }
 
     /// Known peers that are not connected, in words.

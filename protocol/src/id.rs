@@ -54,6 +54,12 @@ pub mod domain {
     pub const TICKET: &[u8] = b"comity/1/ticket\0";
     /// Message that a device signs to let a node read on its behalf.
     pub const NODE_GRANT_SIGNATURE: &[u8] = b"comity/1/node-grant-signature\0";
+    /// A community in a hello, as only those recognize it who know its id.
+    pub const HELLO_COMMUNITY: &[u8] = b"comity/1/hello-community\0";
+    /// The governance of a community in a hello.
+    pub const HELLO_GOVERNANCE: &[u8] = b"comity/1/hello-governance\0";
+    /// Nonce and padding of a hello, drawn from a seed.
+    pub const HELLO_RANDOM: &[u8] = b"comity/1/hello-random\0";
     /// Key prefix of an author in a space's trie.
     pub const TRIE_AUTHOR: &[u8] = b"comity/1/trie-author\0";
     /// Digest of a leaf of a space's trie.

@@ -6,7 +6,7 @@ use comity_net::{
     PeerStream, StreamProtocol,
 };
 use comity_protocol::{
-    access::{Hello, JoinAnswer, NodeGrant, PROTOCOL_VERSIONS},
+    access::{Hello, JoinAnswer, NodeGrant},
     id::{CommunityId, GovernanceDigest, digest},
     key::{PublicKey, SecretKey},
     sync::{Message, message::FRAME_MAX_BYTES},
@@ -34,15 +34,10 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap()
 }
 
-/// A hello that names communities and shows grants.
-pub fn hello(communities: &[CommunityId], grants: Vec<NodeGrant>) -> Hello {
-    let nothing = GovernanceDigest::from_bytes([0; 32]);
-    Hello {
-        versions: PROTOCOL_VERSIONS.to_vec(),
-        time_ms: now_ms(),
-        communities: communities.iter().map(|id| (*id, nothing)).collect(),
-        grants,
-    }
+/// The frame that shows grants for a community.
+pub fn grants(community: CommunityId, grants: &[NodeGrant]) -> Message {
+    let grants = grants.iter().map(NodeGrant::shown).collect();
+    Message::Grants { community, grants }
 }
 
 impl Stranger {
@@ -88,6 +83,20 @@ impl Stranger {
         // A node may just hang up on what is broken, even before it has heard it all.
         let _ = writer.write(bytes, PATIENCE).await;
         reader.read(PATIENCE).await.ok().flatten()
+    }
+
+    /// A hello to a node, of one who takes part in these communities and knows nothing of them.
+    pub fn hello_to(&self, node: &TestNode, communities: &[CommunityId]) -> Hello {
+        let nothing = GovernanceDigest::from_bytes([0; 32]);
+        let communities: Vec<_> = communities.iter().map(|id| (*id, nothing)).collect();
+        let from_to = [&self.key, &node.node.key()];
+        let seed = digest(b"hello of a stranger", &[&now_ms().to_be_bytes()]);
+        Hello::new(now_ms(), from_to, &communities, &seed)
+    }
+
+    /// Says hello, naming these communities, and gives back the answer.
+    pub async fn greet(&self, node: &TestNode, communities: &[CommunityId]) -> Hello {
+        self.hello(node, &self.hello_to(node, communities)).await
     }
 
     /// Says hello and gives back the answer.

@@ -12,6 +12,7 @@ use super::{
     extract::{Args, blocking},
 };
 use crate::{
+    ledger::Rebuilds,
     store::{Position, StoredEntry},
     tasks,
 };
@@ -53,6 +54,7 @@ pub(super) async fn events(
     }
     let from = blocking(&app, move |app| Ok(app.position_before(cursor))).await?;
     let (lines, answer) = lines();
+    let rebuilds = app.inner.ingest.ledger().rebuilds();
     let listener = Listener {
         // From here on: what the caller asks for next is not missed.
         tasks: app.inner.tasks.listen(),
@@ -60,6 +62,7 @@ pub(super) async fn events(
         lines,
         place: Place { from, cursor },
         peers: BTreeMap::new(),
+        rebuilds,
     };
     tokio::spawn(listener.run(applied));
     Ok(answer)
@@ -97,6 +100,7 @@ struct Listener {
     place: Place,
     tasks: tasks::Listener,
     peers: BTreeMap<String, PeerInfo>,
+    rebuilds: Rebuilds,
 }
 
 impl Listener {
@@ -126,6 +130,7 @@ impl Listener {
                     break;
                 }
             }
+            self.tell_rebuilds().await?;
             if !caught_up {
                 caught_up = true;
                 self.send(&self.plain("caught_up")).await?;
@@ -140,6 +145,22 @@ impl Listener {
                 () = self.lines.closed() => return Err(Gone),
             }
         }
+    }
+
+    /// Tells that other contributions may be in effect than before.
+    async fn tell_rebuilds(&mut self) -> Result<(), Gone> {
+        let now = self.app.inner.ingest.ledger().rebuilds();
+        let before = std::mem::replace(&mut self.rebuilds, now);
+        if now.changes == before.changes {
+            return Ok(());
+        }
+        let documents = now.documents - before.documents;
+        let message = format!("authority changed: {documents} documents were evaluated anew");
+        let event = Event {
+            message: Some(message),
+            ..self.plain("rebuilt")
+        };
+        self.send(&event).await
     }
 
     /// Tells the next entries after the cursor, at most up to `until`.
@@ -268,6 +289,9 @@ fn read_page(app: &App, place: Place, until: u64) -> Result<(Vec<Event>, Place),
 
 fn event(app: &App, stored: StoredEntry) -> Option<Event> {
     let (id, position) = (stored.id, stored.position.to_u64());
+    if app.inner.archive.held().contains(&id) {
+        return None;
+    }
     let entry = match app.inner.archive.entry(stored) {
         Ok(entry) => entry,
         Err(error) => {

@@ -1,7 +1,7 @@
 //! What the node is and how it does; stopping it.
 
 use super::{App, SameProcess, error::Failure, extract::blocking};
-use crate::peers::peer_of;
+use crate::peers::{Peers, peer_of};
 use crate::{random, store::StoreState};
 use axum::{Extension, Json, extract::State};
 use comity_client::types::NodeStatus;
@@ -72,6 +72,7 @@ fn warnings(app: &App, damaged: usize) -> Vec<String> {
              restore from an old backup; `comity sync status` lists them"
         ));
     }
+    warnings.extend(app.inner.peers().and_then(Peers::clock_in_doubt));
     warnings
 }
 

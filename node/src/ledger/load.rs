@@ -41,8 +41,8 @@ impl Set {
 }
 
 impl Ledger {
-    /// Reads the sets of the given communities from the record, and finds what is held. `on_page`
-    /// is told how many entries were read so far.
+    /// Reads the sets of the given communities from the record, and finds what is held. `on_page` is
+    /// told how many entries were read so far.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -98,8 +98,16 @@ impl Ledger {
             governance.extend(ids.filter_map(|id| read_own(archive, id)));
         }
         for (space, id) in declared {
-            governance.extend(read_own(archive, *id));
+            let Some(declaration) = read_own(archive, *id) else {
+                continue;
+            };
             self.add_space(community, *space);
+            if let Some(known) = self.spaces.get_mut(space) {
+                let place = declaration.key();
+                let key = Key::new(space, &place.author, place.seq, place.id);
+                known.declaration = Some(key);
+            }
+            governance.push(declaration);
         }
         if let Some(known) = self.communities.get_mut(&community) {
             known.authority = Arc::new(Authority::evaluate(community, &governance));
@@ -117,8 +125,7 @@ fn read_sets(
     on_page: &mut dyn FnMut(u64),
 ) -> Result<BTreeMap<SpaceId, Set>, StoreError> {
     let mut sets: BTreeMap<SpaceId, Set> = BTreeMap::new();
-    let mut read = 0;
-    let mut from = Position::START;
+    let (mut from, mut read) = (Position::START, 0);
     loop {
         let page = archive.store().iterate(from, RECORD_PAGE)?;
         read += page.entries.len() as u64;

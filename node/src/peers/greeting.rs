@@ -1,8 +1,12 @@
-//! Saying hello: to peers that connect, and again when this node's communities or grants change.
+//! Saying hello: to peers that connect, and again when this node's communities change.
 
-use super::{OPEN_PATIENCE, gossip, hello, hub::Hub, session};
+use super::{
+    OPEN_PATIENCE, gossip, hello,
+    hub::{Hub, Peer},
+    session,
+};
 use comity_net::{PeerId, StreamProtocol};
-use comity_protocol::sync::Role;
+use comity_protocol::{id::CommunityId, sync::Role};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::sleep};
 use tracing::{debug, warn};
@@ -42,56 +46,50 @@ pub(super) async fn wait_for_session_to_end(hub: &Hub, peer: &PeerId) {
     }
 }
 
-/// Says hello again when this node's communities or grants change, and keeps topics subscribed.
+/// Says hello again when this node's communities change, has sessions show its grants again when
+/// these do, and keeps topics subscribed.
 pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
-    let mut told = None;
-    let mut owed = BTreeSet::new();
+    let mut shown = None;
     loop {
-        let now = {
-            let state = hub.inner().state.read();
-            let communities: Vec<String> = hub
-                .inner()
-                .ingest
-                .ledger()
-                .communities()
-                .keys()
-                .map(ToString::to_string)
-                .collect();
-            (state.communities.clone(), communities)
-        };
-        if told.as_ref() != Some(&now) {
-            if told.is_some() {
-                owed = hub.peers().keys().copied().collect();
-            }
-            told = Some(now);
+        let grants = hub.inner().state.read().communities.clone();
+        if shown.as_ref() != Some(&grants) {
+            shown = Some(grants);
+            hub.shared.own_grants.send_modify(|version| *version += 1);
         }
+        let now: Vec<CommunityId> = {
+            let ledger = hub.inner().ingest.ledger();
+            ledger.communities().keys().copied().collect()
+        };
+        // A peer that was greeted since knows already.
+        let behind = |peer: &Peer| {
+            let greeting = peer.greeting.as_ref();
+            greeting.is_some_and(|it| it.borrow().told != now)
+        };
+        let owed = {
+            let peers = hub.peers();
+            let behind = peers.iter().filter(|(_, peer)| behind(peer));
+            behind.map(|(peer, _)| *peer).collect()
+        };
         // First, since a peer that is silent makes the hellos take long.
         if gossip {
             gossip::subscribe(hub.inner(), &hub.network).await;
         }
-        owed = say_hello_again(&hub, owed).await;
+        say_hello_again(&hub, owed).await;
         sleep(REFRESH).await;
     }
 }
 
-/// Says hello to these peers, all at once: a silent one must not keep the others waiting. Gives
-/// back those still connected that it did not work with.
-pub(super) async fn say_hello_again(hub: &Arc<Hub>, peers: BTreeSet<PeerId>) -> BTreeSet<PeerId> {
+/// Says hello to these peers, all at once: a silent one must not keep the others waiting.
+async fn say_hello_again(hub: &Arc<Hub>, peers: BTreeSet<PeerId>) {
     let mut hellos = JoinSet::new();
     for peer in peers {
         let hub = hub.clone();
         hellos.spawn(async move {
             match hello::open(hub.inner(), &hub.network, peer).await {
                 Ok(greeting) => hub.greeted(&peer, greeting),
-                Err(error) => {
-                    debug!(%peer, %error, "a fresh hello failed");
-                    return Some(peer);
-                }
+                Err(error) => debug!(%peer, %error, "a fresh hello failed"),
             }
-            None
         });
     }
-    let failed = hellos.join_all().await.into_iter().flatten();
-    let connected = hub.peers();
-    failed.filter(|peer| connected.contains_key(peer)).collect()
+    hellos.join_all().await;
 }

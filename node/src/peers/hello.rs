@@ -1,13 +1,13 @@
-//! Hello: which communities two nodes share, and what the peer may read.
+//! Hello: which communities two nodes share, told without naming any.
 
 use crate::{node::Inner, random};
 use comity_net::{Network, PeerId, PeerStream, StreamProtocol};
 use comity_protocol::{
-    access::{HELLO_MAX_BYTES, Hello, NodeGrant, PROTOCOL_VERSIONS},
-    id::{CommunityId, SpaceId},
+    access::{Agreement, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS},
+    id::CommunityId,
     key::PublicKey,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 use thiserror::Error;
 
 /// The protocol's name.
@@ -24,6 +24,8 @@ pub(crate) enum HelloError {
     Stream(String),
     #[error("its hello is broken: {0}")]
     Broken(String),
+    #[error("its peer id holds no key that a node may have")]
+    NoNodeKey,
     #[error(
         "it speaks protocol versions {theirs:?}, this node {PROTOCOL_VERSIONS:?}: one of the two \
          must be updated"
@@ -34,10 +36,10 @@ pub(crate) enum HelloError {
 /// What a peer said of itself, checked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Greeting {
-    /// Communities both take part in.
-    pub(crate) communities: BTreeSet<CommunityId>,
-    /// Grants bound to the peer's key, with good signatures.
-    pub(crate) grants: Vec<NodeGrant>,
+    /// Communities both take part in, and whether both have the same governance records.
+    pub(crate) communities: BTreeMap<CommunityId, Agreement>,
+    /// Communities of this node when it said its own hello.
+    pub(crate) told: Vec<CommunityId>,
     /// Milliseconds the peer's clock is ahead of ours.
     pub(crate) clock_offset_ms: i64,
 }
@@ -48,6 +50,7 @@ pub(crate) async fn open(
     network: &Network,
     peer: PeerId,
 ) -> Result<Greeting, HelloError> {
+    let node = node_of(&peer)?;
     let protocol = StreamProtocol::new(PROTOCOL);
     let stream = network
         .open_stream(peer, protocol, PATIENCE)
@@ -55,8 +58,9 @@ pub(crate) async fn open(
         .map_err(|error| HelloError::Stream(error.to_string()))?;
     let (mut reader, mut writer) = stream.into_frames(HELLO_MAX_BYTES);
     let stream_failed = |error: comity_net::FrameError| HelloError::Stream(error.to_string());
+    let (ours, told) = own(inner, &node);
     writer
-        .write(&own(inner).encode(), PATIENCE)
+        .write(&ours.encode(), PATIENCE)
         .await
         .map_err(stream_failed)?;
     let answer = reader.read(PATIENCE).await.map_err(stream_failed)?;
@@ -64,7 +68,7 @@ pub(crate) async fn open(
     let _ = writer.close(PATIENCE).await;
     let answer = answer.ok_or_else(|| HelloError::Stream("it ended without an answer".into()))?;
     let hello = Hello::decode(&answer).map_err(|error| HelloError::Broken(error.to_string()))?;
-    check(inner, &peer, hello)
+    check(inner, &node, &hello, told)
 }
 
 /// Answers a hello. `greeted` hears of a good one before the answer goes out: the peer opens its
@@ -75,18 +79,15 @@ pub(crate) async fn answer(
     stream: PeerStream,
     greeted: impl FnOnce(Greeting),
 ) -> Result<(), HelloError> {
+    let node = node_of(&peer)?;
     let (mut reader, mut writer) = stream.into_frames(HELLO_MAX_BYTES);
     let stream_failed = |error: comity_net::FrameError| HelloError::Stream(error.to_string());
     let received = reader.read(PATIENCE).await.map_err(stream_failed)?;
     let received = received.ok_or_else(|| HelloError::Stream("it ended at once".into()))?;
     let hello = Hello::decode(&received).map_err(|error| HelloError::Broken(error.to_string()))?;
-    // A stranger learns only of communities it named itself.
-    let named: BTreeSet<CommunityId> = hello.communities.iter().map(|(id, _)| *id).collect();
-    let mut ours = own(inner);
-    ours.communities.retain(|(id, _)| named.contains(id));
-    ours.grants.retain(|grant| named.contains(&grant.community));
     // A peer of another version gets its answer too, so that both sides can say what is wrong.
-    let checked = check(inner, &peer, hello).map(greeted);
+    let (ours, told) = own(inner, &node);
+    let checked = check(inner, &node, &hello, told).map(greeted);
     writer
         .write(&ours.encode(), PATIENCE)
         .await
@@ -95,82 +96,47 @@ pub(crate) async fn answer(
     checked
 }
 
-fn own(inner: &Inner) -> Hello {
-    let now = random::now_ms();
-    let grants = {
-        let state = inner.state.read();
-        let encoded = state.communities.values().flat_map(|it| it.grants.values());
-        let grants = encoded.filter_map(|text| NodeGrant::decode(&hex::decode(text).ok()?).ok());
-        grants
-            .filter(|grant| grant.expires_ms > now)
-            .take(64)
-            .collect()
-    };
-    let ledger = inner.ingest.ledger();
-    let communities = ledger.communities().keys().take(64);
-    Hello {
-        versions: PROTOCOL_VERSIONS.to_vec(),
-        time_ms: now,
-        communities: communities
-            .map(|id| (*id, ledger.governance_digest(id)))
-            .collect(),
-        grants,
-    }
+fn node_of(peer: &PeerId) -> Result<PublicKey, HelloError> {
+    super::address::node_of(peer).ok_or(HelloError::NoNodeKey)
 }
 
-fn check(inner: &Inner, peer: &PeerId, hello: Hello) -> Result<Greeting, HelloError> {
+/// This node's hello, and the communities in it.
+fn own(inner: &Inner, to: &PublicKey) -> (Hello, Vec<CommunityId>) {
+    let ledger = inner.ingest.ledger();
+    let communities: Vec<_> = ledger
+        .communities()
+        .keys()
+        .map(|id| (*id, ledger.governance_digest(id)))
+        .collect();
+    let from_to = [&inner.public(), to];
+    let hello = Hello::new(random::now_ms(), from_to, &communities, &random::bytes());
+    (hello, communities.into_iter().map(|(id, _)| id).collect())
+}
+
+fn check(
+    inner: &Inner,
+    from: &PublicKey,
+    hello: &Hello,
+    told: Vec<CommunityId>,
+) -> Result<Greeting, HelloError> {
     if !hello
         .versions
         .iter()
         .any(|version| PROTOCOL_VERSIONS.contains(version))
     {
         return Err(HelloError::NoCommonVersion {
-            theirs: hello.versions,
+            theirs: hello.versions.clone(),
         });
     }
     let ledger = inner.ingest.ledger();
-    let ours = ledger.communities();
-    let node = super::address::node_of(peer);
-    let grants = hello.grants.into_iter().filter(|grant| {
-        // Bound to the key this connection proved: a grant for another node is worth nothing.
-        Some(grant.node) == node && ours.contains_key(&grant.community) && grant.check().is_ok()
+    let from_to = [from, &inner.public()];
+    let shared = ledger.communities().keys().filter_map(|id| {
+        let agreement = hello.agreement(from_to, *id, ledger.governance_digest(id))?;
+        Some((*id, agreement))
     });
     Ok(Greeting {
-        communities: hello
-            .communities
-            .iter()
-            .map(|(id, _)| *id)
-            .filter(|id| ours.contains_key(id))
-            .collect(),
-        grants: grants.collect(),
+        communities: shared.collect(),
+        told,
         clock_offset_ms: hello.time_ms as i64 - random::now_ms() as i64,
     })
-}
-
-/// The spaces a peer may read now, governance spaces first (I9).
-pub(crate) fn readable(inner: &Inner, node: Option<&PublicKey>, it: &Greeting) -> Vec<SpaceId> {
-    let now = random::now_ms();
-    let ledger = inner.ingest.ledger();
-    let mut spaces = Vec::new();
-    for community in &it.communities {
-        let Some(authority) = ledger.authority(community) else {
-            continue;
-        };
-        spaces.push(authority.governance_space());
-        let readers: Vec<&PublicKey> = it
-            .grants
-            .iter()
-            .filter(|grant| grant.community == *community && grant.expires_ms > now)
-            .map(|grant| &grant.device)
-            .chain(node)
-            .collect();
-        let open = authority.spaces().keys().filter(|space| {
-            authority.may_read(None, **space)
-                || readers
-                    .iter()
-                    .any(|reader| authority.may_read(Some(reader), **space))
-        });
-        spaces.extend(open);
-    }
-    spaces
 }

@@ -104,7 +104,7 @@ impl Hub {
             .unwrap_or_default();
         let ledger = self.inner().ingest.ledger();
         let party = node.and_then(|node| {
-            greeting.communities.iter().find_map(|community| {
+            greeting.communities.keys().find_map(|community| {
                 let authority = ledger.authority(community)?;
                 let party = authority.node_party(&node)?;
                 authority
@@ -121,7 +121,7 @@ impl Hub {
             address: peer.address.clone(),
             communities: greeting
                 .communities
-                .iter()
+                .keys()
                 .map(ToString::to_string)
                 .collect(),
             in_sync: peer
@@ -268,7 +268,10 @@ impl Hub {
             return;
         };
         let receiver = greeting.subscribe();
-        let running = session::start(self.shared.clone(), peer, number, role, stream, receiver);
+        let shared = self.shared.clone();
+        let Some(running) = session::start(shared, peer, number, role, stream, receiver) else {
+            return;
+        };
         let mut in_sync = running.in_sync.clone();
         if let Some(before) = known.session.replace(running) {
             before.task.abort();

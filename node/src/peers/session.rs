@@ -3,8 +3,21 @@
 //! One task owns the machine. A reader task decodes frames ahead of it, a writer task sends what it
 //! says; both through small channels, so a slow peer slows its own session and nothing else. Store
 //! reads and the ingest path run on blocking threads, one at a time and in order.
+//!
+//! What the peer may read is looked up before the machine handles anything and again before each
+//! frame is written (I9). What it lost the right to ends as what never was: refused, with the frames
+//! that still waited taken back.
 
-use super::{bringing::Bringing, hello, hello::Greeting};
+mod frames;
+mod replica;
+
+use super::{
+    bringing::Bringing,
+    doubts::ClockDoubts,
+    gate::{Gate, Readable},
+    grants,
+    hello::Greeting,
+};
 use crate::{
     ingest::{Inserted, Outcome},
     ledger::Ledger,
@@ -12,23 +25,23 @@ use crate::{
     pending::Source,
     random,
 };
-use comity_net::{FrameReader, FrameWriter, PeerId, PeerStream};
+use comity_net::{FrameWriter, PeerId, PeerStream};
 use comity_protocol::{
-    entry::Entry,
-    id::{EntryId, SpaceId},
-    key::PublicKey,
+    access::{Agreement, ShownGrant},
+    certificate::governance_space,
+    id::{CommunityId, EntryId, SpaceId},
     sync::{
-        Context, Effect, InFlight, Key, Message, PeerNumber, Replica, Role, Session, Trie,
-        message::FRAME_MAX_BYTES, session::Input,
+        Context, Effect, InFlight, Message, PeerNumber, Role, Session, message::FRAME_MAX_BYTES,
+        session::Input,
     },
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{ReadHalf, WriteHalf},
+    io::WriteHalf,
     sync::{broadcast, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
@@ -37,10 +50,6 @@ use tracing::{debug, warn};
 
 /// The protocol's name.
 pub(crate) const PROTOCOL: &str = "/comity/sync/1";
-/// How long one frame may take to be written.
-const WRITE_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a stream may be idle between frames before reading starts anew.
-const READ_PATIENCE: Duration = Duration::from_secs(3_600);
 const FRAMES_AHEAD: usize = 8;
 
 /// What all sessions of a node share.
@@ -48,6 +57,9 @@ pub(crate) struct Shared {
     pub(crate) inner: Arc<Inner>,
     pub(crate) in_flight: Mutex<InFlight>,
     pub(crate) since: Instant,
+    /// Counts changes of the grants that this node may show.
+    pub(crate) own_grants: watch::Sender<u64>,
+    pub(crate) doubts: ClockDoubts,
 }
 
 impl Shared {
@@ -74,18 +86,22 @@ pub(crate) fn start(
     role: Role,
     stream: PeerStream,
     greeting: watch::Receiver<Greeting>,
-) -> Running {
+) -> Option<Running> {
+    let node = super::address::node_of(&peer)?;
     let (nudges, nudged) = mpsc::channel(8);
     let (in_sync_sender, in_sync) = watch::channel(false);
     let task = tokio::spawn(async move {
         let announcements = shared.inner.ingest.announcements();
         let number = PeerNumber(number);
         let driver = Driver {
-            node: super::address::node_of(&peer),
-            machine: Session::new(role, number, random::bytes()),
-            shared: shared.clone(),
             peer,
+            gate: Arc::new(Gate::new(node)),
+            machine: Session::new(role, number, random::bytes()),
+            own_grants: shared.own_grants.subscribe(),
+            shared: shared.clone(),
             greeting,
+            shown: BTreeMap::new(),
+            looked_at: None,
             bringing: Bringing::new(shared.inner.tasks.clone()),
             open: BTreeSet::new(),
             synced_governance: BTreeSet::new(),
@@ -97,25 +113,28 @@ pub(crate) fn start(
         let ended = driver.run(stream, announcements, nudged).await;
         debug!(%peer, %ended, "sync session ended");
     });
-    Running {
+    Some(Running {
         nudges,
         in_sync,
         task,
-    }
+    })
 }
 
-struct LedgerReplica<'a>(&'a Ledger);
+/// Entries on their way into the store.
+struct Intake {
+    /// Where it is not that of the space.
+    community: Option<CommunityId>,
+    space: SpaceId,
+    entries: Vec<Vec<u8>>,
+}
 
-impl Replica for LedgerReplica<'_> {
-    fn trie(&self, space: &SpaceId) -> Option<&Trie> {
-        self.0.spaces().get(space).map(|space| &space.trie)
-    }
-
-    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
-        let (named, key) = Entry::peek(entry)?;
-        (named.is_none() || named == Some(*space))
-            .then(|| Key::new(space, &key.author, key.seq, key.id))
-    }
+/// What spaces were last opened by; nothing needs to be done while it is the same.
+#[derive(PartialEq)]
+struct LookedAt {
+    readable: usize,
+    own_grants: u64,
+    synced: usize,
+    held: usize,
 }
 
 type Loading = JoinHandle<(SpaceId, Vec<Option<Vec<u8>>>)>;
@@ -124,13 +143,18 @@ type Ingesting = JoinHandle<Option<(SpaceId, usize, u64)>>;
 struct Driver {
     shared: Arc<Shared>,
     peer: PeerId,
-    node: Option<PublicKey>,
+    gate: Arc<Gate>,
     machine: Session,
     greeting: watch::Receiver<Greeting>,
+    own_grants: watch::Receiver<u64>,
+    /// Grants shown to the peer.
+    shown: BTreeMap<CommunityId, Vec<ShownGrant>>,
+    /// Kept beside the answer it was compared by, so that its address stays its own.
+    looked_at: Option<(LookedAt, Readable)>,
     bringing: Bringing,
     open: BTreeSet<SpaceId>,
     synced_governance: BTreeSet<SpaceId>,
-    to_ingest: VecDeque<(SpaceId, Vec<Vec<u8>>)>,
+    to_ingest: VecDeque<Intake>,
     ingesting: Option<Ingesting>,
     loading: Option<Loading>,
     in_sync: watch::Sender<bool>,
@@ -145,6 +169,7 @@ impl Drop for Driver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .release_peer(self.machine.peer());
+        self.shared.doubts.note(self.machine.peer(), None);
     }
 }
 
@@ -157,19 +182,16 @@ impl Driver {
     ) -> String {
         let (reader, writer) = stream.into_frames(FRAME_MAX_BYTES);
         let (frames, mut received) = mpsc::channel(FRAMES_AHEAD);
-        let (outgoing, to_write) = mpsc::channel::<Vec<u8>>(FRAMES_AHEAD);
+        let (outgoing, to_write) = mpsc::channel::<Message>(FRAMES_AHEAD);
         let mut halves = JoinSet::new();
-        halves.spawn(read_frames(reader, frames));
-        let (wrote, mut writing) = oneshot::channel();
-        halves.spawn(async move {
-            // A session that is gone does not wait to hear how writing ended.
-            let _ = wrote.send(write_frames(writer, to_write).await);
-        });
+        halves.spawn(frames::read_frames(reader, frames));
+        let mut writing = self.write_frames(&mut halves, writer, to_write);
+        self.greet();
         let mut ticks = interval(Duration::from_secs(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = self.shared.inner.stopping.subscribe();
         let ended = loop {
-            self.open_and_close_spaces();
+            self.follow_rights();
             let waits_for_writer = match self.perform(&outgoing) {
                 Ok(waits) => waits,
                 Err(ended) => break ended,
@@ -212,7 +234,10 @@ impl Driver {
                     if changed.is_err() {
                         break "the peer is gone".to_owned();
                     }
+                    self.greet();
                 }
+                // The sender lives as long as this node; what changed is seen by `follow_rights`.
+                Ok(()) = self.own_grants.changed() => {}
                 Some(answer) = nudged.recv() => {
                     while let Ok(news) = announcements.try_recv() {
                         self.hear(Ok(news));
@@ -231,19 +256,110 @@ impl Driver {
         ended
     }
 
+    /// Starts to write what the machine says; tells how that ended.
+    fn write_frames(
+        &self,
+        halves: &mut JoinSet<()>,
+        writer: FrameWriter<WriteHalf<PeerStream>>,
+        to_write: mpsc::Receiver<Message>,
+    ) -> oneshot::Receiver<Result<(), String>> {
+        let (wrote, writing) = oneshot::channel();
+        let (inner, gate) = (self.shared.inner.clone(), self.gate.clone());
+        halves.spawn(async move {
+            // A session that is gone does not wait to hear how writing ended.
+            let _ = wrote.send(frames::write_frames(writer, to_write, &inner, &gate).await);
+        });
+        writing
+    }
+
+    /// Takes note of what the last hello told.
+    fn greet(&mut self) {
+        let greeting = self.greeting.borrow_and_update().clone();
+        for (community, agreement) in &greeting.communities {
+            if *agreement == Agreement::Equal {
+                // The digests of hello stand for a comparison.
+                self.synced_governance.insert(governance_space(*community));
+            }
+        }
+        self.gate.share(greeting.communities.into_keys().collect());
+    }
+
+    /// Has the machine handle an input under the rights of this moment: the ledger stays as it is
+    /// while it does.
     fn input(&mut self, input: Input) {
-        let ledger = self.shared.inner.ingest.ledger();
-        let mut in_flight = self
-            .shared
+        self.with_rights(Some(input));
+    }
+
+    /// Opens what the peer may read now and closes what it may no longer (I9).
+    fn follow_rights(&mut self) {
+        self.with_rights(None);
+    }
+
+    fn with_rights(&mut self, input: Option<Input>) {
+        let shared = self.shared.clone();
+        let ledger = shared.inner.ingest.ledger();
+        let inputs = self.changes_of_rights(&ledger);
+        let mut in_flight = shared
             .in_flight
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mut context = Context {
-            replica: &LedgerReplica(&ledger),
+            replica: &replica::LedgerReplica(&ledger),
             in_flight: &mut in_flight,
-            now_ms: self.shared.now_ms(),
+            now_ms: shared.now_ms(),
         };
-        self.machine.handle(input, &mut context);
+        for input in inputs.into_iter().chain(input) {
+            self.machine.handle(input, &mut context);
+        }
+    }
+
+    /// What the machine is to know of changes of rights: first the grants to show, then what is
+    /// closed and opened.
+    fn changes_of_rights(&mut self, ledger: &Ledger) -> Vec<Input> {
+        let readable = self.gate.readable(ledger, random::now_ms());
+        let looked_at = LookedAt {
+            readable: Arc::as_ptr(&readable).addr(),
+            own_grants: *self.own_grants.borrow_and_update(),
+            synced: self.synced_governance.len(),
+            held: ledger.spaces().len(),
+        };
+        if self
+            .looked_at
+            .as_ref()
+            .is_some_and(|(before, _)| *before == looked_at)
+        {
+            return Vec::new();
+        }
+        let mut inputs = self.grants_to_show(ledger);
+        let may_be_open = |space: &&SpaceId| {
+            ledger.spaces().get(space).is_some_and(|known| {
+                let governance = governance_space(known.community);
+                governance == **space || self.synced_governance.contains(&governance)
+            })
+        };
+        let now: BTreeSet<SpaceId> = readable.iter().filter(may_be_open).copied().collect();
+        let (lost, gained) = (self.open.difference(&now), now.difference(&self.open));
+        inputs.extend(lost.copied().map(Input::SpaceClosed));
+        inputs.extend(gained.copied().map(Input::SpaceOpened));
+        self.bringing.keep(&now);
+        self.open = now;
+        self.looked_at = Some((looked_at, readable));
+        inputs
+    }
+
+    /// Grants that the peer has not been shown yet, if it may be shown any.
+    fn grants_to_show(&mut self, ledger: &Ledger) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        for community in self.greeting.borrow().communities.keys() {
+            let grants = grants::to_show(&self.shared.inner, ledger, *community, self.gate.node());
+            let before = self.shown.get(community);
+            if before.map_or(&[][..], Vec::as_slice) != grants.as_slice() {
+                self.shown.insert(*community, grants.clone());
+                let community = *community;
+                inputs.push(Input::ShowGrants { community, grants });
+            }
+        }
+        inputs
     }
 
     fn received(&mut self, message: Message) {
@@ -282,33 +398,8 @@ impl Driver {
         }
     }
 
-    /// Opens what the peer may read now, governance first, and closes what it may no longer (I9).
-    fn open_and_close_spaces(&mut self) {
-        let greeting = self.greeting.borrow().clone();
-        let readable = hello::readable(&self.shared.inner, self.node.as_ref(), &greeting);
-        let now: BTreeSet<SpaceId> = {
-            let ledger = self.shared.inner.ingest.ledger();
-            let may_open = readable.into_iter().filter(|space| {
-                let Some(known) = ledger.spaces().get(space) else {
-                    return false;
-                };
-                let governance = comity_protocol::certificate::governance_space(known.community);
-                governance == *space || self.synced_governance.contains(&governance)
-            });
-            may_open.collect()
-        };
-        for space in self.open.difference(&now).copied().collect::<Vec<_>>() {
-            self.input(Input::SpaceClosed(space));
-        }
-        for space in now.difference(&self.open).copied().collect::<Vec<_>>() {
-            self.input(Input::SpaceOpened(space));
-        }
-        self.bringing.keep(&now);
-        self.open = now;
-    }
-
     /// Performs effects in order; true if the next one waits for the writer.
-    fn perform(&mut self, outgoing: &mpsc::Sender<Vec<u8>>) -> Result<bool, String> {
+    fn perform(&mut self, outgoing: &mpsc::Sender<Message>) -> Result<bool, String> {
         let mut opened_more = false;
         loop {
             let Ok(permit) = outgoing.try_reserve() else {
@@ -321,13 +412,32 @@ impl Driver {
                 break;
             };
             match effect {
-                Effect::Send(message) => permit.send(message.encode()),
+                Effect::Send(message) => permit.send(message),
                 Effect::Load {
                     space,
                     ids,
                     max_bytes,
                 } => self.load(space, ids, max_bytes),
-                Effect::Ingest { space, entries } => self.to_ingest.push_back((space, entries)),
+                Effect::Ingest { space, entries } => self.to_ingest.push_back(Intake {
+                    community: None,
+                    space,
+                    entries,
+                }),
+                Effect::Learn {
+                    community,
+                    space,
+                    entry,
+                } => self.to_ingest.push_back(Intake {
+                    community: Some(community),
+                    space,
+                    entries: vec![entry],
+                }),
+                Effect::Granted { community, grants } => {
+                    self.gate.take_grants(community, &grants);
+                    let counts = self.gate.ended_of_shown(random::now_ms());
+                    self.shared.doubts.note(self.machine.peer(), Some(counts));
+                    opened_more = true;
+                }
                 Effect::InSync { space } => {
                     opened_more |= self.synced_governance.insert(space);
                 }
@@ -341,7 +451,7 @@ impl Driver {
         }
         self.ingest_next();
         if opened_more {
-            self.open_and_close_spaces();
+            self.follow_rights();
         }
         // There is room in the outbox again; the machine may have more to say.
         self.input(Input::Writable);
@@ -379,9 +489,10 @@ impl Driver {
         if self.ingesting.is_some() {
             return;
         }
-        let Some((space, entries)) = self.to_ingest.pop_front() else {
+        let Some(intake) = self.to_ingest.pop_front() else {
             return;
         };
+        let Intake { space, entries, .. } = intake;
         let inner = self.shared.inner.clone();
         let source = Source::Peer(self.peer.to_string());
         let community = {
@@ -396,7 +507,7 @@ impl Driver {
                     declared.map_or("governance".to_owned(), |it| it.name.clone())
                 });
             }
-            known.map(|it| it.community)
+            intake.community.or(known.map(|it| it.community))
         };
         self.ingesting = Some(tokio::task::spawn_blocking(move || {
             let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
@@ -455,38 +566,4 @@ fn ending(written: Result<Result<(), String>, oneshot::error::RecvError>) -> Str
         Ok(Err(why)) => why,
         _ => "the writer ended".to_owned(),
     }
-}
-
-async fn read_frames(
-    mut reader: FrameReader<ReadHalf<PeerStream>>,
-    frames: mpsc::Sender<Result<Message, String>>,
-) {
-    loop {
-        let item = match reader.read(READ_PATIENCE).await {
-            Ok(Some(frame)) => Message::decode(&frame).map_err(|error| error.to_string()),
-            Ok(None) => return,
-            Err(comity_net::FrameError::TimedOut { .. }) => continue,
-            Err(error) => Err(error.to_string()),
-        };
-        let last = item.is_err();
-        if frames.send(item).await.is_err() || last {
-            return;
-        }
-    }
-}
-
-async fn write_frames(
-    mut writer: FrameWriter<WriteHalf<PeerStream>>,
-    mut frames: mpsc::Receiver<Vec<u8>>,
-) -> Result<(), String> {
-    while let Some(frame) = frames.recv().await {
-        writer
-            .write(&frame, WRITE_PATIENCE)
-            .await
-            .map_err(|error| error.to_string())?;
-    }
-    writer
-        .close(Duration::from_secs(1))
-        .await
-        .map_err(|error| error.to_string())
 }

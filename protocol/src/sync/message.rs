@@ -11,8 +11,10 @@ mod decode;
 mod encode;
 
 use super::key::{AuthorTag, Item, Key, Prefix, TrieHash};
+use crate::access::ShownGrant;
 use crate::codec::CodecError;
-use crate::id::SpaceId;
+use crate::id::{CommunityId, SpaceId};
+use crate::key::KeyError;
 use crate::limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES};
 use thiserror::Error;
 
@@ -36,6 +38,8 @@ pub const LEVELS_MAX: usize = 2;
 pub const ENTRIES_MAX: usize = 1024;
 /// Most keys in one `Announce` or `Want`.
 pub const ANNOUNCE_MAX: usize = 256;
+/// Most spaces in one `Spaces` or `Learn`.
+pub const SPACES_TOLD_MAX: usize = 256;
 /// Largest entry, in bytes: header, payload, signature and their frame.
 pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024;
 /// Largest amount in one `Credit`, in bytes.
@@ -59,6 +63,9 @@ pub enum MessageError {
     /// The bytes are not canonical CBOR of the expected form.
     #[error("the message cannot be decoded: {0}")]
     Codec(#[from] CodecError),
+    /// A key inside is not usable.
+    #[error("a key inside the message is not usable: {0}")]
+    Key(#[from] KeyError),
     /// The message number is unknown.
     #[error("message number {0} is unknown; the peer may speak a newer version")]
     UnknownMessage(u64),
@@ -100,7 +107,7 @@ pub struct SpaceRoot {
 pub struct Run {
     /// The author.
     pub author: AuthorTag,
-    /// The highest sequence number the sender has; at least 1.
+    /// The highest sequence number the sender has; 0 if it has certificates alone.
     pub last: u64,
     /// How many keys of the author the sender has; at least 1.
     pub count: u64,
@@ -231,6 +238,25 @@ pub enum Message {
     },
     /// The sender ends the stream.
     Close(CloseReason),
+    /// The grants under which the sender may read in a community; they replace those shown before.
+    Grants {
+        /// The community.
+        community: CommunityId,
+        /// The grants, in any order.
+        grants: Vec<ShownGrant>,
+    },
+    /// Spaces that the receiver may read, but cannot know of from the public governance.
+    Spaces {
+        /// Their community.
+        community: CommunityId,
+        /// The spaces, ascending, not empty.
+        spaces: Vec<SpaceId>,
+    },
+    /// Spaces of a `Spaces` that the sender does not know: it asks for what declares them.
+    Learn {
+        /// The spaces, ascending, not empty.
+        spaces: Vec<SpaceId>,
+    },
 }
 
 impl Message {
@@ -256,6 +282,34 @@ impl Message {
 }
 
 impl Message {
+    /// The message without what it says about spaces that do not pass; `None` if nothing is left.
+    /// A refusal always passes: it says nothing but what the peer named.
+    pub fn only_about(self, passes: impl Fn(&SpaceId) -> bool) -> Option<Self> {
+        match self {
+            Self::Roots(mut roots) => {
+                roots.retain(|root| passes(&root.space));
+                (!roots.is_empty()).then_some(Self::Roots(roots))
+            }
+            Self::Spaces {
+                community,
+                mut spaces,
+            } => {
+                spaces.retain(&passes);
+                (!spaces.is_empty()).then_some(Self::Spaces { community, spaces })
+            }
+            Self::Compare(Compare { space, .. })
+            | Self::Entries { space, .. }
+            | Self::Done { space, .. }
+            | Self::Announce { space, .. }
+            | Self::Want { space, .. } => passes(&space).then_some(self),
+            Self::Learn { .. }
+            | Self::Grants { .. }
+            | Self::Credit { .. }
+            | Self::Refuse { .. }
+            | Self::Close(_) => Some(self),
+        }
+    }
+
     /// About how many bytes the message takes, in memory and on the wire.
     pub(crate) fn weight(&self) -> usize {
         64 + match self {
@@ -266,6 +320,8 @@ impl Message {
             }
             Self::Entries { entries, .. } => entries.iter().map(|entry| entry.len() + 8).sum(),
             Self::Announce { keys, .. } | Self::Want { keys, .. } => 88 * keys.len(),
+            Self::Grants { grants, .. } => 112 * grants.len(),
+            Self::Spaces { spaces, .. } | Self::Learn { spaces } => 40 * spaces.len(),
             Self::Done { .. } | Self::Credit { .. } | Self::Refuse { .. } | Self::Close(_) => 0,
         }
     }

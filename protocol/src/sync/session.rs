@@ -13,15 +13,20 @@
 //! Spec: `specs/sync.md` §4 to §9.
 
 mod expected;
+mod io;
+mod learning;
 mod news;
 mod round;
 mod send;
 
-use super::in_flight::{IDLE_MS, InFlight, PeerNumber};
+use super::in_flight::{IDLE_MS, PeerNumber};
 use super::key::{Key, TrieHash};
 use super::message::{CloseReason, Message, ROOTS_MAX, SpaceRoot};
 use super::trie::Trie;
+use crate::access::GRANTS_MAX;
 use crate::id::{EntryId, SpaceId};
+pub use io::{Context, Effect, Input, Misbehaviour, Replica, Role};
+use learning::Learning;
 use round::Round;
 use send::Sending;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -44,6 +49,12 @@ pub const RETRY_MAX_MS: u64 = 60_000;
 pub const WANTED_MAX: usize = 1024;
 /// Most announced keys a peer may have asked for and not yet got, per space.
 pub const ASKED_MAX: usize = 4096;
+/// Most spaces asked about and not yet declared.
+pub const LEARNING_MAX: usize = 256;
+/// `Grants` taken within [`GRANTS_PERIOD_MS`] before the peer is taken for hostile.
+pub const GRANTS_PER_PERIOD_MAX: u32 = 256;
+/// See [`GRANTS_PER_PERIOD_MAX`], in milliseconds.
+pub const GRANTS_PERIOD_MS: u64 = 60_000;
 /// Most entries from the peer that we remember so as not to announce them back, per space.
 const FROM_PEER_MAX: usize = 4096;
 /// Entries that nobody asked for before the peer is taken for hostile.
@@ -52,138 +63,6 @@ const UNASKED_MAX: u32 = 16;
 const WASTED_MAX_BYTES: u64 = 2 * WINDOW_BYTES;
 /// Rounds that brought nothing, within [`RETRY_MAX_MS`], before the peer is taken for hostile.
 const FRUITLESS_MAX: u32 = 64;
-
-/// Which end of the stream this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// The side that opened the stream. It ends rounds.
-    Opener,
-    /// The side that accepted the stream. It starts rounds.
-    Acceptor,
-}
-
-/// What the node shows of itself to a session.
-pub trait Replica {
-    /// The trie of a space; `None` if the node does not hold the space.
-    fn trie(&self, space: &SpaceId) -> Option<&Trie>;
-
-    /// The key of an entry, read from its bytes without checking signatures; `None` if the bytes
-    /// are no entry of the space.
-    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key>;
-}
-
-/// What every input is handled with.
-pub struct Context<'a> {
-    /// The node's tries.
-    pub replica: &'a dyn Replica,
-    /// What the node fetches from whom.
-    pub in_flight: &'a mut InFlight,
-    /// Milliseconds on a clock of the node's choice that never goes back.
-    pub now_ms: u64,
-}
-
-/// What happens to a session.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// The peer may read the space and the node holds it.
-    SpaceOpened(SpaceId),
-    /// The space is no longer to be spoken about.
-    SpaceClosed(SpaceId),
-    /// The peer sent a message.
-    Received(Message),
-    /// Entries are durable and in the trie, wherever they came from; to be told to all sessions.
-    Inserted {
-        /// The space.
-        space: SpaceId,
-        /// The keys.
-        keys: Vec<Key>,
-    },
-    /// The answer to [`Effect::Load`]: the first entries asked for, at least one, in the order in
-    /// which they were asked for; `None` for those that are gone.
-    Loaded {
-        /// The space.
-        space: SpaceId,
-        /// The entries.
-        entries: Vec<Option<Vec<u8>>>,
-    },
-    /// Entries of an [`Effect::Ingest`] have been dealt with, well or badly.
-    Ingested {
-        /// The space.
-        space: SpaceId,
-        /// How many.
-        entries: usize,
-        /// Their bytes.
-        bytes: u64,
-    },
-    /// Effects were taken from the outbox and written: there may be room again.
-    Writable,
-    /// Time passed; expected about once a second.
-    Tick,
-}
-
-/// What a session wants done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Write a message to the peer.
-    Send(Message),
-    /// Read entries and answer with [`Input::Loaded`]; at most one is open at a time.
-    Load {
-        /// The space.
-        space: SpaceId,
-        /// The entries, in local order.
-        ids: Vec<EntryId>,
-        /// Stop before the entry that would pass this many bytes, but give at least one.
-        max_bytes: usize,
-    },
-    /// Give entries to the ingest path in this order, and answer with [`Input::Ingested`].
-    Ingest {
-        /// The space.
-        space: SpaceId,
-        /// The entries as they came.
-        entries: Vec<Vec<u8>>,
-    },
-    /// The roots were equal; told again only when they were equal at another value.
-    InSync {
-        /// The space.
-        space: SpaceId,
-    },
-    /// The peer broke the protocol or is dead; the session is over.
-    PeerMisbehaved(Misbehaviour),
-    /// The peer ended the stream; the session is over.
-    Closed(CloseReason),
-}
-
-/// How a peer broke the protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Misbehaviour {
-    /// It sent bytes that are no entry of the space.
-    #[error("sent bytes that are no entry of the space")]
-    NotAnEntry,
-    /// It sent entries that were not asked for.
-    #[error("sent entries that were not asked for")]
-    Unasked,
-    /// It sent more than it had credit for.
-    #[error("sent more than it had credit for")]
-    OverCredit,
-    /// It gave more credit than may be outstanding.
-    #[error("gave more credit than the window allows")]
-    TooMuchCredit,
-    /// It sent a turn out of order.
-    #[error("sent a turn out of order")]
-    WrongTurn,
-    /// It started a round that is not its to start.
-    #[error("started a round that was not its to start")]
-    WrongRole,
-    /// It goes on sending without reading the answers.
-    #[error("goes on sending without reading the answers")]
-    DoesNotRead,
-    /// It makes us compare again and again to no end.
-    #[error("makes us compare again and again to no end")]
-    Fruitless,
-    /// It stopped answering within a round.
-    #[error("stopped answering")]
-    Silent,
-}
 
 /// What a session knows about one space.
 #[derive(Debug, Default)]
@@ -226,6 +105,9 @@ pub struct Session {
     last_round: u64,
     spaces: BTreeMap<SpaceId, SpaceState>,
     sending: Sending,
+    learning: Learning,
+    /// Grants heard since when.
+    grants_heard: (u32, u64),
     /// What the peer may still send, and what we will allow it next.
     window: u64,
     credit_due: u64,
@@ -247,6 +129,8 @@ impl Session {
             last_round: 0,
             spaces: BTreeMap::new(),
             sending: Sending::new(),
+            learning: Learning::default(),
+            grants_heard: (0, 0),
             window: WINDOW_BYTES,
             credit_due: 0,
             unasked: 0,
@@ -303,7 +187,7 @@ impl Session {
     /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
     pub fn held_bytes(&self) -> usize {
         let spaces: usize = self.spaces.values().map(SpaceState::held_bytes).sum();
-        spaces + self.outbox_bytes + self.sending.held_bytes()
+        spaces + self.outbox_bytes + self.sending.held_bytes() + self.learning.held_bytes()
     }
 
     /// Handles one input; what follows is in the outbox.
@@ -314,6 +198,13 @@ impl Session {
         match input {
             Input::SpaceOpened(space) => self.opened(space, context),
             Input::SpaceClosed(space) => self.closed(space, context),
+            Input::ShowGrants {
+                community,
+                mut grants,
+            } => {
+                grants.truncate(GRANTS_MAX);
+                self.send(Message::Grants { community, grants });
+            }
             Input::Received(message) => self.received(message, context),
             Input::Inserted { space, keys } => self.inserted(space, &keys, context),
             Input::Loaded { space, entries } => self.sending.loaded(&space, entries),
@@ -353,6 +244,7 @@ impl Session {
     fn finish(&mut self) {
         self.over = true;
         self.spaces.clear();
+        self.learning = Learning::default();
         self.sending = Sending::new();
     }
 
@@ -361,8 +253,16 @@ impl Session {
             return;
         }
         if context.replica.trie(&space).is_some() {
-            self.spaces.insert(space, SpaceState::default());
+            let state = SpaceState {
+                heard: self.learning.end(&space),
+                ..SpaceState::default()
+            };
+            self.spaces.insert(space, state);
+            self.tell_of(space, context);
             self.tell_roots(&[space], context);
+            if self.role == Role::Acceptor {
+                self.consider(space, context);
+            }
         }
     }
 
@@ -370,7 +270,25 @@ impl Session {
         if self.spaces.contains_key(&space) {
             self.forget(&space, context);
             self.spaces.remove(&space);
+            self.unsay(&space);
             self.send(Message::Refuse { space });
+        }
+    }
+
+    /// Takes back what waits to be said or done about a space, as if it had never been open.
+    fn unsay(&mut self, space: &SpaceId) {
+        for effect in std::mem::take(&mut self.outbox) {
+            match effect {
+                Effect::Send(message) => {
+                    self.outbox_bytes -= message.weight();
+                    if let Some(rest) = message.only_about(|about| about != space) {
+                        self.send(rest);
+                    }
+                }
+                Effect::Load { space: of, .. } if of == *space => self.sending.not_loading(),
+                Effect::InSync { space: of } if of == *space => {}
+                other => self.outbox.push_back(other),
+            }
         }
     }
 
@@ -418,7 +336,15 @@ impl Session {
                 Ok(()) => {}
                 Err(how) => self.misbehaved(how),
             },
+            Message::Grants { community, grants } => {
+                self.heard_grants(community, grants, context.now_ms);
+            }
+            Message::Spaces { community, spaces } => {
+                self.heard_spaces(community, &spaces, context);
+            }
+            Message::Learn { spaces } => self.heard_learn(&spaces, context),
             Message::Refuse { space } => {
+                self.learning.end(&space);
                 self.forget(&space, context);
                 if let Some(state) = self.spaces.get_mut(&space) {
                     state.refused = true;
@@ -434,6 +360,10 @@ impl Session {
     /// The state of a space that is open here, else a refusal to the peer.
     fn open_space(&mut self, space: &SpaceId, context: &Context<'_>) -> Option<&mut SpaceState> {
         if !self.spaces.contains_key(space) || context.replica.trie(space).is_none() {
+            if self.learning.is_about(space) {
+                // It will be open soon, and we shall tell our root then.
+                return None;
+            }
             self.send(Message::Refuse { space: *space });
             return None;
         }
@@ -468,6 +398,7 @@ impl Session {
     fn heard_root(&mut self, theirs: &SpaceRoot, context: &mut Context<'_>) {
         let role = self.role;
         let Some(state) = self.open_space(&theirs.space, context) else {
+            self.learning.heard(&theirs.space, theirs.root);
             return;
         };
         state.refused = false;
@@ -524,6 +455,7 @@ impl Session {
 
     fn tick(&mut self, context: &mut Context<'_>) {
         let now_ms = context.now_ms;
+        self.learning.expire(now_ms);
         let mut tell = Vec::new();
         let mut consider = Vec::new();
         for (space, state) in &mut self.spaces {

@@ -9,13 +9,16 @@ use crate::{
 };
 use comity_protocol::{
     access::{
-        AccessError, HELLO_MAX_BYTES, Hello, JOIN_MAX_BYTES, JoinAnswer, JoinRefusal, JoinRequest,
-        NodeGrant, Ticket, TicketError,
+        AccessError, Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, JOIN_MAX_BYTES,
+        JoinAnswer, JoinRefusal, JoinRequest, NodeGrant, Ticket, TicketError, VerifiedGrant,
+        clock_in_doubt, may_be_shown_grants, next_end_ms, readable_spaces,
     },
     codec::CodecError,
     entry::Entry,
     id::{CommunityId, EntryId, GovernanceDigest, digest, domain},
 };
+use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 pub(crate) fn grant() -> NodeGrant {
     let community = CommunityId::from_bytes([1; 32]);
@@ -27,16 +30,20 @@ pub(crate) fn grant() -> NodeGrant {
     )
 }
 
+pub(crate) const HELLO_SEED: [u8; 32] = [9; 32];
+
+/// A community and the digest of its governance.
+pub(crate) fn told(number: u8) -> (CommunityId, GovernanceDigest) {
+    let digest = GovernanceDigest::from_bytes([number.wrapping_add(1); 32]);
+    (CommunityId::from_bytes([number; 32]), digest)
+}
+
 pub(crate) fn hello() -> Hello {
-    let community = |number| {
-        let digest = GovernanceDigest::from_bytes([number + 1; 32]);
-        (CommunityId::from_bytes([number; 32]), digest)
-    };
+    let from_to = [&public(NODE), &public(MEMBERS_NODE)];
+    let it = Hello::new(TIME_MS, from_to, &[told(1), told(5)], &HELLO_SEED);
     Hello {
         versions: vec![1, 3],
-        time_ms: TIME_MS,
-        communities: vec![community(1), community(5)],
-        grants: vec![grant()],
+        ..it
     }
 }
 
@@ -86,11 +93,10 @@ pub(crate) fn ticket_text(content: &[u8]) -> String {
 
 #[test]
 fn mutated_hellos_and_grants_decode_canonically_or_not_at_all() {
+    let from_to = [&public(NODE), &public(MEMBERS_NODE)];
     let empty = Hello {
         versions: vec![],
-        time_ms: 0,
-        communities: vec![],
-        grants: vec![],
+        ..Hello::new(0, from_to, &[], &HELLO_SEED)
     };
     let accepted = decodes_canonically(&[hello().encode(), empty.encode()], 41, |bytes| {
         Some(Hello::decode(bytes).ok()?.encode())
@@ -171,21 +177,128 @@ fn access_messages_are_bounded_and_ordered() {
     let mut it = hello();
     it.communities[1] = it.communities[0];
     assert_eq!(Hello::decode(&it.encode()), Err(AccessError::Order));
-    // The largest hello fits its frame.
+    for found in [0, 7, 9] {
+        let mut it = hello();
+        it.communities = many_communities(16).communities;
+        it.communities.truncate(found);
+        assert_eq!(
+            Hello::decode(&it.encode()),
+            Err(AccessError::Padding { found })
+        );
+    }
+    // The largest hello fits its frame, and of more communities the first are told.
     let most = Hello {
         versions: (0..16).collect(),
-        time_ms: TIME_MS,
-        communities: (0..64)
-            .map(|n| {
-                (
-                    CommunityId::from_bytes([n; 32]),
-                    GovernanceDigest::from_bytes([n; 32]),
-                )
-            })
-            .collect(),
-        grants: vec![grant(); 64],
+        ..many_communities(600)
     };
+    assert_eq!(most.communities.len(), COMMUNITIES_MAX);
     assert_eq!(Hello::decode(&most.encode()), Ok(most));
+}
+
+fn many_communities(count: u64) -> Hello {
+    let numbered = |number: u64| digest(domain::COMMUNITY, &[&number.to_be_bytes()]);
+    let communities: Vec<_> = (0..count)
+        .map(|it| (CommunityId::from_bytes(numbered(it)), told(1).1))
+        .collect();
+    let from_to = [&public(NODE), &public(MEMBERS_NODE)];
+    Hello::new(TIME_MS, from_to, &communities, &HELLO_SEED)
+}
+
+/// What a third node could compare hellos by: all digests in them.
+fn digests(hello: &Hello) -> BTreeSet<[u8; 32]> {
+    let both = |it: &Blinded| [it.community, it.governance];
+    let digests = hello.communities.iter().flat_map(both);
+    digests.chain([hello.nonce]).collect()
+}
+
+proptest! {
+    /// Who knows a community finds it; who does not sees nothing that stands for anything else.
+    #[test]
+    fn a_hello_tells_communities_to_those_who_know_them_only(
+        numbers in proptest::collection::btree_set(0_u8..200, 0..40),
+        other in 0_u8..200,
+        seeds in any::<[[u8; 32]; 2]>(),
+    ) {
+        prop_assume!(seeds[0] != seeds[1]);
+        let (node, peer, third) = (public(NODE), public(MEMBERS_NODE), public(STRANGER));
+        let communities: Vec<_> = numbers.iter().map(|it| told(*it)).collect();
+        let hello = |from_to, seed| Hello::new(TIME_MS, from_to, &communities, seed);
+        let it = hello([&node, &peer], &seeds[0]);
+        prop_assert_eq!(Hello::decode(&it.encode()), Ok(it.clone()));
+        // Padded: at least 8, a multiple of 8, no more than need be.
+        let count = it.communities.len();
+        prop_assert_eq!(count, numbers.len().max(1).next_multiple_of(8));
+
+        let (community, governance) = told(other);
+        let newer = GovernanceDigest::from_bytes([250; 32]);
+        let known = numbers.contains(&other);
+        let agreement = |digest| it.agreement([&node, &peer], community, digest);
+        prop_assert_eq!(agreement(governance), known.then_some(Agreement::Equal));
+        prop_assert_eq!(agreement(newer), known.then_some(Agreement::Different));
+
+        // Bound to the pair and the direction: it fits no other conversation.
+        for elsewhere in [[&peer, &node], [&node, &third], [&third, &peer]] {
+            prop_assert_eq!(it.agreement(elsewhere, community, governance), None);
+            prop_assert!(digests(&it).is_disjoint(&digests(&hello(elsewhere, &seeds[1]))));
+        }
+        // And a second hello to the same peer shows nothing that stayed or changed.
+        let second = hello([&node, &peer], &seeds[1]);
+        prop_assert!(digests(&it).is_disjoint(&digests(&second)));
+        // No id stands in it.
+        let bytes = it.encode();
+        for number in &numbers {
+            let id = [*number; 32];
+            prop_assert!(!bytes.windows(32).any(|window| window == id));
+        }
+    }
+}
+
+#[test]
+fn a_clock_is_doubted_when_most_grants_have_ended() {
+    let doubted = [(2, 2), (2, 3), (3, 4), (5, 9)];
+    let trusted = [(0, 0), (0, 9), (1, 1), (1, 2), (2, 4), (4, 9)];
+    assert!(
+        doubted
+            .iter()
+            .all(|(ended, shown)| clock_in_doubt(*ended, *shown))
+    );
+    assert!(
+        !trusted
+            .iter()
+            .any(|(ended, shown)| clock_in_doubt(*ended, *shown))
+    );
+}
+
+/// What a node may read, as authority and grants change.
+#[test]
+fn restricted_spaces_take_a_grant_that_counts_now() {
+    let community = Community::with_member();
+    let authority = community.authority();
+    let of = |grants: &[VerifiedGrant], node, now| readable_spaces(&authority, &node, grants, now);
+    let everyone = of(&[], public(STRANGER), TIME_MS);
+    let ours = of(&[], public(NODE), TIME_MS);
+    assert!(everyone.is_subset(&ours) && everyone.len() < ours.len());
+    let grant = NodeGrant::sign(
+        &secret(MEMBERS_DEVICE),
+        community.id,
+        public(STRANGER),
+        TIME_MS + 10,
+    );
+    let grant = [grant
+        .shown()
+        .verify(community.id, public(STRANGER))
+        .unwrap()];
+    assert_eq!(of(&grant, public(STRANGER), TIME_MS), ours);
+    assert_eq!(of(&grant, public(STRANGER), TIME_MS + 9), ours);
+    assert_eq!(of(&grant, public(STRANGER), TIME_MS + 10), everyone);
+    assert_eq!(next_end_ms(&grant, TIME_MS), Some(TIME_MS + 10));
+    assert_eq!(next_end_ms(&grant, TIME_MS + 10), None);
+    // Verified for another node it is worth nothing, even in the right hands.
+    assert_eq!(of(&grant, public(MEMBERS_NODE), TIME_MS), everyone);
+    // Grants are shown to nodes that the governance knows.
+    assert!(may_be_shown_grants(&authority, &public(NODE)));
+    assert!(may_be_shown_grants(&authority, &public(MEMBERS_NODE)));
+    assert!(!may_be_shown_grants(&authority, &public(STRANGER)));
 }
 
 #[test]
@@ -234,7 +347,13 @@ fn a_grant_holds_for_nothing_else() {
     ];
     for other in others {
         assert!(other.check().is_err());
+        let shown = other.shown();
+        assert!(shown.verify(other.community, other.node).is_err());
     }
+    let shown = grant().shown();
+    let (community, node) = (grant().community, grant().node);
+    assert_eq!(shown.verify(community, node).unwrap().grant(), &grant());
+    assert!(shown.verify(community, public(STRANGER)).is_err());
 }
 
 #[test]

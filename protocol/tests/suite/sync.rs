@@ -4,6 +4,7 @@ mod figures;
 pub(crate) mod harness;
 mod hostile;
 pub(crate) mod messages;
+mod restricted;
 mod sessions;
 mod trie;
 mod vectors;

@@ -8,7 +8,9 @@ mod full_disk;
 mod hostile;
 mod joining;
 mod partitions;
+mod privacy;
 mod progress;
+mod restricted;
 mod transfer;
 
 use comity_client::types::DocumentQuery;

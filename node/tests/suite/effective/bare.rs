@@ -37,7 +37,7 @@ impl Bare {
             panic!("the store is ready")
         };
         let archive = Archive::new(Arc::new(store) as Arc<dyn Store>);
-        let ledger = Ledger::load(&archive, &[community], &mut |_| {}).unwrap();
+        let ledger = Ledger::load(&archive, &[community], &mut |_| ()).unwrap();
         let library = Library::open(archive.clone());
         let ingest = Ingest::new(archive.clone(), library.clone(), ledger);
         Self {

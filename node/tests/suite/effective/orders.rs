@@ -36,6 +36,7 @@ fn history() -> (World, Vec<Entry>, Vec<Entry>) {
         .device
         .edit(space, of, &[by_cyd.id()], vec![put("title", "Ada's")]);
     let erasure = ada.device.erase(space, creates[3].id());
+    let of_held = ada.device.erase(space, creates[9].id());
     let receipted = receipt(&mut world.b.node, space, &creates[6]);
     let cut_ada = world.revoke(&ada, &[creates[0].id()]);
     let seen = acknowledge(&mut world.b.node, space, &cut_ada);
@@ -43,7 +44,7 @@ fn history() -> (World, Vec<Entry>, Vec<Entry>) {
     let cut_ben = world.revoke(&ben, &[by_ben.id()]);
     creates.push(shared);
     let said = [
-        by_ben, by_cyd, late, erasure, receipted, cut_ada, seen, after, cut_ben,
+        by_ben, by_cyd, late, erasure, of_held, receipted, cut_ada, seen, after, cut_ben,
     ];
     entries.extend(creates.iter().cloned());
     entries.extend(said);

@@ -123,15 +123,18 @@ async fn a_node_receipts_what_it_held_and_then_acknowledges() {
 
     // The cut at zero is lifted by what this node had before it knew.
     let mut said = Vec::new();
+    let mut rebuilt = false;
     while !said.contains(&"acknowledge".to_owned()) {
         let event = events.next().await.unwrap().unwrap();
         let what = event.what.unwrap_or_default();
+        rebuilt |= event.event == "rebuilt";
         if ["receipt", "acknowledge"].contains(&what.as_str()) {
             said.push(what);
         }
     }
     assert_eq!(said.last().map(String::as_str), Some("acknowledge"));
     assert!(said.len() > 1, "{said:?}");
+    assert!(rebuilt, "the revocation touched a document");
     let shown = running
         .client
         .document(&first.id().to_string(), &[])

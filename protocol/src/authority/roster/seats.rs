@@ -115,6 +115,35 @@ pub(in crate::authority) struct Seats {
     /// Ascending by key.
     devices: Vec<Device>,
     paths: Vec<Path>,
+    /// For each beginning of a key the place of the first device with it or a later one; about one
+    /// device each, so that finding one costs a few steps. Whoever makes keys with one beginning
+    /// makes it cost as many as halving does.
+    index: Vec<u32>,
+}
+
+/// Most bits of a key's beginning that are indexed.
+const INDEX_BITS_MAX: u32 = 20;
+
+/// The first `bits` bits of a key.
+fn beginning(key: &PublicKey, bits: u32) -> usize {
+    let [a, b, c, ..] = *key.as_bytes();
+    (u32::from_be_bytes([0, a, b, c]) >> (24 - bits)) as usize
+}
+
+fn index(devices: &[Device]) -> Vec<u32> {
+    let bits = devices
+        .len()
+        .next_power_of_two()
+        .ilog2()
+        .min(INDEX_BITS_MAX);
+    let mut places = Vec::with_capacity((1 << bits) + 1);
+    for (device, place) in devices.iter().zip(0u32..) {
+        while places.len() <= beginning(&device.key, bits) {
+            places.push(place);
+        }
+    }
+    places.resize((1 << bits) + 1, devices.len() as u32);
+    places
 }
 
 impl Seats {
@@ -124,6 +153,7 @@ impl Seats {
             seats,
             devices: Vec::new(),
             paths: Vec::with_capacity(linked.len()),
+            index: Vec::new(),
         };
         for (key, path) in linked {
             // A set of entries is far smaller than 2^32.
@@ -138,7 +168,16 @@ impl Seats {
             }
             it.paths.push(path);
         }
+        it.index = index(&it.devices);
         it
+    }
+
+    fn find(&self, key: &PublicKey) -> Option<&Device> {
+        let bits = self.index.len().checked_sub(1)?.ilog2();
+        let at = beginning(key, bits);
+        let devices = &self.devices[self.index[at] as usize..self.index[at + 1] as usize];
+        let found = devices.binary_search_by(|it| it.key.cmp(key)).ok()?;
+        devices.get(found)
     }
 
     /// The paths of a device with their seats, by (root, party).
@@ -146,8 +185,7 @@ impl Seats {
         &self,
         device: &PublicKey,
     ) -> impl Iterator<Item = (&Path, &Seat)> {
-        let found = self.devices.binary_search_by(|it| it.key.cmp(device));
-        let paths = match found.ok().and_then(|at| self.devices.get(at)) {
+        let paths = match self.find(device) {
             Some(it) => &self.paths[it.start as usize..(it.start + it.count) as usize],
             None => &[],
         };

@@ -4,10 +4,11 @@ use super::encode::close_code;
 use super::{
     ANNOUNCE_MAX, CLAIMS_MAX, CREDIT_MAX_BYTES, Claim, CloseReason, Compare, ENTRIES_MAX,
     ENTRY_MAX_BYTES, FRAME_MAX_BYTES, KEYS_MAX, LEVELS_MAX, Message, MessageError, ROOTS_MAX,
-    RUNS_MAX, Run, SpaceRoot, WANTS_MAX,
+    RUNS_MAX, Run, SPACES_TOLD_MAX, SpaceRoot, WANTS_MAX,
 };
+use crate::access::{GRANTS_MAX, ShownGrant};
 use crate::codec::{CodecError, Reader};
-use crate::id::{EntryId, SpaceId};
+use crate::id::{CommunityId, EntryId, SpaceId};
 use crate::limits::SEQ_MAX;
 use crate::sync::key::{
     AuthorTag, Item, KEY_BYTES, KEY_NIBBLES, Key, Prefix, TAG_NIBBLES, TrieHash,
@@ -32,8 +33,8 @@ impl Message {
         let fields = input.array(8)?;
         let number = input.uint()?;
         let expected = match number {
-            0 | 6 | 7 | 8 => 2,
-            3..=5 => 3,
+            0 | 6 | 7 | 8 | 11 => 2,
+            3..=5 | 9 | 10 => 3,
             2 => 4,
             1 => 8,
             unknown => return Err(MessageError::UnknownMessage(unknown)),
@@ -83,8 +84,25 @@ fn read_fields(input: &mut Reader<'_>, number: u64) -> Result<Message> {
         7 => Message::Refuse {
             space: read_space(input)?,
         },
-        _ => Message::Close(read_reason(input)?),
+        8 => Message::Close(read_reason(input)?),
+        9 => Message::Grants {
+            community: CommunityId::from_bytes(input.fixed()?),
+            grants: read_list(input, GRANTS_MAX, ShownGrant::read)?,
+        },
+        10 => Message::Spaces {
+            community: CommunityId::from_bytes(input.fixed()?),
+            spaces: read_some_spaces(input)?,
+        },
+        _ => Message::Learn {
+            spaces: read_some_spaces(input)?,
+        },
     })
+}
+
+fn read_some_spaces(input: &mut Reader<'_>) -> Result<Vec<SpaceId>> {
+    let spaces = read_list(input, SPACES_TOLD_MAX, read_space)?;
+    ascending(&spaces, |space| *space)?;
+    not_empty(spaces)
 }
 
 /// Reads an array; room is made as items arrive, so a count alone allocates nothing.
@@ -259,11 +277,9 @@ fn read_run(input: &mut Reader<'_>, prefix: &Prefix) -> Result<Run> {
     }
 }
 
+/// Certificates stand at 0, before the chain of their key.
 fn read_seq(input: &mut Reader<'_>) -> Result<u64> {
-    match input.uint_max(SEQ_MAX)? {
-        0 => Err(CodecError::OutOfRange.into()),
-        seq => Ok(seq),
-    }
+    Ok(input.uint_max(SEQ_MAX)?)
 }
 
 fn read_key(input: &mut Reader<'_>) -> Result<Key> {

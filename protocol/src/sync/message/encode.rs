@@ -2,6 +2,7 @@
 
 use super::{Claim, CloseReason, Compare, Message, Run, SpaceRoot};
 use crate::codec::Writer;
+use crate::id::SpaceId;
 use crate::sync::key::{Item, Key, Prefix};
 
 impl Message {
@@ -45,6 +46,19 @@ impl Message {
             Self::Close(reason) => {
                 out.array(2).uint(8).uint(close_code(*reason));
             }
+            Self::Grants { community, grants } => {
+                out.array(3).uint(9).bytes(community.as_bytes());
+                out.array(grants.len());
+                grants.iter().for_each(|grant| grant.write(&mut out));
+            }
+            Self::Spaces { community, spaces } => {
+                out.array(3).uint(10).bytes(community.as_bytes());
+                write_spaces(&mut out, spaces);
+            }
+            Self::Learn { spaces } => {
+                out.array(2).uint(11);
+                write_spaces(&mut out, spaces);
+            }
         }
         out.finish()
     }
@@ -56,6 +70,13 @@ pub(super) const fn close_code(reason: CloseReason) -> u64 {
         CloseReason::Protocol => 1,
         CloseReason::Silence => 2,
         CloseReason::Busy => 3,
+    }
+}
+
+fn write_spaces(out: &mut Writer, spaces: &[SpaceId]) {
+    out.array(spaces.len());
+    for space in spaces {
+        out.bytes(space.as_bytes());
     }
 }
 

@@ -221,6 +221,9 @@ impl Session {
             return self.misbehaved(Misbehaviour::OverCredit);
         };
         self.window = window;
+        if number == 0 && self.learning.is_about(&space) {
+            return self.heard_declaration(space, entries, bytes, context);
+        }
         let (Some(state), Some(trie)) = (self.spaces.get_mut(&space), context.replica.trie(&space))
         else {
             // Sent before the peer knew that the space was closed.
@@ -277,7 +280,7 @@ impl Session {
     }
 
     /// Bytes came that are of no use, though that may be nobody's fault.
-    fn waste(&mut self, bytes: u64) {
+    pub(super) fn waste(&mut self, bytes: u64) {
         self.wasted += bytes;
         if self.wasted > WASTED_MAX_BYTES {
             return self.misbehaved(Misbehaviour::Unasked);

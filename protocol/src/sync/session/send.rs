@@ -111,6 +111,11 @@ impl Sending {
             .extend(entries.into_iter().take(count).flatten());
     }
 
+    /// A load that was asked for will not be carried out after all.
+    pub(super) fn not_loading(&mut self) {
+        self.loading = 0;
+    }
+
     /// Drops the batch if it is of this space. A load under way stays to be answered.
     pub(super) fn forget(&mut self, space: &SpaceId) {
         if self.space.as_ref() == Some(space) {

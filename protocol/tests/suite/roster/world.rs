@@ -307,6 +307,7 @@ impl World {
             return Cuts::default();
         }
         devices.sort_by_key(|it| it.key);
+        devices.dedup_by_key(|it| it.key);
         let cut = SpaceCut {
             space: self.governance,
             devices,

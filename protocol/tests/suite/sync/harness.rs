@@ -1,6 +1,7 @@
 //! Replicas in memory, joined by links that deliver in any order a seed decides.
 
-use comity_protocol::id::{EntryId, SpaceId, digest, domain};
+use comity_protocol::access::ShownGrant;
+use comity_protocol::id::{CommunityId, EntryId, SpaceId, digest, domain};
 use comity_protocol::sync::session::Input;
 use comity_protocol::sync::{
     AuthorTag, Context, Effect, InFlight, Key, Message, PeerNumber, Replica, Role, Session, Trie,
@@ -62,6 +63,8 @@ pub(crate) struct Node {
     pub(crate) refuses: Vec<AuthorTag>,
     /// Ingested entries in order of arrival.
     pub(crate) arrived: Vec<Key>,
+    /// Entries that declare spaces.
+    pub(crate) declarations: BTreeMap<SpaceId, Vec<u8>>,
     /// Entries that came when they were here already.
     pub(crate) repeated: usize,
 }
@@ -74,6 +77,28 @@ impl Replica for Node {
     fn key_of(&self, _: &SpaceId, entry: &[u8]) -> Option<Key> {
         key_of(entry)
     }
+
+    fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {
+        let bytes = self.declarations.get(space)?;
+        self.spaces
+            .contains_key(space)
+            .then(|| (COMMUNITY, key_of(bytes).unwrap()))
+    }
+
+    fn declares(&self, community: &CommunityId, space: &SpaceId, entry: &[u8]) -> bool {
+        *community == COMMUNITY && declared_space(entry) == *space
+    }
+
+    fn takes_part(&self, community: &CommunityId) -> bool {
+        *community == COMMUNITY
+    }
+}
+
+pub(crate) const COMMUNITY: CommunityId = CommunityId::from_bytes([0xc0; 32]);
+
+/// The space that an entry declares.
+pub(crate) fn declared_space(entry: &[u8]) -> SpaceId {
+    SpaceId::from_bytes(digest(domain::SPACE, &[COMMUNITY.as_bytes(), entry]))
 }
 
 impl Node {
@@ -86,6 +111,14 @@ impl Node {
         }
         space.entries.insert(key.id, bytes);
         Some(key)
+    }
+
+    /// Begins to hold the space that an entry declares, which stands in its set.
+    pub(crate) fn declare(&mut self, entry: Vec<u8>) -> SpaceId {
+        let space = declared_space(&entry);
+        self.declarations.insert(space, entry.clone());
+        self.insert(space, entry);
+        space
     }
 
     pub(crate) fn root(&self, space: &SpaceId) -> comity_protocol::sync::TrieHash {
@@ -103,6 +136,8 @@ pub(crate) struct End {
     pub(crate) arriving: VecDeque<Vec<u8>>,
     pub(crate) in_sync: Vec<SpaceId>,
     pub(crate) fault: Option<Effect>,
+    /// Grants that the other end showed last.
+    pub(crate) granted: Vec<ShownGrant>,
 }
 
 pub(crate) struct Link {
@@ -159,6 +194,7 @@ impl World {
             arriving: VecDeque::new(),
             in_sync: Vec::new(),
             fault: None,
+            granted: Vec::new(),
         }
     }
 
@@ -243,6 +279,19 @@ impl World {
                     self.links[link].ends[side].answers.push_back(answer);
                 }
                 Effect::Ingest { space, entries } => self.ingest(link, side, space, entries),
+                Effect::Learn { space, entry, .. } => {
+                    let bytes = entry.len() as u64;
+                    self.nodes[node].declare(entry);
+                    self.told(node, space, Vec::new());
+                    let answer = Input::Ingested {
+                        space,
+                        entries: 1,
+                        bytes,
+                    };
+                    let answers = &mut self.links[link].ends[side].answers;
+                    answers.extend([answer, Input::SpaceOpened(space)]);
+                }
+                Effect::Granted { grants, .. } => self.links[link].ends[side].granted = grants,
                 Effect::InSync { space } => self.links[link].ends[side].in_sync.push(space),
                 fault => self.links[link].ends[side].fault = Some(fault),
             }

@@ -1,6 +1,6 @@
 //! Peers that lie, flood or fall silent: found out where that is possible, bounded always.
 
-use super::harness::{Node, Rng, World, author, entry, key_of, space};
+use super::harness::{COMMUNITY, Node, Rng, World, author, declared_space, entry, key_of, space};
 use super::messages::{mutated, samples};
 use comity_protocol::sync::key::Item;
 use comity_protocol::sync::message::{Claim, Compare, Message, Run, SpaceRoot};
@@ -19,6 +19,8 @@ struct Victim {
     now_ms: u64,
     sent: Vec<Message>,
     fault: Option<Misbehaviour>,
+    /// Whether the peer ended the stream itself.
+    left: bool,
     /// Whether effects are performed; a peer that does not read lets them pile up.
     reads: bool,
 }
@@ -40,6 +42,7 @@ impl Victim {
             now_ms: 0,
             sent: Vec::new(),
             fault: None,
+            left: false,
             reads: true,
         };
         victim.input(Input::SpaceOpened(space(7)));
@@ -91,7 +94,17 @@ impl Victim {
                         inputs.push(Input::Inserted { space, keys });
                     }
                     Effect::PeerMisbehaved(how) => self.fault = Some(how),
-                    Effect::InSync { .. } | Effect::Closed(_) => {}
+                    Effect::Learn { entry, .. } => {
+                        let bytes = entry.len() as u64;
+                        let space = self.node.declare(entry);
+                        inputs.push(Input::Ingested {
+                            space,
+                            entries: 1,
+                            bytes,
+                        });
+                    }
+                    Effect::Closed(_) => self.left = true,
+                    Effect::InSync { .. } | Effect::Granted { .. } => {}
                 }
             }
         }
@@ -388,7 +401,14 @@ fn arbitrary(rng: &mut Rng, heard: &[Message]) -> Message {
         }
         Prefix::unpack(len, &packed).unwrap()
     };
-    match rng.below(12) {
+    match rng.below(14) {
+        12 => Message::Spaces {
+            community: COMMUNITY,
+            spaces: vec![declared_space(&entry(rng.next() % 50, 1, 0, 100))],
+        },
+        13 => Message::Learn {
+            spaces: vec![space(rng.next() as u8 % 9)],
+        },
         0 => root(rng.next() as u8, 1 + rng.next() % 99, round),
         1 => Message::Done {
             space: space(7),
@@ -497,7 +517,7 @@ fn a_peer_that_sends_anything_at_all_does_no_harm() {
             "seed {seed}"
         );
         assert_eq!(
-            victim.fault.is_some(),
+            victim.fault.is_some() || victim.left,
             victim.session.is_over(),
             "seed {seed}"
         );

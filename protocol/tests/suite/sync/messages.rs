@@ -1,6 +1,6 @@
 //! Messages: one encoding each, and no bytes that hurt.
 
-use super::harness::{Rng, author, space};
+use super::harness::{COMMUNITY, Rng, author, space};
 use comity_protocol::id::EntryId;
 use comity_protocol::sync::key::Item;
 use comity_protocol::sync::message::{
@@ -124,7 +124,7 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
             "announce",
             Message::Announce {
                 space,
-                keys: vec![key(1), key(2)],
+                keys: vec![key(0), key(1), key(2)],
             },
         ),
         (
@@ -136,6 +136,33 @@ pub(super) fn samples() -> Vec<(&'static str, Message)> {
         ),
         ("credit", Message::Credit { bytes: 1 << 20 }),
         ("refuse", Message::Refuse { space }),
+        (
+            "grants",
+            Message::Grants {
+                community: COMMUNITY,
+                grants: vec![crate::access::grant().shown()],
+            },
+        ),
+        (
+            "grants-none",
+            Message::Grants {
+                community: COMMUNITY,
+                grants: vec![],
+            },
+        ),
+        (
+            "spaces",
+            Message::Spaces {
+                community: COMMUNITY,
+                spaces: vec![super::harness::space(1), space],
+            },
+        ),
+        (
+            "learn",
+            Message::Learn {
+                spaces: vec![space],
+            },
+        ),
         ("close", Message::Close(CloseReason::Silence)),
     ]
 }

@@ -205,6 +205,28 @@ fn what_one_side_never_accepts_does_not_keep_them_busy() {
     assert_eq!(world.nodes[1].spaces[&space(0)].entries.len(), 160);
 }
 
+/// Certificates stand at sequence number 0, several under one key: sets that differ in these alone,
+/// and news of them, are told like all others.
+#[test]
+fn what_stands_at_sequence_number_zero_is_synced() {
+    let mut rng = Rng(41);
+    let mut world = World::new(2, &[space(0)]);
+    for number in 0..30 {
+        let bytes = entry(number % 5, number / 25, number, 200);
+        world.nodes[(number % 2) as usize].insert(space(0), bytes.clone());
+        if number % 3 == 0 {
+            world.nodes[1 - (number % 2) as usize].insert(space(0), bytes);
+        }
+    }
+    world.connect(0, 1);
+    world.settle(&mut rng);
+    assert_converged(&world, 1);
+    world.publish(0, space(0), entry(2, 0, 77, 200));
+    world.settle(&mut rng);
+    assert_converged(&world, 1);
+    assert_eq!(world.nodes[1].spaces[&space(0)].entries.len(), 31);
+}
+
 #[test]
 fn absent_and_forbidden_spaces_are_refused_alike() {
     let mut world = World::new(2, &[space(1)]);

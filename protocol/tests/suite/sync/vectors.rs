@@ -126,7 +126,7 @@ fn invalid() -> Vec<(&'static str, Vec<u8>)> {
         ("not-an-array", vec![0xa0]),
         (
             "unknown-message-number",
-            altered(&sample("credit"), &[0x82, 6], &[0x82, 9]),
+            altered(&sample("credit"), &[0x82, 6], &[0x82, 12]),
         ),
         ("too-few-fields", vec![0x81, 7]),
         (
@@ -171,7 +171,10 @@ fn invalid() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("announce-not-ascending", announce(&[two[1], two[0]])),
         ("announce-twice-the-same", announce(&[two[0], two[0]])),
-        ("seq-zero", announce(&[Key { seq: 0, ..two[0] }])),
+        ("seq-above-53-bits", {
+            let seq = 1 << 53;
+            announce(&[Key { seq, ..two[0] }])
+        }),
         ("entries-empty", {
             let one = Message::Entries {
                 space: space(7),
@@ -225,6 +228,28 @@ fn invalid() -> Vec<(&'static str, Vec<u8>)> {
                 &sample("compare-cells"),
                 &[2, 0x41, 5, 2],
                 &[2, 0x41, 0xb5, 2],
+            ),
+        ),
+        ("spaces-empty", {
+            let told = sample("spaces");
+            [&told[..told.len() - 69], &[0x80]].concat()
+        }),
+        (
+            "spaces-not-ascending",
+            altered(&sample("spaces"), &[1; 32], &[8; 32]),
+        ),
+        ("learn-empty", vec![0x82, 11, 0x80]),
+        ("learn-count-above-limit", vec![0x82, 11, 0x99, 0x01, 0x01]),
+        ("grants-65", {
+            let none = sample("grants-none");
+            [&none[..none.len() - 1], &[0x98, 65]].concat()
+        }),
+        (
+            "grant-by-small-order",
+            altered(
+                &sample("grants"),
+                crate::access::grant().device.as_bytes(),
+                &[0; 32],
             ),
         ),
         ("keys-outside-of-prefix", {

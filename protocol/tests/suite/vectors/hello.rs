@@ -1,12 +1,12 @@
 //! Hello, grants, and the messages of joining.
 
 use super::super::{
-    access::{answers, grant, hello, join_request},
-    community::{MEMBER, MEMBERS_DEVICE, STRANGER, public, replaced, secret},
+    access::{answers, grant, hello, join_request, told},
+    community::{MEMBER, MEMBERS_DEVICE, MEMBERS_NODE, NODE, STRANGER, public, replaced, secret},
 };
 use super::{Case, case, check, damaged, refused};
 use comity_protocol::{
-    access::{Hello, JoinAnswer, JoinRequest, NodeGrant},
+    access::{Agreement, Hello, JoinAnswer, JoinRequest, NodeGrant},
     id::CommunityId,
     limits::TIME_MAX_MS,
 };
@@ -46,23 +46,24 @@ fn hellos() -> Vec<Case> {
             "Order",
         ),
         case(
-            "grants-65",
-            with(|it| it.grants = vec![grant(); 65]),
+            "communities-none",
+            with(|it| it.communities.clear()),
+            "Padding",
+        ),
+        case(
+            "communities-7",
+            with(|it| it.communities.truncate(7)),
+            "Padding",
+        ),
+        case(
+            "communities-520",
+            with(|it| it.communities = it.communities.repeat(65)),
             "Codec.TooLong",
         ),
         case(
             "time-above-53-bits",
             with(|it| it.time_ms = TIME_MAX_MS + 1),
             "Codec.OutOfRange",
-        ),
-        case(
-            "grant-by-small-order",
-            replaced(
-                &hello().encode(),
-                public(MEMBERS_DEVICE).as_bytes(),
-                &[0; 32],
-            ),
-            "Key.SmallOrder",
         ),
     ]);
     cases
@@ -156,13 +157,26 @@ fn hello_vectors_hold() {
         Ok(join_request())
     );
     assert_eq!(grant().check(), Ok(()));
+    let (node, peer) = (public(NODE), public(MEMBERS_NODE));
+    let communities = [1, 5].map(|number| {
+        let (community, governance) = told(number);
+        let agreement = hello().agreement([&node, &peer], community, governance);
+        assert_eq!(agreement, Some(Agreement::Equal));
+        json!({ "community": community.to_string(), "governance": governance.to_string() })
+    });
     let answers: Vec<Json> = answers()
         .iter()
         .map(|it| json!({ "name": format!("{it:?}"), "bytes": hex::encode(it.encode()) }))
         .collect();
     let made = json!({
-        "about": "Hello, grants, and joining; see specs/wire.md sections 2 and 3. Bodies of frames, without length.",
-        "hello": { "bytes": hex::encode(hello().encode()) },
+        "about": "Hello, grants, and joining; see specs/wire.md sections 2, 3 and 5. Bodies of frames, without length.",
+        "hello": {
+            "from": node.to_string(),
+            "to": peer.to_string(),
+            "nonce": hex::encode(hello().nonce),
+            "communities": communities,
+            "bytes": hex::encode(hello().encode()),
+        },
         "grant": { "bytes": hex::encode(grant().encode()) },
         "join_request": { "bytes": hex::encode(join_request().encode()) },
         "join_answers": answers,

@@ -11,7 +11,7 @@ use comity_protocol::{
 use comity_tests::{
     community::{Community, Person, key, page, topic},
     nodes::{POLL, TestNode, patiently, wait_for_equal_roots},
-    stranger::{Conversation, Stranger, hello, now_ms},
+    stranger::{Conversation, Stranger, grants, now_ms},
 };
 use std::collections::BTreeSet;
 
@@ -74,8 +74,7 @@ fn probes(space: SpaceId, author: &PublicKey) -> Vec<Message> {
 /// What a stranger hears, told apart by what is about the space in question.
 async fn probe(node: &TestNode, community: &Community, space: SpaceId) -> Vec<Vec<u8>> {
     let stranger = Stranger::meeting(node, "Club/stranger", true).await;
-    let hello = hello(&[community.id], Vec::new());
-    stranger.hello(node, &hello).await;
+    stranger.greet(node, &[community.id]).await;
     let mut talk = stranger.sync(node).await;
     for message in probes(space, &community.delegate.device.public()) {
         talk.say(&message).await;
@@ -179,10 +178,9 @@ async fn only_a_grant_for_this_very_node_that_has_not_expired_opens_a_members_sp
         outsider.grant(community.id, own, now_ms() + HOUR_MS),
         forged,
     ];
-    stranger
-        .hello(&node, &hello(&[community.id], worthless))
-        .await;
+    stranger.greet(&node, &[community.id]).await;
     let mut talk = stranger.sync(&node).await;
+    talk.say(&grants(community.id, &worthless)).await;
     talk.say(&root(members, TrieHash::EMPTY)).await;
     let mut heard = listen_until(&mut talk, members).await;
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
@@ -194,9 +192,7 @@ async fn only_a_grant_for_this_very_node_that_has_not_expired_opens_a_members_sp
 
     // A good grant, shown on the same connection, opens the same stream; when it ends, so does that.
     let good = member.grant(community.id, own, now_ms() + 3_000);
-    stranger
-        .hello(&node, &hello(&[community.id], vec![good]))
-        .await;
+    talk.say(&grants(community.id, &[good])).await;
     let opened_and_closed = async {
         let mut opened = false;
         loop {

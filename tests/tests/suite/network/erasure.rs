@@ -12,7 +12,7 @@ use comity_tests::{
     community::{Community, Person, document, page, splice, topic},
     files,
     nodes::{POLL, TestNode, base64, encoded, patiently, wait_for_equal_roots},
-    stranger::{Stranger, hello},
+    stranger::Stranger,
     transcript::Moment,
 };
 use std::{collections::BTreeSet, path::Path};
@@ -44,9 +44,7 @@ async fn frame_of(
     entry: &Entry,
 ) -> Vec<u8> {
     let stranger = Stranger::meeting(node, "Erasure/stranger", true).await;
-    stranger
-        .hello(node, &hello(&[community.id], Vec::new()))
-        .await;
+    stranger.greet(node, &[community.id]).await;
     let mut talk = stranger.sync(node).await;
     let key = entry.key();
     let key = Key::new(&space, &key.author, key.seq, key.id);

@@ -12,7 +12,7 @@ use comity_tests::{
     community::{Community, topic},
     nodes::{TestNode, wait_for_equal_roots},
     random::Random,
-    stranger::{Stranger, hello},
+    stranger::Stranger,
 };
 use std::time::Duration;
 
@@ -39,10 +39,10 @@ async fn another_protocol_version_and_another_time_give_warnings_whoever_opens()
         let community = Community::found("Versions", &[node.node.key()]);
         node.take_part(&community).await;
         let mut future = Stranger::meeting(&node, "Versions/future", leads).await;
-        let mut newer = hello(&[community.id], Vec::new());
+        let mut newer = future.hello_to(&node, &[community.id]);
         newer.versions = vec![2];
         let mut late = Stranger::meeting(&node, "Versions/late", leads).await;
-        let mut other = hello(&[community.id], Vec::new());
+        let mut other = late.hello_to(&node, &[community.id]);
         other.time_ms -= 3 * 3_600_000;
         if leads {
             future.hello(&node, &newer).await;
@@ -132,10 +132,9 @@ async fn peers_that_send_nonsense_do_not_disturb_honest_ones() {
     let mut author = community.delegate.device.clone();
     let mut random = Random::new(3);
     let spaces = [community.governance(), public, members];
-    let good = hello(&[community.id], Vec::new());
-
     let vandal = Stranger::meeting(&alice, "Hostile/vandal", true).await;
     let silent = Stranger::meeting(&alice, "Hostile/silent", true).await;
+    let good = vandal.hello_to(&alice, &[community.id]);
     let mut broken = good.encode();
     broken.push(0);
     assert_eq!(vandal.hello_bytes(&alice, &broken).await, None);

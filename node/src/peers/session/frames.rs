@@ -1,0 +1,59 @@
+//! The two halves of a sync stream.
+
+use super::super::gate::Gate;
+use crate::{node::Inner, random};
+use comity_net::{FrameError, FrameReader, FrameWriter, PeerStream};
+use comity_protocol::sync::Message;
+use std::time::Duration;
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    sync::mpsc,
+};
+
+/// How long one frame may take to be written.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a stream may be idle between frames before reading starts anew.
+const READ_PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Decodes frames until one is broken or the stream ends.
+pub(super) async fn read_frames(
+    mut reader: FrameReader<ReadHalf<PeerStream>>,
+    frames: mpsc::Sender<Result<Message, String>>,
+) {
+    loop {
+        let item = match reader.read(READ_PATIENCE).await {
+            Ok(Some(frame)) => Message::decode(&frame).map_err(|error| error.to_string()),
+            Ok(None) => return,
+            Err(FrameError::TimedOut { .. }) => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        let last = item.is_err();
+        if frames.send(item).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+/// Writes what the peer may read until there is no more to say.
+pub(super) async fn write_frames(
+    mut writer: FrameWriter<WriteHalf<PeerStream>>,
+    mut frames: mpsc::Receiver<Message>,
+    inner: &Inner,
+    gate: &Gate,
+) -> Result<(), String> {
+    while let Some(message) = frames.recv().await {
+        // It may have waited long; what the peer may no longer read is not said any more.
+        let readable = gate.readable(&inner.ingest.ledger(), random::now_ms());
+        let Some(message) = message.only_about(|space| readable.contains(space)) else {
+            continue;
+        };
+        writer
+            .write(&message.encode(), WRITE_PATIENCE)
+            .await
+            .map_err(|error| error.to_string())?;
+    }
+    writer
+        .close(Duration::from_secs(1))
+        .await
+        .map_err(|error| error.to_string())
+}

@@ -440,6 +440,9 @@ impl Simulation {
                     self.work.push_back((link, side, loaded));
                 }
                 Effect::Ingest { space, entries } => ingests.push((space, entries)),
+                Effect::Learn { space, entry, .. } => ingests.push((space, vec![entry])),
+                // Nodes read by their own keys here.
+                Effect::Granted { .. } => {}
                 Effect::InSync { space } => {
                     if space == governance_space(self.world.id) {
                         self.links[link].ends[side].synced = true;

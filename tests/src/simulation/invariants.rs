@@ -67,11 +67,15 @@ impl Simulation {
         let spaces = match message {
             Message::Roots(roots) => roots.iter().map(|it| it.space).collect(),
             Message::Compare(it) => vec![it.space],
+            Message::Spaces { spaces, .. } | Message::Learn { spaces } => spaces.clone(),
             Message::Entries { space, .. }
             | Message::Announce { space, .. }
             | Message::Want { space, .. }
             | Message::Done { space, .. } => vec![*space],
-            Message::Credit { .. } | Message::Refuse { .. } | Message::Close(_) => Vec::new(),
+            Message::Credit { .. }
+            | Message::Refuse { .. }
+            | Message::Close(_)
+            | Message::Grants { .. } => Vec::new(),
         };
         let authority = self.nodes[node].authority();
         let key = self.nodes[peer].key;

@@ -162,6 +162,11 @@ impl Simulation {
     pub(super) fn send(&mut self, link: usize, side: usize, message: Message) {
         let end = &self.links[link].ends[side];
         let (node, peer) = (end.node, self.links[link].ends[1 - side].node);
+        // As the writer of a node does: what the peer may no longer read is not said any more.
+        let (authority, key) = (self.nodes[node].authority(), self.nodes[peer].key);
+        let Some(message) = message.only_about(|it| authority.may_read(Some(&key), *it)) else {
+            return;
+        };
         if self.nodes[node].malice.is_none() {
             self.check_sent(node, peer, &message);
         }

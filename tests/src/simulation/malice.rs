@@ -146,5 +146,8 @@ pub(super) fn describe(message: &Message) -> String {
         Message::Credit { bytes } => format!("credit of {bytes}"),
         Message::Refuse { .. } => "refuse".to_owned(),
         Message::Close(reason) => format!("close: {reason:?}"),
+        Message::Grants { grants, .. } => format!("{} grants", grants.len()),
+        Message::Spaces { spaces, .. } => format!("{} spaces", spaces.len()),
+        Message::Learn { spaces } => format!("{} spaces to learn of", spaces.len()),
     }
 }

@@ -61,6 +61,20 @@ impl Sets for Shown<'_> {
         (named.is_none() || named == Some(*space))
             .then(|| Key::new(space, &key.author, key.seq, key.id))
     }
+
+    fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {
+        let known = self.0.spaces().get(space)?;
+        Some((known.community, known.declaration?))
+    }
+
+    fn declares(&self, _: &CommunityId, _: &SpaceId, _: &[u8]) -> bool {
+        // Nobody declares spaces in a simulation: see `Shape::declares`.
+        false
+    }
+
+    fn takes_part(&self, community: &CommunityId) -> bool {
+        self.0.communities().contains_key(community)
+    }
 }
 
 impl Node {

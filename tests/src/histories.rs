@@ -38,19 +38,6 @@ pub trait Sight {
     fn offers(&self, space: &SpaceId) -> bool;
 }
 
-/// Sees everything.
-pub struct AllSeeing;
-
-impl Sight for AllSeeing {
-    fn sees(&self, _: &EntryId) -> bool {
-        true
-    }
-
-    fn offers(&self, _: &SpaceId) -> bool {
-        true
-    }
-}
-
 /// How a world begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {

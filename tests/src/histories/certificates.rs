@@ -18,9 +18,9 @@ impl World {
     /// Somebody moves a party, the charter or a space.
     pub(super) fn decide(&mut self, random: &mut Random, sight: &dyn Sight) {
         match random.below(12) {
-            0..3 => self.amend(random),
-            3..6 => self.resolve(random),
-            6 => self.propose(random),
+            0..3 => self.amend(random, sight),
+            3..6 => self.resolve(random, sight),
+            6 => self.propose(random, sight),
             7..9 => self.answer(random),
             9 => self.choose(random),
             10 => self.declare(random, sight),
@@ -29,9 +29,9 @@ impl World {
     }
 
     /// A later state of a party, mostly upon its newest one.
-    fn amend(&mut self, random: &mut Random) {
+    fn amend(&mut self, random: &mut Random, sight: &dyn Sight) {
         let side = random.below(self.sides.len());
-        let state = self.next_state(random, side);
+        let state = self.next_state(random, sight, side);
         let Some((_, parent)) = state.parent else {
             return;
         };
@@ -53,13 +53,12 @@ impl World {
         }
     }
 
-    fn next_state(&mut self, random: &mut Random, side: usize) -> PartyState {
+    fn next_state(&mut self, random: &mut Random, sight: &dyn Sight, side: usize) -> PartyState {
         let states = &self.sides[side].states;
-        let at = match random.chance(80) {
-            true => states.len() - 1,
-            false => random.below(states.len()),
-        };
-        let (parent, before) = states[at].clone();
+        let known: Vec<usize> = (0..states.len())
+            .filter(|it| sight.sees(&states[*it].0))
+            .collect();
+        let (parent, before) = states[upon(&known, random)].clone();
         let member = *random.pick(&self.root_keys()).unwrap();
         let mut state = PartyState {
             parent: Some((self.sides[side].id, parent)),
@@ -113,8 +112,8 @@ impl World {
     }
 
     /// A resolution, mostly by enough parties and upon the newest state.
-    fn resolve(&mut self, random: &mut Random) {
-        let (resolution, parent) = self.next_resolution(random);
+    fn resolve(&mut self, random: &mut Random, sight: &dyn Sight) {
+        let (resolution, parent) = self.next_resolution(random, sight);
         let parties = parent.pins.len();
         let mut ids: Vec<PartyId> = resolution.pins.iter().map(|(id, _)| *id).collect();
         random.shuffle(&mut ids);
@@ -166,12 +165,12 @@ impl World {
         Some(&found.1)
     }
 
-    fn next_resolution(&mut self, random: &mut Random) -> (Resolution, Enacted) {
-        let at = match random.chance(80) {
-            true => self.charter.len() - 1,
-            false => random.below(self.charter.len()),
-        };
-        let parent = self.charter[at].clone();
+    fn next_resolution(&mut self, random: &mut Random, sight: &dyn Sight) -> (Resolution, Enacted) {
+        let charter = &self.charter;
+        let known: Vec<usize> = (0..charter.len())
+            .filter(|it| sight.sees(&charter[*it].id))
+            .collect();
+        let parent = charter[upon(&known, random)].clone();
         let mut changes = vec![self.change(random)];
         if random.chance(30) {
             changes.push(Change::SetArticle(
@@ -190,8 +189,9 @@ impl World {
             let Some(side) = self.sides.iter().find(|it| it.id == *party) else {
                 continue;
             };
+            let mut known = side.states.iter().filter(|it| sight.sees(&it.0));
             let state = match random.chance(85) {
-                true => side.states.last(),
+                true => known.next_back(),
                 false => random.pick(&side.states),
             };
             *pin = state.map_or(*pin, |it| it.0);
@@ -264,11 +264,11 @@ impl World {
     }
 
     /// A delegate puts a resolution or a state of the party to the others.
-    fn propose(&mut self, random: &mut Random) {
+    fn propose(&mut self, random: &mut Random, sight: &dyn Sight) {
         let side = random.below(self.sides.len());
         let body = match random.chance(70) {
-            true => CertificateBody::Resolution(self.next_resolution(random).0),
-            false => CertificateBody::Party(self.next_state(random, side)),
+            true => CertificateBody::Resolution(self.next_resolution(random, sight).0),
+            false => CertificateBody::Party(self.next_state(random, sight, side)),
         };
         let body = body.encode();
         let by = self.delegate(side, random);
@@ -386,4 +386,13 @@ fn toggle_left(state: &mut PartyState, community: comity_protocol::id::Community
         true => vec![community],
         false => Vec::new(),
     };
+}
+
+/// Mostly the newest of what is known, else any of it; the first where nothing is.
+fn upon(known: &[usize], random: &mut Random) -> usize {
+    let any = match random.chance(80) {
+        true => known.last(),
+        false => random.pick(known),
+    };
+    any.copied().unwrap_or_default()
 }

@@ -17,8 +17,8 @@ impl World {
     pub(super) fn speak(&mut self, random: &mut Random, sight: &dyn Sight) {
         let person = random.below(self.people.len());
         match random.below(20) {
-            0..7 => self.create(random, sight, person),
-            7 => self.erase(random, sight, person),
+            0..8 => self.create(random, sight, person),
+            8 => self.erase(random, sight, person),
             _ => self.edit(random, sight, person),
         }
     }

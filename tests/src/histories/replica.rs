@@ -1,5 +1,6 @@
 //! A node without network and API: the real way in, over a store in memory.
 
+use super::Sight;
 use comity_node::{
     archive::Archive,
     ingest::{Ingest, Outcome},
@@ -166,6 +167,17 @@ impl Replica {
                 .filter_map(|it| Some((it, self.seen(&it)?)))
                 .collect(),
         }
+    }
+}
+
+/// Somebody who reads everything, at this replica.
+impl Sight for Replica {
+    fn sees(&self, id: &EntryId) -> bool {
+        self.archive.contains(id).unwrap_or(false)
+    }
+
+    fn offers(&self, _: &SpaceId) -> bool {
+        true
     }
 }
 

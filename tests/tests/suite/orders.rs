@@ -5,7 +5,7 @@ use comity_node::pending::Source;
 use comity_protocol::{entry::Entry, id::DocumentId};
 use comity_tests::{
     histories::{
-        AllSeeing, Shape, World,
+        Shape, World,
         replica::{Picture, Replica},
     },
     random::Random,
@@ -36,10 +36,15 @@ impl History {
             declares: true,
         };
         let mut world = World::found(shape, &mut random);
+        // People build on what there is: their deeds take effect here as they are done.
+        let replica = Replica::new(world.id);
+        let encoded = |entries: &[Entry]| entries.iter().map(Entry::encode).collect::<Vec<_>>();
+        replica.take(&encoded(&world.entries), &Source::Local);
         for _ in 0..DEEDS {
-            world.act(&mut random, &AllSeeing);
+            let signed = world.act(&mut random, &replica);
+            replica.take(&encoded(&signed), &Source::Local);
         }
-        let mut entries: Vec<Vec<u8>> = world.entries.iter().map(Entry::encode).collect();
+        let mut entries = encoded(&world.entries);
         entries.extend(world.noise.iter().cloned());
         let documents = world.documents().map(|(_, id)| id).collect();
         Self {

@@ -73,7 +73,7 @@ pub struct Broken {
 }
 
 /// What a run came to.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
     /// Events that happened.
     pub events: u64,

@@ -157,6 +157,8 @@ impl Replica {
         let outcomes = self.take(entries, &Source::Local);
         let verdicts = outcomes.iter().map(|it| match it {
             Outcome::Saved | Outcome::AlreadyPresent => "in effect".to_owned(),
+            // Which of the two is said, and of which ancestor, depends on what is known of that one.
+            Outcome::Pending(_) | Outcome::Blocked(_) => "waits for what it builds on".to_owned(),
             other => format!("{other:?}"),
         });
         Picture {

@@ -57,3 +57,16 @@ fn invariants_hold_among_fifty_nodes_with_liars() {
     });
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
+
+#[test]
+fn a_seed_always_runs_alike() {
+    let size = Size {
+        parties: 3,
+        nodes: 4,
+        deeds: 20,
+    };
+    let run = || Simulation::new(7, size, Log::Off).run();
+    let (first, second) = (run().ok(), run().ok());
+    assert!(first.is_some());
+    assert_eq!(first, second);
+}

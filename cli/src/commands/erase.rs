@@ -114,9 +114,8 @@ async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError
             )
             .hint("`comity community show` lists the delegates: ask one of them"));
         }
-        app.ui.status(MEANING);
         if !args.yes {
-            app.confirm("Order that these words are erased?")?;
+            app.confirm("Order that these words are erased for good?")?;
         }
         let identity = app.unlock()?;
         let body = CertificateBody::ErasureOrder(ErasureOrder {
@@ -132,7 +131,11 @@ async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError
         draft.sign(identity.root()?)?;
         match draft.hand_in(client).await? {
             Some(id) => {
-                app.ui.status("the order is in force: the words are erased");
+                app.ui
+                    .status("a quorum has signed: the order is kept beside the words for good");
+                app.ui.warning(
+                    "nodes of this version do not drop the words yet: the author can, with `comity erase`",
+                );
                 app.ui.line(&id.to_string())
             }
             None => {

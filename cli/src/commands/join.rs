@@ -22,7 +22,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{
     Client,
     types::{
-        CommunityInfo, ConsentRequest, JoinState, NodeStatus, PartyInfo, StartJoin, TrackCommunity,
+        CommunityInfo, ConsentRequest, JoinState, NodeStatus, PartyInfo, PendingRecord, StartJoin,
+        TrackCommunity,
     },
 };
 use comity_protocol::{
@@ -89,6 +90,17 @@ pub(super) async fn invite(app: &App, args: Invite) -> Result<(), CommandError> 
             }));
         }
         app.ui.line(&text)?;
+        let roster = client.members(&community.id).await?;
+        let waits = |it: &&PendingRecord| it.id == id.to_string();
+        if let Some(it) = roster.pending.iter().find(waits) {
+            app.ui.warning(&format!(
+                "the ticket lets nobody in yet: {} of {} delegates agree. Another one runs \
+                 `comity member approve {}`",
+                it.by.len(),
+                it.needed,
+                render::short(&it.id)
+            ));
+        }
         explain_ticket(app, &args, &community, party, &addresses);
         Ok(())
     })

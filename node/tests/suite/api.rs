@@ -11,6 +11,7 @@ mod home;
 mod membership;
 mod progress;
 mod read_only;
+mod readers;
 mod signing;
 mod submit;
 

@@ -187,6 +187,22 @@ fn a_small_group_is_seen_by_its_people_alone() {
 }
 
 #[test]
+fn an_order_to_erase_is_signed_by_a_quorum() {
+    let alice = Person::founder();
+    let id = alice.publish("lobby", "idea", "Somebody's home address");
+    let order = ["erase", &id, "--order", "--reason", "a home address"];
+    says(&alice.fails(2, &order), &["--yes"]);
+    let ordered = alice.run(&[&order[..], &["--yes"]].concat());
+    assert_eq!(ordered.code, 0, "{ordered:?}");
+    says(&ordered.err, &["a quorum has signed"]);
+    let draft = alice.write("broken.json", "{}");
+    says(
+        &alice.fails(1, &["sign", &draft]),
+        &["as a draft", "space declare"],
+    );
+}
+
+#[test]
 fn a_party_declares_a_space_for_its_people() {
     let alice = Person::founder();
     let declared = alice.json(&["space", "declare", "board"]);

@@ -2,8 +2,10 @@
 
 pub mod charter;
 pub mod content;
+pub mod member;
 pub mod membership;
 pub mod node;
+pub mod space;
 pub mod terms;
 
 use crate::ui::ColorChoice;
@@ -123,9 +125,20 @@ pub enum Command {
     /// Make and change parties, and who speaks for them.
     #[command(subcommand)]
     Party(charter::PartyCommand),
-    /// Look at spaces.
+    /// Look at spaces, open and declare them.
     #[command(subcommand)]
-    Space(membership::SpaceCommand),
+    Space(space::SpaceCommand),
+    /// Add your signature to a draft that several delegates sign.
+    Sign(space::Sign),
+    /// Admit, revoke and list members.
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Link and end devices of yours.
+    #[command(subcommand)]
+    Device(member::DeviceCommand),
+    /// Show what is kept here and not in effect.
+    #[command(subcommand)]
+    Quarantine(member::QuarantineCommand),
     /// Make a ticket that lets somebody join.
     Invite(membership::Invite),
     /// Join a community with a ticket.

@@ -4,6 +4,8 @@
 mod charter;
 mod community;
 mod demo;
+mod device;
+mod draft;
 mod edit;
 mod erase;
 mod export;
@@ -14,19 +16,20 @@ mod input;
 mod join;
 mod list;
 mod maintain;
+mod member;
+mod narrowing;
 mod node;
 mod party;
 mod publish;
+mod quarantine;
 mod show;
+mod space;
 mod sync;
 mod watch;
 
 use crate::{
     app::App,
-    args::{
-        Cli, Command,
-        membership::{CommunityCommand, SpaceCommand},
-    },
+    args::{Cli, Command, membership::CommunityCommand},
     error::CommandError,
 };
 use clap::CommandFactory as _;
@@ -67,9 +70,11 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         }
         Command::Charter(command) => Box::pin(charter::run(app, command)).await,
         Command::Party(command) => Box::pin(party::run(app, command)).await,
-        Command::Space(SpaceCommand::List { community }) => {
-            community::spaces(app, community.as_deref()).await
-        }
+        Command::Space(command) => space::run(app, command).await,
+        Command::Sign(args) => draft::sign(app, &args).await,
+        Command::Member(command) => Box::pin(member::run(app, command)).await,
+        Command::Device(command) => Box::pin(device::run(app, command)).await,
+        Command::Quarantine(command) => quarantine::run(app, command).await,
         Command::Invite(args) => join::invite(app, args).await,
         Command::Join(args) => join::join(app, args).await,
         Command::Publish(args) => publish::publish(app, args).await,

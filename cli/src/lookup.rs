@@ -258,6 +258,9 @@ mod tests {
             entries: 0,
             documents: 0,
             root: String::new(),
+            reader_names: Vec::new(),
+            people: 0,
+            nodes: 0,
         };
         CommunityInfo {
             id: id.to_owned(),
@@ -267,6 +270,7 @@ mod tests {
             left: false,
             governance_space: format!("{:0<64}", "governance"),
             governance: String::new(),
+            charter: String::new(),
             parties: Vec::new(),
             spaces: spaces.iter().map(space).collect(),
             members: Vec::new(),

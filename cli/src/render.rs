@@ -8,6 +8,7 @@ pub mod charter;
 pub mod community;
 pub mod document;
 pub mod list;
+pub mod member;
 pub mod party;
 pub mod proposal;
 pub mod sync;

@@ -190,18 +190,6 @@ fn parse_space(text: &str) -> Result<SpaceArgument, String> {
     })
 }
 
-/// `comity space …`
-#[derive(Debug, Subcommand)]
-pub enum SpaceCommand {
-    /// List spaces, with who reads and writes them.
-    #[command(after_help = "Example:\n  comity space list --community Coffee")]
-    List {
-        /// Only of this community.
-        #[arg(long)]
-        community: Option<String>,
-    },
-}
-
 /// A role that an invitation gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleArgument {

@@ -4,6 +4,7 @@ mod bars;
 mod charter;
 mod errors;
 mod offline;
+mod people;
 mod shapes;
 mod together;
 

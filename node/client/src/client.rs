@@ -7,11 +7,13 @@ use crate::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A client of one node.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
+    readers: Arc<Mutex<Vec<String>>>,
 }
 
 type Answered<T> = Result<T, ClientError>;
@@ -19,7 +21,29 @@ type Answered<T> = Result<T, ClientError>;
 impl Client {
     /// A client over this transport.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            readers: Arc::default(),
+        }
+    }
+
+    /// From here on all clones show this token of a reader (base64); none: they show none.
+    pub fn read_as(&self, token: Option<String>) {
+        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) = token.into_iter().collect();
+    }
+
+    /// Shows one token more.
+    pub fn also_read_as(&self, token: String) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !readers.contains(&token) {
+            readers.push(token);
+        }
+    }
+
+    /// The tokens that are shown.
+    pub fn readers(&self) -> Vec<String> {
+        let readers = self.readers.lock();
+        readers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the node runs in another process.
@@ -40,6 +64,22 @@ impl Client {
     /// One community, by id.
     pub async fn community(&self, id: &str) -> Answered<CommunityInfo> {
         self.get(&format!("/v0/communities/{}", escape(id))).await
+    }
+
+    /// Members, former members, and what waits for more delegates.
+    pub async fn members(&self, community: &str) -> Answered<Roster> {
+        self.get(&format!("/v0/communities/{}/members", escape(community)))
+            .await
+    }
+
+    /// What of these keys is in effect, as cuts would keep it.
+    pub async fn cuts(&self, community: &str, keys: &[String]) -> Answered<CutPlan> {
+        let query = encode_query(&[("keys", &keys.join(","))]);
+        self.get(&format!(
+            "/v0/communities/{}/cuts{query}",
+            escape(community)
+        ))
+        .await
     }
 
     /// Makes the node take part in a community.
@@ -318,7 +358,12 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answered<Answer> {
-        let request = Request::builder()
+        let mut request = Request::builder();
+        let readers = self.readers();
+        if !readers.is_empty() {
+            request = request.header("comity-reader", readers.join(","));
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "comity")

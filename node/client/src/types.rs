@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 mod document;
 mod governance;
+mod members;
 mod node;
 mod progress;
 
 pub use document::*;
 pub use governance::*;
+pub use members::*;
 pub use node::*;
 pub use progress::*;
 

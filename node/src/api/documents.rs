@@ -9,7 +9,7 @@ use super::{
     App,
     arrivals::{Arrival, Arrivals},
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
     lookup,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     store::Direction,
     views::Views,
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{DocumentQuery, DocumentSummary, Page};
 use comity_protocol::{
     document::Kind,
@@ -169,10 +169,17 @@ fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8
         let root = app.find_document(thread)?;
         return Ok(vec![thread_prefix(&root)]);
     }
-    let ledger = app.inner.ingest.ledger();
-    let spaces = ledger.spaces().iter();
-    let spaces = spaces.filter(|(id, space)| filter.holds(**id, space.community));
-    Ok(spaces.map(|(id, _)| list_prefix(id)).collect())
+    let communities = match (&filter.spaces, filter.community) {
+        (None, Some(community)) => vec![community],
+        // What a space continues belongs to another community.
+        _ => app.community_ids(),
+    };
+    let spaces = communities.iter().flat_map(|community| {
+        let shown = app.shown_spaces(community);
+        shown.into_iter().map(move |space| (space, *community))
+    });
+    let spaces = spaces.filter(|(id, community)| filter.holds(*id, *community));
+    Ok(spaces.map(|(id, _)| list_prefix(&id)).collect())
 }
 
 fn read_cursor(text: &str) -> Result<u64, Failure> {

@@ -9,13 +9,10 @@ mod proposals;
 use super::{
     App,
     error::Failure,
-    extract::{Args, Name, blocking},
+    extract::{Args, Name, State, blocking},
     lookup,
 };
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::Path};
 use comity_client::types::{CharterInfo, CharterStep, PartyDetail, ProposalInfo};
 use comity_protocol::{
     authority::{charter::Charter, parties::Parties},

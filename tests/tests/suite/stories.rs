@@ -22,6 +22,7 @@ macro_rules! stories {
 
 stories! {
     charter,
+    devices,
     erase,
     import,
     join,
@@ -29,6 +30,7 @@ stories! {
     offline,
     one_paragraph,
     receipts,
+    revoked,
     stranger,
 }
 

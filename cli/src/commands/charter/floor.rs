@@ -66,7 +66,7 @@ pub(in crate::commands) fn pick(
 
 impl Floor<'_> {
     fn root(&self) -> PublicKey {
-        self.identity.root().public()
+        self.identity.public().root
     }
 
     /// All proposals, with what this delegate may do about them.
@@ -135,7 +135,7 @@ impl Floor<'_> {
         }
         let mut chain = self.desk.root_chain(&space).await?;
         let approval =
-            resolution::approve(&mut chain, now_ms(), self.identity.root(), &body.encode());
+            resolution::approve(&mut chain, now_ms(), self.identity.root()?, &body.encode());
         self.hand_in(vec![Entry::Record(approval)]).await?;
         let item = self.settle(&id.to_string()).await?;
         if self.app.ui.is_json() {
@@ -208,7 +208,7 @@ impl Floor<'_> {
         };
         let party: PartyId = parse(&mine.id, "party")?;
         let own = (self.identity.device(), self.identity.public().slot);
-        let records = party::welcome_self(&mut chain, now_ms(), party, self.identity.root(), own);
+        let records = party::welcome_self(&mut chain, now_ms(), party, self.identity.root()?, own);
         Ok(records.into())
     }
 }
@@ -243,7 +243,7 @@ pub(in crate::commands) async fn approve(app: &App, args: &Approve) -> Result<()
         }
         let space = floor.community.governance_space.clone();
         let mut chain = floor.desk.root_chain(&space).await?;
-        let approval = resolution::approve(&mut chain, now_ms(), identity.root(), &body);
+        let approval = resolution::approve(&mut chain, now_ms(), identity.root()?, &body);
         floor.hand_in(vec![Entry::Record(approval)]).await?;
         let item = floor.settle(&item.id).await?;
         if app.ui.is_json() {

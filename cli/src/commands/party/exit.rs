@@ -29,7 +29,7 @@ pub(in crate::commands) async fn fork(
         let identity = app.unlock()?;
         let old = lookup::community(client, community).await?;
         let charter = client.charter(&old.id, None).await?;
-        let root = identity.root();
+        let root = identity.root()?;
         let key = root.public().to_string();
         let parties = client.parties(&old.id).await?;
         let mine = |id: &String| {

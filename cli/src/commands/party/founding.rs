@@ -38,7 +38,7 @@ pub(in crate::commands) async fn draft(
     }
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;
-        let root = identity.root();
+        let root = identity.root()?;
         let mine = |it: &&FirstState| it.state.delegates.contains(&root.public());
         if !parties.iter().any(|it| mine(&it)) {
             let status = client.status().await?;
@@ -152,7 +152,7 @@ pub(in crate::commands) fn sign(app: &App, text: &str, yes: bool) -> Result<(), 
         app.confirm("Found it?")?;
     }
     let identity = app.unlock()?;
-    let code = draft.sign(identity.root());
+    let code = draft.sign(identity.root()?);
     if app.ui.is_json() {
         return app.ui.json(&json!({
             "signature": code,
@@ -186,7 +186,7 @@ pub(in crate::commands) async fn found(
     }
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;
-        let root = identity.root();
+        let root = identity.root()?;
         if draft.genesis.founders.contains(&root.public()) {
             let own = draft.sign(root);
             signed.push(draft.read_signature(&own).map_err(|error| broken_code(&error))?);
@@ -225,7 +225,7 @@ pub(super) async fn begin(
     draft: &Draft,
     genesis: Certificate,
 ) -> Result<CommunityInfo, CommandError> {
-    let root = identity.root();
+    let root = identity.root()?;
     let parties = draft.parties.iter().map(|it| it.certificate.clone());
     let entries: Vec<Entry> = parties.chain([genesis]).map(Entry::Certificate).collect();
     let mut desk = Desk::open(app, client, identity)?;

@@ -43,7 +43,7 @@ async fn make(app: &App, client: &Client, name: &str) -> Result<party::FirstStat
     let status = client.status().await?;
     let identity = app.unlock()?;
     let node = parse(&status.node, "node key")?;
-    let first = party::create(name, random::bytes()?, identity.root(), node)?;
+    let first = party::create(name, random::bytes()?, identity.root()?, node)?;
     party::read_code(&party::code(&first)).map_err(|error| broken_code(&error))
 }
 

@@ -68,13 +68,13 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Community(CommunityCommand::Show { community }) => {
             community::show(app, community.as_deref()).await
         }
-        Command::Charter(command) => Box::pin(charter::run(app, command)).await,
-        Command::Party(command) => Box::pin(party::run(app, command)).await,
         Command::Space(command) => space::run(app, command).await,
         Command::Sign(args) => draft::sign(app, &args).await,
         Command::Member(command) => Box::pin(member::run(app, command)).await,
         Command::Device(command) => Box::pin(device::run(app, command)).await,
         Command::Quarantine(command) => quarantine::run(app, command).await,
+        Command::Charter(command) => Box::pin(charter::run(app, command)).await,
+        Command::Party(command) => Box::pin(party::run(app, command)).await,
         Command::Invite(args) => join::invite(app, args).await,
         Command::Join(args) => join::join(app, args).await,
         Command::Publish(args) => publish::publish(app, args).await,

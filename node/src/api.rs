@@ -89,6 +89,8 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
             get(communities::list).post(communities::track),
         )
         .route("/v0/communities/{id}", get(communities::show))
+        .route("/v0/communities/{id}/members", get(members::members))
+        .route("/v0/communities/{id}/cuts", get(cuts::cuts))
         .route("/v0/communities/{id}/leave", post(communities::leave))
         .route("/v0/communities/{id}/charter", get(governance::charter))
         .route("/v0/communities/{id}/charter/log", get(governance::log))
@@ -98,8 +100,6 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
             "/v0/communities/{id}/parties/{party}",
             get(governance::party),
         )
-        .route("/v0/communities/{id}/members", get(members::members))
-        .route("/v0/communities/{id}/cuts", get(cuts::cuts))
         .route("/v0/entries", post(entries::submit))
         .route("/v0/entries/{id}", get(entries::show))
         .route("/v0/spaces/{space}/context", get(signing::context))

@@ -204,7 +204,7 @@ async fn edit(
         let edit = make(&floor.community, &detail).await?;
         let (id, before) = state_of(client, &detail).await?;
         let party = parse(&detail.id, "party")?;
-        let root = identity.public().root;
+        let root = identity.root()?.public();
         let next = party::next_state(party, (id, &before), &edit, root, random::bytes()?);
         let mut next = next.map_err(|error| not_possible(&detail, &error))?;
         floor.must_be_free(&detail.state).await?;

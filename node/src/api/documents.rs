@@ -169,17 +169,15 @@ fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8
         let root = app.find_document(thread)?;
         return Ok(vec![thread_prefix(&root)]);
     }
-    let communities = match (&filter.spaces, filter.community) {
-        (None, Some(community)) => vec![community],
-        // What a space continues belongs to another community.
-        _ => app.community_ids(),
-    };
-    let spaces = communities.iter().flat_map(|community| {
-        let shown = app.shown_spaces(community);
-        shown.into_iter().map(move |space| (space, *community))
-    });
-    let spaces = spaces.filter(|(id, community)| filter.holds(*id, *community));
-    Ok(spaces.map(|(id, _)| list_prefix(&id)).collect())
+    let communities = app.community_ids();
+    let shown = communities.iter().flat_map(|it| app.shown_spaces(it));
+    let shown: BTreeSet<SpaceId> = shown.collect();
+    let ledger = app.inner.ingest.ledger();
+    let spaces = ledger
+        .spaces()
+        .iter()
+        .filter(|(id, space)| shown.contains(id) && filter.holds(**id, space.community));
+    Ok(spaces.map(|(id, _)| list_prefix(id)).collect())
 }
 
 fn read_cursor(text: &str) -> Result<u64, Failure> {

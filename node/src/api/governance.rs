@@ -9,10 +9,13 @@ mod proposals;
 use super::{
     App,
     error::Failure,
-    extract::{Args, Name, State, blocking},
+    extract::{Args, Name, blocking},
     lookup,
 };
-use axum::{Json, extract::Path};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use comity_client::types::{CharterInfo, CharterStep, PartyDetail, ProposalInfo};
 use comity_protocol::{
     authority::{charter::Charter, parties::Parties},

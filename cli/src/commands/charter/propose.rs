@@ -59,7 +59,7 @@ pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandErro
             height: charter.height + 1,
             pins,
             fork_proofs,
-            proposer: identity.public().root,
+            proposer: identity.root()?.public(),
             nonce: random::bytes()?,
             changes,
             cuts: tables.as_ref().map(cuts::Tables::cuts).unwrap_or_default(),

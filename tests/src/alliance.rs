@@ -1,7 +1,7 @@
 //! A community of several parties made by hand: delegates, nodes and members of each, and what they
 //! sign against each other.
 //!
-//! A party's keys follow from its name alone, so one party can stand in two communities.
+//! The keys of a party's delegates follow from its name alone, so the same people can found two.
 
 use crate::community::{Person, START_MS, key};
 use comity_protocol::{
@@ -66,7 +66,7 @@ pub fn party<'a>(name: &'a str, nodes: &'a [PublicKey]) -> Founder<'a> {
     }
 }
 
-fn found_party(founder: &Founder<'_>) -> (PartyState, Vec<Person>) {
+fn found_party(community: &str, founder: &Founder<'_>) -> (PartyState, Vec<Person>) {
     let name = founder.name;
     let person = |number| Person::new(&format!("{name}/delegate {number}"));
     let delegates: Vec<_> = (0..founder.delegates).map(person).collect();
@@ -74,7 +74,8 @@ fn found_party(founder: &Founder<'_>) -> (PartyState, Vec<Person>) {
     keys.sort();
     let mut nodes = founder.nodes.to_vec();
     nodes.sort();
-    let nonce = digest(b"comity-tests/nonce\0", &[name.as_bytes()]);
+    let seed = [community.as_bytes(), name.as_bytes()];
+    let nonce = digest(b"comity-tests/nonce\0", &seed);
     let nonce = *nonce.first_chunk::<16>().unwrap();
     let state = PartyState {
         delegates_needed: keys.len() as u64 / 2 + 1,
@@ -90,7 +91,7 @@ impl Alliance {
     /// A community of these parties with the spaces `public` (everyone reads), `members` (members
     /// read) and `news` (stewards write).
     pub fn found(name: &str, founders: &[Founder<'_>]) -> Self {
-        let founded: Vec<_> = founders.iter().map(found_party).collect();
+        let founded: Vec<_> = founders.iter().map(|it| found_party(name, it)).collect();
         let mut parties: Vec<_> = founded.iter().map(|(it, _)| party_id(it)).collect();
         parties.sort();
         let delegates = || founded.iter().flat_map(|(_, delegates)| delegates);

@@ -179,16 +179,19 @@ impl Conversation {
         self.reader.read(PATIENCE).await.ok().flatten()
     }
 
-    /// Waits until the node opens a space.
+    /// Agrees to every root until the node opens a space, which it does when governance is equal.
     ///
     /// # Panics
     /// If it ends the stream instead.
     pub async fn opened(&mut self, space: SpaceId) {
         while let Some(frame) = self.hear().await {
             let message = Message::decode(&frame).unwrap();
-            if let Message::Roots(roots) = message
-                && roots.iter().any(|it| it.space == space)
-            {
+            let Message::Roots(roots) = message else {
+                continue;
+            };
+            let found = roots.iter().any(|it| it.space == space);
+            self.say(&Message::Roots(roots)).await;
+            if found {
                 return;
             }
         }

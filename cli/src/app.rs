@@ -8,6 +8,7 @@ use crate::{
         PublicIdentity,
         passphrase::{self, Purpose, TerminalPrompt},
     },
+    reader,
     session::{Reach, Session},
     ui::{Ui, UiOptions},
 };
@@ -127,6 +128,7 @@ impl App {
             _ => self.passphrase(Purpose::Unlock, false)?,
         };
         let identity = folder.unlock(&passphrase)?;
+        reader::renew(&identity);
         for notice in identity.folder().notices() {
             self.ui.warning(&notice.to_string());
         }
@@ -214,9 +216,11 @@ impl App {
         work: impl AsyncFnOnce(&Client) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         if let Some(Lent(client)) = &self.node {
+            reader::show(self, client).await;
             return work(client).await;
         }
         let session = Session::open(&self.home()?, reach, &self.ui).await?;
+        reader::show(self, session.client()).await;
         let result = work(session.client()).await;
         session.close().await;
         result

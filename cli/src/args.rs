@@ -1,8 +1,12 @@
 //! What can be typed, as data: one source for parsing, help and completions.
 
+pub mod charter;
 pub mod content;
+pub mod member;
 pub mod membership;
 pub mod node;
+pub mod space;
+pub mod terms;
 
 use crate::ui::ColorChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -115,9 +119,26 @@ pub enum Command {
     /// Found and look at communities.
     #[command(subcommand)]
     Community(membership::CommunityCommand),
-    /// Look at spaces.
+    /// Read, propose, approve and reject what the parties agree on.
     #[command(subcommand)]
-    Space(membership::SpaceCommand),
+    Charter(charter::CharterCommand),
+    /// Make and change parties, and who speaks for them.
+    #[command(subcommand)]
+    Party(charter::PartyCommand),
+    /// Look at spaces, open and declare them.
+    #[command(subcommand)]
+    Space(space::SpaceCommand),
+    /// Add your signature to a draft that several delegates sign.
+    Sign(space::Sign),
+    /// Admit, revoke and list members.
+    #[command(subcommand)]
+    Member(member::MemberCommand),
+    /// Link and end devices of yours.
+    #[command(subcommand)]
+    Device(member::DeviceCommand),
+    /// Show what is kept here and not in effect.
+    #[command(subcommand)]
+    Quarantine(member::QuarantineCommand),
     /// Make a ticket that lets somebody join.
     Invite(membership::Invite),
     /// Join a community with a ticket.

@@ -1,8 +1,11 @@
 //! What commands do, one file a group. Each takes the [`App`] and its arguments, and ends with data
 //! on standard output or with a [`CommandError`].
 
+mod charter;
 mod community;
 mod demo;
+mod device;
+mod draft;
 mod edit;
 mod erase;
 mod export;
@@ -13,18 +16,20 @@ mod input;
 mod join;
 mod list;
 mod maintain;
+mod member;
+mod narrowing;
 mod node;
+mod party;
 mod publish;
+mod quarantine;
 mod show;
+mod space;
 mod sync;
 mod watch;
 
 use crate::{
     app::App,
-    args::{
-        Cli, Command,
-        membership::{CommunityCommand, SpaceCommand},
-    },
+    args::{Cli, Command, membership::CommunityCommand},
     error::CommandError,
 };
 use clap::CommandFactory as _;
@@ -38,14 +43,38 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Init(args) => init::init(app, &args),
         Command::Whoami => init::whoami(app).await,
         Command::Identity(command) => identity::run(app, command),
+        Command::Community(CommunityCommand::Create(args)) if !args.with.is_empty() => {
+            party::founding::draft(app, &args).await
+        }
         Command::Community(CommunityCommand::Create(args)) => community::create(app, args).await,
+        Command::Community(CommunityCommand::Sign { draft, yes }) => {
+            party::founding::sign(app, &draft, yes)
+        }
+        Command::Community(CommunityCommand::Found { draft, signatures }) => {
+            party::founding::found(app, &draft, &signatures).await
+        }
+        Command::Community(CommunityCommand::Fork {
+            name,
+            party,
+            community,
+        }) => {
+            let (party, community) = (party.as_deref(), community.as_deref());
+            party::exit::fork(app, &name, party, community).await
+        }
+        Command::Community(CommunityCommand::Leave { community, yes }) => {
+            party::exit::leave(app, &community, yes).await
+        }
         Command::Community(CommunityCommand::List) => community::list(app).await,
         Command::Community(CommunityCommand::Show { community }) => {
             community::show(app, community.as_deref()).await
         }
-        Command::Space(SpaceCommand::List { community }) => {
-            community::spaces(app, community.as_deref()).await
-        }
+        Command::Space(command) => space::run(app, command).await,
+        Command::Sign(args) => draft::sign(app, &args).await,
+        Command::Member(command) => Box::pin(member::run(app, command)).await,
+        Command::Device(command) => Box::pin(device::run(app, command)).await,
+        Command::Quarantine(command) => quarantine::run(app, command).await,
+        Command::Charter(command) => Box::pin(charter::run(app, command)).await,
+        Command::Party(command) => Box::pin(party::run(app, command)).await,
         Command::Invite(args) => join::invite(app, args).await,
         Command::Join(args) => join::join(app, args).await,
         Command::Publish(args) => publish::publish(app, args).await,

@@ -6,14 +6,22 @@
 //! - [`chain`] signs one entry after the other on a signer's chain
 //! - [`document`] what documents say; [`edit`] how a changed text becomes operations
 //! - [`imported`] how an item of another system becomes a document
+//! - [`devices`] how another device is linked; [`narrowing`] what cuts keep
 //! - [`founding`] a new community; [`joining`] invitations, tickets and requests to join
+//! - [`party`] states of parties and a genesis by several; [`resolution`] proposals and approvals
+//! - [`codes`] what founders and parties hand each other as text
 
 pub mod chain;
+pub mod codes;
+pub mod devices;
 pub mod document;
 pub mod edit;
 pub mod founding;
 pub mod imported;
 pub mod joining;
+pub mod narrowing;
+pub mod party;
+pub mod resolution;
 
 pub use chain::Chain;
 

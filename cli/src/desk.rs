@@ -116,12 +116,22 @@ impl<'a> Desk<'a> {
         self.chain(device, &context)
     }
 
+    /// The chain of the device in a space, for statements that need no right to write there.
+    ///
+    /// # Errors
+    /// If the chain cannot be continued.
+    pub async fn statement_chain(&mut self, space: &str) -> Result<Chain<'a>, CommandError> {
+        let device = self.identity.device();
+        let context = self.context(space, &device.public()).await?;
+        self.chain(device, &context)
+    }
+
     /// The chain of the root key in the governance space of a community.
     ///
     /// # Errors
     /// If it cannot be continued.
     pub async fn root_chain(&mut self, governance_space: &str) -> Result<Chain<'a>, CommandError> {
-        let root = self.identity.root();
+        let root = self.identity.root()?;
         let context = self.context(governance_space, &root.public()).await?;
         self.chain(root, &context)
     }
@@ -173,7 +183,7 @@ impl<'a> Desk<'a> {
             let mut members = community.members.iter();
             members.any(|it| it.root == root && !it.devices.contains(&device))
         };
-        if !forgotten(&place.community) {
+        if self.identity.root().is_err() || !forgotten(&place.community) {
             return Ok(false);
         }
         let mut chain = self.root_chain(&place.community.governance_space).await?;
@@ -187,7 +197,7 @@ impl<'a> Desk<'a> {
             .filter_map(Slot::new)
             .filter(|it| *it != public.slot);
         for slot in std::iter::once(public.slot).chain(others) {
-            let (root, device) = (self.identity.root(), self.identity.device());
+            let (root, device) = (self.identity.root()?, self.identity.device());
             let link = founding::link_device(&mut chain, now_ms(), root, device, slot);
             self.hand_in(&place.community.id, vec![Entry::Record(link)])
                 .await?;
@@ -271,7 +281,9 @@ impl<'a> Desk<'a> {
             }
             let own = [self.identity.public().device, self.identity.public().root];
             let key = entry.key();
+            // Certificates stand in no chain.
             if let Some(space) = entry.space()
+                && key.seq > 0
                 && own.contains(&key.author)
             {
                 let head = ChainHead {

@@ -21,6 +21,7 @@ mod lookup;
 mod moment;
 mod opening;
 mod random;
+mod reader;
 pub mod render;
 pub mod run;
 pub mod session;

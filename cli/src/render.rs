@@ -4,9 +4,13 @@
 //! what was imported says that its author is not verified.
 
 pub mod author;
+pub mod charter;
 pub mod community;
 pub mod document;
 pub mod list;
+pub mod member;
+pub mod party;
+pub mod proposal;
 pub mod sync;
 
 /// The first digits of an id, for people to look at where a whole one stands elsewhere.

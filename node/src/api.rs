@@ -1,7 +1,7 @@
 //! The local API: HTTP over the node's Unix socket, or in-process.
 //!
-//! Whoever reaches the socket is one of the node's own people, so nothing is hidden here; what
-//! strangers may see is decided where peers ask. Handlers are thin: they read a request, let a
+//! Restricted spaces are there for callers who prove that they may read them, and absent for all
+//! others ([`caller`]); what peers may see is decided where they ask. Handlers are thin: they read a request, let a
 //! blocking thread answer it from the archive, the ledger and the views, and give JSON back.
 //! Each file below is one group of endpoints.
 //!
@@ -10,8 +10,10 @@
 mod arrivals;
 mod background;
 mod bytes;
+mod caller;
 mod chains;
 mod communities;
+mod cuts;
 mod document;
 mod documents;
 mod entries;
@@ -19,8 +21,10 @@ mod error;
 mod events;
 mod export;
 mod extract;
+mod governance;
 mod lookup;
 mod maintenance;
+mod members;
 mod membership;
 mod origins;
 mod quarantine;
@@ -44,20 +48,23 @@ use tower::ServiceExt;
 pub(crate) use background::watch;
 
 /// The node and what the API remembers between requests. Everything here can be built again.
+#[derive(Clone)]
 pub(crate) struct App {
     inner: Arc<Inner>,
-    counts: arrivals::Counts,
-    chains: chains::Chains,
-    origins: origins::Origins,
+    counts: Arc<arrivals::Counts>,
+    chains: Arc<chains::Chains>,
+    origins: Arc<origins::Origins>,
+    caller: caller::Caller,
 }
 
 impl App {
     fn new(inner: Arc<Inner>) -> Arc<Self> {
         Arc::new(Self {
             inner,
-            counts: arrivals::Counts::default(),
-            chains: chains::Chains::default(),
-            origins: origins::Origins::default(),
+            counts: Arc::default(),
+            chains: Arc::default(),
+            origins: Arc::default(),
+            caller: caller::Caller::default(),
         })
     }
 
@@ -82,6 +89,17 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
             get(communities::list).post(communities::track),
         )
         .route("/v0/communities/{id}", get(communities::show))
+        .route("/v0/communities/{id}/members", get(members::members))
+        .route("/v0/communities/{id}/cuts", get(cuts::cuts))
+        .route("/v0/communities/{id}/leave", post(communities::leave))
+        .route("/v0/communities/{id}/charter", get(governance::charter))
+        .route("/v0/communities/{id}/charter/log", get(governance::log))
+        .route("/v0/communities/{id}/proposals", get(governance::proposals))
+        .route("/v0/communities/{id}/parties", get(governance::parties))
+        .route(
+            "/v0/communities/{id}/parties/{party}",
+            get(governance::party),
+        )
         .route("/v0/entries", post(entries::submit))
         .route("/v0/entries/{id}", get(entries::show))
         .route("/v0/spaces/{space}/context", get(signing::context))

@@ -7,18 +7,21 @@ use crate::{
 use comity_client::types::Author;
 use comity_protocol::{
     authority::Authority,
-    id::{CommunityId, DocumentId},
+    id::{CommunityId, DocumentId, SpaceId},
     key::PublicKey,
 };
 use std::{
     collections::HashMap,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Names found, by community and root key; dropped whole when a profile changes.
+type Asked = (CommunityId, u64, PublicKey);
+
+/// Names found, by community, audience and root key; dropped whole when a profile changes.
 #[derive(Default)]
 pub struct Names {
-    known: Mutex<HashMap<(CommunityId, PublicKey), Option<String>>>,
+    known: Mutex<HashMap<Asked, Option<String>>>,
 }
 
 const NAMES_MAX: usize = 10_000;
@@ -32,7 +35,7 @@ impl Names {
             .clear();
     }
 
-    fn get(&self, key: &(CommunityId, PublicKey)) -> Option<Option<String>> {
+    fn get(&self, key: &Asked) -> Option<Option<String>> {
         self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -40,13 +43,19 @@ impl Names {
             .cloned()
     }
 
-    fn put(&self, key: (CommunityId, PublicKey), name: Option<String>) {
+    fn put(&self, key: Asked, name: Option<String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= NAMES_MAX {
             known.clear();
         }
         known.insert(key, name);
     }
+}
+
+fn audience(shown: &[SpaceId]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    shown.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Looks people up.
@@ -61,16 +70,22 @@ pub struct Authors<'a> {
     pub community: CommunityId,
     /// Its authority.
     pub authority: Arc<Authority>,
+    /// The spaces whose profiles the reader may see.
+    shown: Vec<SpaceId>,
+    /// Tells them apart in what is remembered.
+    audience: u64,
 }
 
 impl<'a> Authors<'a> {
-    /// People of one community; none if this node does not take part in it.
+    /// People of one community, for somebody who reads these spaces; none if this node does not take
+    /// part in it.
     pub fn of(
         community: CommunityId,
         ledger: &Ledger,
         archive: &'a Archive,
         library: &'a Library,
         names: &'a Names,
+        shown: Vec<SpaceId>,
     ) -> Option<Self> {
         let authority = ledger.authority(&community)?;
         Some(Self {
@@ -79,6 +94,8 @@ impl<'a> Authors<'a> {
             names,
             community,
             authority,
+            audience: audience(&shown),
+            shown,
         })
     }
 
@@ -101,7 +118,7 @@ impl<'a> Authors<'a> {
 
     /// The name a person goes by, from the newest of their profiles that is readable here.
     pub fn name(&self, root: &PublicKey) -> Option<String> {
-        let key = (self.community, *root);
+        let key = (self.community, self.audience, *root);
         if let Some(known) = self.names.get(&key) {
             return known;
         }
@@ -113,7 +130,7 @@ impl<'a> Authors<'a> {
     fn find_name(&self, root: &PublicKey) -> Option<String> {
         let devices = self.authority.device_slots(root)?;
         for device in devices.values() {
-            for space in self.authority.spaces().keys() {
+            for space in &self.shown {
                 let scan = IndexScan::backward(profile_prefix(space, device), 1);
                 let page = self.archive.store().index().scan(&scan).ok()?;
                 let Some((_, id)) = page.items.first() else {

@@ -336,7 +336,9 @@ impl Ledger {
             .map(|it| it.key)
             .find(|key| Some(key.seq) == highest);
         let higher = |key: &Key| (key.seq, std::cmp::Reverse(key.id));
-        in_effect.into_iter().chain(of_highest).max_by_key(higher)
+        // Certificates stand in no chain, under the number 0.
+        let newest = in_effect.into_iter().chain(of_highest).max_by_key(higher);
+        newest.filter(|key| key.seq > 0)
     }
 }
 

@@ -2,6 +2,7 @@
 //! reached, grants its people gave it, joins under way. Small, rewritten whole and atomically.
 
 use crate::home::{Home, HomeError, write_atomically};
+use comity_protocol::id::CommunityId;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -29,6 +30,17 @@ pub struct State {
 pub struct CommunityState {
     /// Grants of members who read through this node: device key → encoded grant, hexadecimal.
     pub grants: BTreeMap<String, String>,
+    /// Whether it is kept as it is, and no longer exchanged with anybody.
+    #[serde(default)]
+    pub left: bool,
+}
+
+impl State {
+    /// Whether the node exchanges a community with others: whoever left it keeps the copy.
+    pub fn follows(&self, community: &CommunityId) -> bool {
+        let known = self.communities.get(&community.to_string());
+        !known.is_some_and(|it| it.left)
+    }
 }
 
 /// What is remembered of one peer.

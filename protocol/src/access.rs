@@ -16,6 +16,7 @@ mod clock;
 mod grant;
 mod hello;
 mod join;
+mod reader;
 mod reading;
 mod ticket;
 
@@ -23,6 +24,7 @@ pub use clock::{GRANTS_FOR_DOUBT_MIN, clock_in_doubt};
 pub use grant::{GRANT_LIFETIME_MS, GRANTS_MAX, NodeGrant, ShownGrant, VerifiedGrant};
 pub use hello::{Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS};
 pub use join::{JOIN_MAX_BYTES, JoinAnswer, JoinRefusal, JoinRequest};
+pub use reader::{READER_LIFETIME_MS, ReaderError, ReaderToken};
 pub use reading::{may_be_shown_grants, next_end_ms, readable_spaces};
 pub use ticket::{Ticket, TicketError};
 

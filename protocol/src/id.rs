@@ -60,6 +60,8 @@ pub mod domain {
     pub const HELLO_GOVERNANCE: &[u8] = b"comity/1/hello-governance\0";
     /// Nonce and padding of a hello, drawn from a seed.
     pub const HELLO_RANDOM: &[u8] = b"comity/1/hello-random\0";
+    /// Message that a device or root key signs to read at a node's local API.
+    pub const READER_SIGNATURE: &[u8] = b"comity/1/reader-signature\0";
     /// Key prefix of an author in a space's trie.
     pub const TRIE_AUTHOR: &[u8] = b"comity/1/trie-author\0";
     /// Digest of a leaf of a space's trie.

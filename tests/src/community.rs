@@ -3,8 +3,9 @@
 //! Everything follows from names, so two runs sign the same bytes. Entries come back encoded or
 //! whole and go wherever the test wants them, in whatever order.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use comity_protocol::{
-    access::NodeGrant,
+    access::{NodeGrant, READER_LIFETIME_MS, ReaderToken},
     certificate::{
         Certificate, CertificateBody, Genesis, PartyState, Readers, Space, Writers, community_id,
         governance_space, party_id,
@@ -16,7 +17,10 @@ use comity_protocol::{
     key::{PublicKey, SecretKey},
     record::{self, Admission, DeviceLink, Erasure, Invitation, RecordBody, Role, consent_message},
 };
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// Claimed time of the first entry; each further one is a second later.
 pub const START_MS: u64 = 1_700_000_000_000;
@@ -148,6 +152,14 @@ impl Person {
     /// The leave for a node to read on the person's behalf.
     pub fn grant(&self, community: CommunityId, node: PublicKey, expires_ms: u64) -> NodeGrant {
         NodeGrant::sign(self.device.secret(), community, node, expires_ms)
+    }
+
+    /// The proof to a node's local API, as the header carries it.
+    pub fn reader_token(&self, node: PublicKey) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now_ms = u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or_default();
+        let token = ReaderToken::sign(self.device.secret(), node, now_ms + READER_LIFETIME_MS);
+        STANDARD_NO_PAD.encode(token.encode())
     }
 }
 

@@ -7,10 +7,12 @@
 pub mod alliance;
 pub mod community;
 pub mod files;
+pub mod histories;
 pub mod joining;
 pub mod nodes;
 pub mod proxy;
 pub mod random;
+pub mod simulation;
 pub mod stories;
 pub mod stranger;
 pub mod transcript;

@@ -37,6 +37,8 @@ pub struct Stopped {
     gossip: bool,
     listen: String,
     tapped: Option<(Transcript, Tap)>,
+    /// Proofs of those who look at it.
+    readers: Vec<String>,
 }
 
 /// Bytes as the API wants them.
@@ -93,7 +95,11 @@ impl TestNode {
     /// Stops the node.
     pub async fn stop(self) -> Stopped {
         self.node.stop().await;
-        self.rest
+        let readers = self.client.readers();
+        Stopped {
+            readers,
+            ..self.rest
+        }
     }
 
     /// Stops the node and starts it again over the same home, on the same port.
@@ -148,6 +154,12 @@ impl TestNode {
         self.wait_for(&what, enough).await;
     }
 
+    /// From here on it shows what this person may read, too.
+    pub fn reads(&self, person: &Person) {
+        let token = person.reader_token(self.node.key());
+        self.client.also_read_as(token);
+    }
+
     /// Makes it take part in a community and gives it the records known so far.
     pub async fn take_part(&self, community: &Community) {
         self.follow(community.id, &community.records()).await;
@@ -164,6 +176,7 @@ impl TestNode {
             community: community.to_string(),
             entries: records.iter().map(|bytes| base64(bytes)).collect(),
         };
+        self.reads(&community.delegate);
         let answer = self.client.track(&request).await.unwrap();
         for result in answer.results {
             assert!(
@@ -191,6 +204,7 @@ impl TestNode {
 
     /// Lets it read on a person's behalf.
     pub async fn grant(&self, community: CommunityId, person: &Person) {
+        self.reads(person);
         let grant = person.grant(community, self.node.key(), u64::MAX >> 12);
         let grant = base64(&grant.encode());
         self.client.put_grant(&PutGrant { grant }).await.unwrap();
@@ -299,6 +313,7 @@ impl Stopped {
     /// A fresh home.
     pub fn new(gossip: bool) -> Self {
         Self {
+            readers: Vec::new(),
             home: tempfile::tempdir().unwrap(),
             gossip,
             listen: "/ip4/127.0.0.1/tcp/0".into(),
@@ -339,6 +354,9 @@ impl Stopped {
         };
         let node = node.unwrap();
         let client = Client::new(Transport::InProcess(node.in_process()));
+        for token in &self.readers {
+            client.also_read_as(token.clone());
+        }
         let status = client.status().await.unwrap();
         assert_eq!(status.store, "ready", "{status:?}");
         let address = &status.listening[0];

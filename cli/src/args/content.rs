@@ -67,6 +67,9 @@ pub struct Publish {
     /// The author there, if it is not you.
     #[arg(long, requires = "origin", value_name = "NAME")]
     pub origin_author: Option<String>,
+    /// Do not ask, even if the text names something that fewer people read.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 fn parse_origin(text: &str) -> Result<(String, String), String> {
@@ -93,6 +96,9 @@ pub struct Reply {
     /// The text itself.
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
+    /// Do not ask, even if the text names something that fewer people read.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// `comity edit`
@@ -117,13 +123,22 @@ pub struct Edit {
 
 /// `comity erase`
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  comity erase 3f2a\n  comity erase 3f2a --yes")]
+#[command(
+    after_help = "Examples:\n  comity erase 3f2a\n  comity erase 3f2a --yes\n  \
+    comity erase 3f2a --order --reason \"a home address\" > draft.json"
+)]
 pub struct Erase {
     /// Id of a document (everything you wrote in it) or of one contribution.
     pub id: String,
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
+    /// Order the erasure of what somebody else wrote: a quorum of parties has to sign.
+    #[arg(long, requires = "reason")]
+    pub order: bool,
+    /// Why; everybody who reads the space sees it.
+    #[arg(long, requires = "order", value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `comity list`

@@ -77,8 +77,46 @@ pub struct RestoreIdentity {
 /// `comity community …`
 #[derive(Debug, Subcommand)]
 pub enum CommunityCommand {
-    /// Found a community with one party: yours.
+    /// Found a community with your party, or draft one with others.
     Create(CreateCommunity),
+    /// Sign the draft of a community that your party founds with others.
+    #[command(after_help = "Example:\n  comity community sign comitydraft1…")]
+    Sign {
+        /// The draft, or a file with it.
+        draft: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Start a community whose founders have all signed.
+    #[command(after_help = "Example:\n  comity community found comitydraft1… comitysignature1…")]
+    Found {
+        /// The draft, or a file with it.
+        draft: String,
+        /// Signatures of the other founders, or files with them.
+        signatures: Vec<String>,
+    },
+    /// Start a community with the whole history of another and a charter of your own.
+    #[command(after_help = "Example:\n  comity community fork \"Free Coffee\"")]
+    Fork {
+        /// The name of the new community.
+        name: String,
+        /// The name of your party in it; by default as in the old one.
+        #[arg(long)]
+        party: Option<String>,
+        /// The community that is continued; may be left out if there is only one.
+        #[arg(long)]
+        community: Option<String>,
+    },
+    /// Stop exchanging a community with others, and keep everything that is here of it.
+    #[command(after_help = "Example:\n  comity community leave Coffee")]
+    Leave {
+        /// Name or id.
+        community: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// List the communities this node takes part in.
     #[command(after_help = "Example:\n  comity community list")]
     List,
@@ -94,7 +132,8 @@ pub enum CommunityCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  comity community create Coffee\n  \
     comity community create Coffee --purpose \"Better coffee\" --party \"Coffee Club\" \\\n      \
-    --space lobby:everyone --space workshop:members --space news:everyone:stewards")]
+    --space lobby:everyone --space workshop:members --space news:everyone:stewards\n  \
+    comity community create Coffee --with customers.party --party Vendor")]
 pub struct CreateCommunity {
     /// Its name.
     pub name: String,
@@ -108,6 +147,10 @@ pub struct CreateCommunity {
     /// or `stewards`. By default `lobby:everyone` and `members:members`.
     #[arg(long = "space", value_name = "SPACE", value_parser = parse_space)]
     pub spaces: Vec<SpaceArgument>,
+    /// Another founding party: its code, as `comity party create` prints it, or a file with it. Then
+    /// a draft is printed, for all founders to sign.
+    #[arg(long = "with", value_name = "CODE")]
+    pub with: Vec<String>,
 }
 
 /// A space as it is typed.
@@ -145,18 +188,6 @@ fn parse_space(text: &str) -> Result<SpaceArgument, String> {
         everyone_reads,
         only_stewards_write,
     })
-}
-
-/// `comity space …`
-#[derive(Debug, Subcommand)]
-pub enum SpaceCommand {
-    /// List spaces, with who reads and writes them.
-    #[command(after_help = "Example:\n  comity space list --community Coffee")]
-    List {
-        /// Only of this community.
-        #[arg(long)]
-        community: Option<String>,
-    },
 }
 
 /// A role that an invitation gives.

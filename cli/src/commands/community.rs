@@ -13,7 +13,6 @@ use crate::{
 };
 use comity_client::types::CommunityInfo;
 use comity_protocol::certificate::{Readers, Space, Writers};
-use serde_json::json;
 
 /// Founds a community.
 pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), CommandError> {
@@ -32,7 +31,7 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
             nonces: [random::bytes()?, random::bytes()?],
             time_ms: now_ms(),
         };
-        let (root, device) = (identity.root(), identity.device());
+        let (root, device) = (identity.root()?, identity.device());
         let founded = founding::found(founding, root, device, identity.public().slot)?;
         desk.found(founded.community, &founded.entries).await?;
         let community = client.community(&founded.community.to_string()).await?;
@@ -50,7 +49,7 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
     .await
 }
 
-fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
+pub(super) fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
     if arguments.is_empty() {
         return founding::default_spaces();
     }
@@ -115,7 +114,10 @@ pub(super) async fn spaces(app: &App, named: Option<&str>) -> Result<(), Command
         .await?;
     let places: Vec<_> = communities.into_iter().flat_map(lookup::places).collect();
     if app.ui.is_json() {
-        let spaces: Vec<_> = places.iter().map(|it| json!(it.space)).collect();
+        let spaces: Vec<_> = places
+            .iter()
+            .map(|it| super::space::as_json(&it.space))
+            .collect();
         return app.ui.json(&spaces);
     }
     let rows = places.iter().map(|it| (&it.community, &it.space));

@@ -1,6 +1,6 @@
 //! `comity erase`: takes words back, and says what that means.
 
-use super::publish::say_saved;
+use super::{draft::Draft, publish::say_saved};
 use crate::{
     app::App,
     args::content::Erase,
@@ -16,6 +16,7 @@ use comity_client::{
     types::{Candidate, HistoryItem},
 };
 use comity_protocol::{
+    certificate::{CertificateBody, ErasureOrder},
     entry::Entry,
     id::EntryId,
     record::{Erasure, RecordBody},
@@ -29,6 +30,9 @@ What others have copied, exported or kept in backups is out of reach.";
 
 /// Erases words of one's own.
 pub(super) async fn erase(app: &App, args: Erase) -> Result<(), CommandError> {
+    if let Some(reason) = &args.reason {
+        return order(app, &args, reason).await;
+    }
     let public = app.public()?;
     app.with_node(Reach::Store, async |client| {
         let found = lookup::id(client, &args.id, &["document", "contribution"]).await?;
@@ -88,6 +92,59 @@ pub(super) async fn erase(app: &App, args: Erase) -> Result<(), CommandError> {
             .status(&format!("the words of {what} are erased here"));
         say_saved(app, &saved);
         Ok(())
+    })
+    .await
+}
+
+/// Begins an order that delegates of a quorum of parties sign.
+async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError> {
+    let public = app.public()?;
+    app.with_node(Reach::Store, async |client| {
+        let found = lookup::id(client, &args.id, &["contribution", "document"]).await?;
+        let entry = client.entry(&found.id).await?;
+        let community = client.community(&entry.community).await?;
+        let root = public.root.to_string();
+        if !community
+            .parties
+            .iter()
+            .any(|it| it.delegates.contains(&root))
+        {
+            return Err(CommandError::failure(
+                "you cannot order an erasure: only delegates of a party can",
+            )
+            .hint("`comity community show` lists the delegates: ask one of them"));
+        }
+        app.ui.status(MEANING);
+        if !args.yes {
+            app.confirm("Order that these words are erased?")?;
+        }
+        let identity = app.unlock()?;
+        let body = CertificateBody::ErasureOrder(ErasureOrder {
+            community: parse(&entry.community, "community")?,
+            charter: parse(&community.charter, "charter")?,
+            space: parse(&entry.space, "space")?,
+            contribution: parse(&found.id, "contribution")?,
+            proposer: public.root,
+            reason: reason.to_owned(),
+            time_ms: now_ms(),
+        });
+        let mut draft = Draft::new(&entry.community, &body);
+        draft.sign(identity.root()?)?;
+        match draft.hand_in(client).await? {
+            Some(id) => {
+                app.ui.status("the order is in force: the words are erased");
+                app.ui.line(&id.to_string())
+            }
+            None => {
+                app.ui.line(&draft.to_text())?;
+                app.ui.status(
+                    "This is a draft: delegates of a quorum of the parties have to sign it.",
+                );
+                app.ui
+                    .hint("keep it in a file and send it to the next: `comity sign FILE`");
+                Ok(())
+            }
+        }
     })
     .await
 }

@@ -109,7 +109,7 @@ fn tell(app: &App, identity: &Identity) -> Result<(), CommandError> {
 }
 
 fn phrase(app: &App) -> Result<(), CommandError> {
-    let phrase = app.unlock()?.phrase();
+    let phrase = app.unlock()?.phrase()?;
     if app.ui.is_json() {
         return app.ui.json(&json!({ "phrase": phrase.as_str() }));
     }

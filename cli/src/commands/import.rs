@@ -93,9 +93,9 @@ pub(super) async fn import(app: &App, command: ImportCommand) -> Result<(), Comm
 }
 
 /// The key stays the same over all imports of one person into one community, on every device.
-fn salt(identity: &Identity, place: &Place) -> AddressSalt {
-    let parts: [&[u8]; 2] = [identity.root().seed(), place.community.id.as_bytes()];
-    AddressSalt::from_bytes(digest(SALT_DOMAIN, &parts))
+fn salt(identity: &Identity, place: &Place) -> Result<AddressSalt, CommandError> {
+    let parts: [&[u8]; 2] = [identity.root()?.seed(), place.community.id.as_bytes()];
+    Ok(AddressSalt::from_bytes(digest(SALT_DOMAIN, &parts)))
 }
 
 fn open(
@@ -108,7 +108,7 @@ fn open(
             into,
             keep_addresses,
         } => {
-            let mut options = MailOptions::new(salt(identity, place));
+            let mut options = MailOptions::new(salt(identity, place)?);
             options.keep_addresses = keep_addresses;
             MailReader::open(&into.path, options).map(|it| Box::new(it) as _)
         }

@@ -122,7 +122,10 @@ fn party_of<'a>(
     Ok(party)
 }
 
-fn addresses(given: &[String], status: &NodeStatus) -> Result<Vec<String>, CommandError> {
+pub(super) fn addresses(
+    given: &[String],
+    status: &NodeStatus,
+) -> Result<Vec<String>, CommandError> {
     if let Some(broken) = given.iter().find(|it| !it.starts_with('/')) {
         return Err(
             CommandError::usage(format!("{broken:?} is not a multiaddress"))
@@ -295,7 +298,7 @@ async fn ask_in(
     // A request that is made again before any answer has come is the same bytes, not a fork of the
     // person's chain: nothing in it depends on when it is made.
     let (mut chain, time_ms) = if known.next() == ChainLink::FIRST {
-        let first = Chain::new(identity.root(), space, NO_GOVERNANCE, ChainLink::FIRST);
+        let first = Chain::new(identity.root()?, space, NO_GOVERNANCE, ChainLink::FIRST);
         (first, identity.public().created_ms)
     } else {
         (known, now_ms())
@@ -304,7 +307,7 @@ async fn ask_in(
         &mut chain,
         time_ms,
         ticket,
-        identity.root(),
+        identity.root()?,
         device,
         consent,
     );
@@ -317,7 +320,7 @@ async fn ask_in(
     Ok(client.join(&start).await?)
 }
 
-fn signature(text: &str) -> Result<Signature, CommandError> {
+pub(super) fn signature(text: &str) -> Result<Signature, CommandError> {
     let bytes = STANDARD_NO_PAD.decode(text).ok();
     let bytes: Option<[u8; 64]> = bytes.and_then(|bytes| bytes.try_into().ok());
     bytes.map(Signature::from_bytes).ok_or_else(|| {

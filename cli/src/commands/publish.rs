@@ -41,6 +41,7 @@ pub(super) async fn publish(app: &App, args: Publish) -> Result<(), CommandError
     };
     app.with_node(Reach::Store, async |client| {
         let place = lookup::space(client, args.community.as_deref(), args.space.as_deref()).await?;
+        super::space::before_publishing(app, client, &place, &body, args.yes).await?;
         create(app, client, &place, &draft).await
     })
     .await
@@ -72,6 +73,7 @@ pub(super) async fn reply(app: &App, args: Reply) -> Result<(), CommandError> {
             None,
         );
         let place = lookup::place_of(client, &view.summary.space).await?;
+        super::space::before_publishing(app, client, &place, &body, args.yes).await?;
         create(app, client, &place, &draft).await
     })
     .await

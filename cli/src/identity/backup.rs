@@ -13,7 +13,7 @@ use super::{
     error::IdentityError,
     files,
     folder::{Identity, IdentityFolder},
-    material::{DisplayName, Material, Slot},
+    material::{DEVICE_ONLY, DisplayName, Material, Slot},
     passphrase::Passphrase,
     phrase::RecoveryPhrase,
 };
@@ -25,7 +25,6 @@ use comity_protocol::{
 use std::{collections::BTreeMap, path::Path};
 use zeroize::Zeroizing;
 
-const BACKUP_VERSION: u64 = 1;
 const BACKUP_MAX_BYTES: u64 = 32 * 1024 * 1024;
 const SPACES_MAX: usize = 100_000;
 
@@ -131,10 +130,10 @@ impl IdentityFolder {
     }
 }
 
-/// `[1, entropy, device seed, slot, name, time made, time of the backup, [[space, seq, id]…]]`
+/// `[1, entropy (or 2, root key), device seed, slot, name, time made, time of the backup, [[space, seq, id]…]]`
 fn write_content(material: &Material, chains: &ChainMemory, now_ms: u64) -> Zeroizing<Vec<u8>> {
     let mut writer = Writer::new();
-    writer.array(8).uint(BACKUP_VERSION);
+    writer.array(8).uint(material.version());
     material.write(&mut writer);
     writer.uint(now_ms.min(TIME_MAX_MS));
     writer.array(chains.heads().count());
@@ -151,8 +150,8 @@ fn write_content(material: &Material, chains: &ChainMemory, now_ms: u64) -> Zero
 fn read_content(content: &[u8]) -> Result<Content, CodecError> {
     let mut reader = Reader::new(content);
     reader.array_of(8)?;
-    reader.uint_max(BACKUP_VERSION)?;
-    let material = Material::read(&mut reader)?;
+    let version = reader.uint_max(DEVICE_ONLY)?;
+    let material = Material::read(version, &mut reader)?;
     let made_ms = reader.uint_max(TIME_MAX_MS)?;
     let mut heads = BTreeMap::new();
     for _ in 0..reader.array(SPACES_MAX)? {

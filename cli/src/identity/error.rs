@@ -83,6 +83,9 @@ pub enum IdentityError {
         /// Why it failed.
         source: io::Error,
     },
+    /// Only the root key can do it, and another device has it.
+    #[error("cannot do this here: the identity in {} has no root key", .0.display())]
+    NoRoot(PathBuf),
     /// Another process signs with this identity.
     #[error("cannot sign: another comity process is using the identity in {}", .0.display())]
     Busy(PathBuf),
@@ -185,6 +188,10 @@ impl IdentityError {
             }
             Self::Io { .. } => &["check that the path is right, and that the disk is not full"],
             Self::Busy(_) => &["wait until the other command has ended, then try again"],
+            Self::NoRoot(_) => &[
+                "this device was linked by another one of yours: do it on that one, which has the root key",
+                "or bring the root key back with its 24 words: `comity identity restore --phrase`",
+            ],
             Self::Randomness(_) => &["check that /dev/urandom can be read"],
             Self::Kdf(_) => &["it needs 64 MiB of free memory: close other programs and try again"],
             Self::Name(_) => &["give a name of 1 to 64 characters, without control characters"],

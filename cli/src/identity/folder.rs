@@ -17,7 +17,7 @@ use super::{
     envelope::{self, EnvelopeKind, KdfParams},
     error::IdentityError,
     files::{self, FolderLock},
-    material::Material,
+    material::{DEVICE_ONLY, Material, RootPart},
     passphrase::Passphrase,
     phrase::RecoveryPhrase,
     public::PublicIdentity,
@@ -40,8 +40,6 @@ const SMALL_FILE_MAX_BYTES: u64 = 64 * 1024;
 const CHAINS_MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// How long a command waits for another one that holds the folder.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
-
-const SECRET_VERSION: u64 = 1;
 
 /// A folder that holds, or may come to hold, an identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -248,10 +246,10 @@ impl IdentityFolder {
     }
 }
 
-/// `[1, entropy, device seed, slot, name, time made]`
+/// `[1, entropy, device seed, slot, name, time made]`, or `[2, root key, …]` without the root's entropy
 pub(super) fn secret_content(material: &Material) -> Zeroizing<Vec<u8>> {
     let mut writer = Writer::new();
-    writer.array(6).uint(SECRET_VERSION);
+    writer.array(6).uint(material.version());
     material.write(&mut writer);
     Zeroizing::new(writer.finish())
 }
@@ -259,8 +257,8 @@ pub(super) fn secret_content(material: &Material) -> Zeroizing<Vec<u8>> {
 fn read_secret(content: &[u8]) -> Result<Material, CodecError> {
     let mut reader = Reader::new(content);
     reader.array_of(6)?;
-    reader.uint_max(SECRET_VERSION)?;
-    let material = Material::read(&mut reader)?;
+    let version = reader.uint_max(DEVICE_ONLY)?;
+    let material = Material::read(version, &mut reader)?;
     reader.end()?;
     Ok(material)
 }
@@ -270,7 +268,7 @@ pub struct Identity {
     folder: IdentityFolder,
     material: Material,
     public: PublicIdentity,
-    root: SecretKey,
+    root: Option<SecretKey>,
     device: SecretKey,
 }
 
@@ -286,8 +284,17 @@ impl Identity {
     }
 
     /// The key that links devices. Contributions are signed in a [`SigningSession`].
-    pub const fn root(&self) -> &SecretKey {
-        &self.root
+    ///
+    /// # Errors
+    /// [`IdentityError::NoRoot`] on a device that another one linked.
+    pub fn root(&self) -> Result<&SecretKey, IdentityError> {
+        let none = || IdentityError::NoRoot(self.folder.path.clone());
+        self.root.as_ref().ok_or_else(none)
+    }
+
+    /// The root key where it is here, else that of the device: proves who asks.
+    pub fn proof_key(&self) -> &SecretKey {
+        self.root.as_ref().unwrap_or(&self.device)
     }
 
     /// The key of this device, for what is not part of a chain (asking in, node grants).
@@ -296,8 +303,14 @@ impl Identity {
     }
 
     /// The words to write down.
-    pub fn phrase(&self) -> RecoveryPhrase {
-        RecoveryPhrase::of(&self.material.entropy)
+    ///
+    /// # Errors
+    /// [`IdentityError::NoRoot`] on a device that another one linked.
+    pub fn phrase(&self) -> Result<RecoveryPhrase, IdentityError> {
+        match &self.material.origin {
+            RootPart::Entropy(entropy) => Ok(RecoveryPhrase::of(entropy)),
+            RootPart::Public(_) => Err(IdentityError::NoRoot(self.folder.path.clone())),
+        }
     }
 
     pub(super) const fn material(&self) -> &Material {

@@ -5,13 +5,16 @@
 //! restores from the phrase gets a **new** device, because the old device's chains may go on
 //! elsewhere and two continuations of one chain are a fork that everybody sees.
 //!
+//! A device that was linked by another one has no entropy: it knows whose it is by the public half of
+//! the root key, and signs with its own key alone.
+//!
 //! Spec: `specs/identity.md` §4 (derivation).
 
 use super::error::IdentityError;
 use crate::ui::sanitize;
 use comity_protocol::{
     codec::{CodecError, Reader, Writer},
-    key::SecretKey,
+    key::{PublicKey, SecretKey},
     limits::TIME_MAX_MS,
 };
 use std::fmt;
@@ -112,10 +115,23 @@ impl fmt::Display for Slot {
     }
 }
 
+/// What a device has of the root key.
+#[derive(Clone)]
+pub enum RootPart {
+    /// The entropy that makes it.
+    Entropy(Seed),
+    /// Its public half: the device was linked by another one.
+    Public(PublicKey),
+}
+
+/// The first item of what holds a material: whether an entropy or a public key follows.
+pub(super) const WITH_ROOT: u64 = 1;
+pub(super) const DEVICE_ONLY: u64 = 2;
+
 /// Everything a folder or backup keeps encrypted.
 #[derive(Clone)]
 pub struct Material {
-    pub(super) entropy: Seed,
+    pub(super) origin: RootPart,
     pub(super) device_seed: Seed,
     pub(super) slot: Slot,
     pub(super) name: DisplayName,
@@ -135,7 +151,7 @@ impl Material {
     pub fn first_device(entropy: Seed, name: DisplayName, created_ms: u64) -> Self {
         let device_seed = derive(FIRST_DEVICE_SEED_CONTEXT, &entropy);
         Self {
-            entropy,
+            origin: RootPart::Entropy(entropy),
             device_seed,
             slot: Slot::FIRST,
             name,
@@ -159,7 +175,7 @@ impl Material {
         let drawn = random_seed()?;
         let slot = slot.unwrap_or(Slot(1 + drawn[0] % (SLOTS_MAX - 1)));
         Ok(Self {
-            entropy,
+            origin: RootPart::Entropy(entropy),
             device_seed: random_seed()?,
             slot,
             name,
@@ -167,25 +183,62 @@ impl Material {
         })
     }
 
-    /// Appends the five items `entropy, device seed, slot, name, time made`.
+    /// A device of the person with this root key, to be linked by a device that has it.
+    ///
+    /// # Errors
+    /// If the operating system gives no randomness.
+    pub fn device_only(
+        root: PublicKey,
+        slot: Slot,
+        name: DisplayName,
+        created_ms: u64,
+    ) -> Result<Self, IdentityError> {
+        Ok(Self {
+            origin: RootPart::Public(root),
+            device_seed: random_seed()?,
+            slot,
+            name,
+            created_ms,
+        })
+    }
+
+    /// The version of the form: [`WITH_ROOT`] or [`DEVICE_ONLY`].
+    pub(super) fn version(&self) -> u64 {
+        match self.origin {
+            RootPart::Entropy(_) => WITH_ROOT,
+            RootPart::Public(_) => DEVICE_ONLY,
+        }
+    }
+
+    /// Appends the five items `entropy or root key, device seed, slot, name, time made`.
     pub(super) fn write(&self, writer: &mut Writer) {
+        match &self.origin {
+            RootPart::Entropy(entropy) => writer.bytes(entropy.as_slice()),
+            RootPart::Public(root) => writer.bytes(root.as_bytes()),
+        };
         writer
-            .bytes(self.entropy.as_slice())
             .bytes(self.device_seed.as_slice())
             .uint(self.slot.0.into())
             .text(self.name.as_str())
             .uint(self.created_ms);
     }
 
-    /// Reads what [`Material::write`] wrote.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, CodecError> {
-        let entropy = Zeroizing::new(reader.fixed()?);
+    /// Reads what [`Material::write`] wrote in a form of this version.
+    pub(super) fn read(version: u64, reader: &mut Reader<'_>) -> Result<Self, CodecError> {
+        let first = Zeroizing::new(reader.fixed()?);
+        let origin = match version {
+            WITH_ROOT => RootPart::Entropy(first),
+            _ => {
+                let root = PublicKey::from_bytes(*first);
+                RootPart::Public(root.map_err(|_| CodecError::OutOfRange)?)
+            }
+        };
         let device_seed = Zeroizing::new(reader.fixed()?);
         let slot = u8::try_from(reader.uint()?).ok().and_then(Slot::new);
         let name = DisplayName::new(reader.text(NAME_MAX_BYTES)?).ok();
         let created_ms = reader.uint_max(TIME_MAX_MS)?;
         Ok(Self {
-            entropy,
+            origin,
             device_seed,
             slot: slot.ok_or(CodecError::OutOfRange)?,
             name: name.ok_or(CodecError::OutOfRange)?,
@@ -193,9 +246,24 @@ impl Material {
         })
     }
 
-    /// The key that says who this person is.
-    pub fn root(&self) -> SecretKey {
-        SecretKey::from_seed(&derive(ROOT_SEED_CONTEXT, &self.entropy))
+    /// The key that says who this person is; none on a device that another one linked.
+    pub fn root(&self) -> Option<SecretKey> {
+        match &self.origin {
+            RootPart::Entropy(entropy) => {
+                Some(SecretKey::from_seed(&derive(ROOT_SEED_CONTEXT, entropy)))
+            }
+            RootPart::Public(_) => None,
+        }
+    }
+
+    /// The public half of the key that says who this person is.
+    pub fn root_public(&self) -> PublicKey {
+        match &self.origin {
+            RootPart::Entropy(entropy) => {
+                SecretKey::from_seed(&derive(ROOT_SEED_CONTEXT, entropy)).public()
+            }
+            RootPart::Public(root) => *root,
+        }
     }
 
     /// The key that signs contributions on this device.
@@ -206,7 +274,7 @@ impl Material {
 
 impl fmt::Debug for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Material(of {:?})", self.root().public())
+        write!(f, "Material(of {:?})", self.root_public())
     }
 }
 
@@ -245,7 +313,7 @@ mod tests {
     #[test]
     fn root_and_device_are_two_keys() {
         let material = Material::first_device(Zeroizing::new([7; 32]), name(), 0);
-        assert_ne!(material.root().public(), material.device().public());
+        assert_ne!(material.root_public(), material.device().public());
     }
 
     #[test]
@@ -254,11 +322,26 @@ mod tests {
         let first = Material::first_device(entropy.clone(), name(), 0);
         let one = Material::new_device(entropy.clone(), None, name(), 0).unwrap();
         let two = Material::new_device(entropy, Slot::new(9), name(), 0).unwrap();
-        assert_eq!(first.root().public(), one.root().public());
+        assert_eq!(first.root_public(), one.root_public());
         assert_ne!(first.device().public(), one.device().public());
         assert_ne!(one.device().public(), two.device().public());
         assert!((1..SLOTS_MAX).contains(&one.slot.number()));
         assert_eq!(two.slot.number(), 9);
+    }
+
+    #[test]
+    fn a_device_that_was_linked_knows_its_person_and_no_more() {
+        let root = SecretKey::from_seed(&[7; 32]).public();
+        let slot = Slot::new(3).unwrap();
+        let made = Material::device_only(root, slot, name(), 5).unwrap();
+        let mut writer = Writer::new();
+        made.write(&mut writer);
+        let bytes = writer.finish();
+        let mut reader = Reader::new(&bytes);
+        let back = Material::read(made.version(), &mut reader).unwrap();
+        assert_eq!((back.root_public(), back.slot), (root, slot));
+        assert!(back.root().is_none());
+        assert_eq!(back.device().public(), made.device().public());
     }
 
     #[test]

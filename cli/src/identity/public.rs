@@ -67,7 +67,7 @@ struct Versioned {
 impl PublicIdentity {
     pub(super) fn of(material: &Material, protected: bool, kdf: KdfParams) -> Self {
         Self {
-            root: material.root().public(),
+            root: material.root_public(),
             device: material.device().public(),
             slot: material.slot,
             name: material.name.clone(),

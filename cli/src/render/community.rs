@@ -24,10 +24,10 @@ pub fn communities(items: &[CommunityInfo]) -> Table {
             &item.parties.len().to_string(),
             &declared(item).count().to_string(),
             &item.members.len().to_string(),
-            if item.complete {
-                "complete"
-            } else {
-                "records still missing"
+            match (item.left, item.complete) {
+                (true, _) => "left, kept as it was",
+                (false, true) => "complete",
+                (false, false) => "records still missing",
             },
         ]);
     }
@@ -42,13 +42,31 @@ fn declared(community: &CommunityInfo) -> impl Iterator<Item = &SpaceInfo> {
         .filter(move |it| it.id != *governance)
 }
 
+/// Who can read a space, for people.
+pub fn readers(space: &SpaceInfo) -> String {
+    if space.readers == "everyone" {
+        return "everyone".to_owned();
+    }
+    let who = match (space.readers.as_str(), space.reader_names.as_slice()) {
+        ("members", _) | (_, []) => "members".to_owned(),
+        ("persons", names) => names.join(", "),
+        (_, names) => format!("members of {}", names.join(" and ")),
+    };
+    let people = match space.people {
+        1 => "1 person".to_owned(),
+        count => format!("{count} people"),
+    };
+    let nodes = count(space.nodes, "node");
+    sanitize::line(&format!("{who} ({people}, {nodes})")).into_owned()
+}
+
 /// Spaces, one a row.
 pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceInfo)>) -> Table {
     let mut table = Table::new([
         Column::whole("ID"),
         Column::flexible("SPACE"),
         Column::flexible("COMMUNITY"),
-        Column::whole("READERS"),
+        Column::flexible("READERS"),
         Column::whole("WRITERS"),
         Column::number("DOCUMENTS"),
     ]);
@@ -57,7 +75,7 @@ pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceI
             short(&space.id),
             &space.name,
             &community.name,
-            &space.readers,
+            &readers(space),
             &space.writers,
             &space.documents.to_string(),
         ]);
@@ -73,6 +91,9 @@ pub fn community(item: &CommunityInfo) -> Vec<String> {
     ];
     if !item.purpose.is_empty() {
         lines.push(format!("purpose  {}", sanitize::line(&item.purpose)));
+    }
+    if item.left {
+        lines.push("note     left: kept as it was, exchanged with nobody".to_owned());
     }
     if !item.complete {
         lines.push("note     its first records have not all arrived yet".to_owned());
@@ -101,7 +122,7 @@ pub fn community(item: &CommunityInfo) -> Vec<String> {
         ));
         lines.push(format!(
             "  read by {}, written by {}, {}",
-            space.readers,
+            readers(space),
             space.writers,
             count(space.documents, "document")
         ));

@@ -1,8 +1,10 @@
 //! The real binary, run as people run it: two streams, an exit code, folders of its own.
 
 mod bars;
+mod charter;
 mod errors;
 mod offline;
+mod people;
 mod shapes;
 mod together;
 

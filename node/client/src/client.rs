@@ -7,11 +7,13 @@ use crate::{
 use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, body::Bytes};
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A client of one node.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
+    readers: Arc<Mutex<Vec<String>>>,
 }
 
 type Answered<T> = Result<T, ClientError>;
@@ -19,7 +21,29 @@ type Answered<T> = Result<T, ClientError>;
 impl Client {
     /// A client over this transport.
     pub fn new(transport: Transport) -> Self {
-        Self { transport }
+        Self {
+            transport,
+            readers: Arc::default(),
+        }
+    }
+
+    /// From here on all clones show this token of a reader (base64); none: they show none.
+    pub fn read_as(&self, token: Option<String>) {
+        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) = token.into_iter().collect();
+    }
+
+    /// Shows one token more.
+    pub fn also_read_as(&self, token: String) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !readers.contains(&token) {
+            readers.push(token);
+        }
+    }
+
+    /// The tokens that are shown.
+    pub fn readers(&self) -> Vec<String> {
+        let readers = self.readers.lock();
+        readers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the node runs in another process.
@@ -42,9 +66,79 @@ impl Client {
         self.get(&format!("/v0/communities/{}", escape(id))).await
     }
 
+    /// Members, former members, and what waits for more delegates.
+    pub async fn members(&self, community: &str) -> Answered<Roster> {
+        self.get(&format!("/v0/communities/{}/members", escape(community)))
+            .await
+    }
+
+    /// What of these keys is in effect, as cuts would keep it.
+    pub async fn cuts(&self, community: &str, keys: &[String]) -> Answered<CutPlan> {
+        let query = encode_query(&[("keys", &keys.join(","))]);
+        self.get(&format!(
+            "/v0/communities/{}/cuts{query}",
+            escape(community)
+        ))
+        .await
+    }
+
     /// Makes the node take part in a community.
     pub async fn track(&self, request: &TrackCommunity) -> Answered<Submitted> {
         self.post("/v0/communities", request).await
+    }
+
+    /// Stops exchanging a community with others, and keeps what is here of it.
+    pub async fn leave(&self, community: &str) -> Answered<CommunityInfo> {
+        self.post(&format!("/v0/communities/{}/leave", escape(community)), &())
+            .await
+    }
+
+    /// The charter of a community, now or at one of its states.
+    pub async fn charter(&self, community: &str, at: Option<&str>) -> Answered<CharterInfo> {
+        let query = at.map(|it| encode_query(&[("at", it)])).unwrap_or_default();
+        self.get(&format!(
+            "/v0/communities/{}/charter{query}",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// The steps of a charter: the path that is followed, then losing branches.
+    pub async fn charter_log(&self, community: &str) -> Answered<Vec<CharterStep>> {
+        self.get(&format!(
+            "/v0/communities/{}/charter/log",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// What is proposed; with a delegate's key, what that delegate may do about it.
+    pub async fn proposals(
+        &self,
+        community: &str,
+        delegate: Option<&str>,
+    ) -> Answered<Vec<ProposalInfo>> {
+        let query = delegate
+            .map(|it| encode_query(&[("delegate", it)]))
+            .unwrap_or_default();
+        self.get(&format!(
+            "/v0/communities/{}/proposals{query}",
+            escape(community)
+        ))
+        .await
+    }
+
+    /// The parties known in a community, those that are to join included.
+    pub async fn parties(&self, community: &str) -> Answered<Vec<PartyDetail>> {
+        self.get(&format!("/v0/communities/{}/parties", escape(community)))
+            .await
+    }
+
+    /// One party, by id or the start of it.
+    pub async fn party(&self, community: &str, party: &str) -> Answered<PartyDetail> {
+        let (community, party) = (escape(community), escape(party));
+        self.get(&format!("/v0/communities/{community}/parties/{party}"))
+            .await
     }
 
     /// Submits signed entries.
@@ -264,7 +358,12 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Vec<u8>) -> Answered<Answer> {
-        let request = Request::builder()
+        let mut request = Request::builder();
+        let readers = self.readers();
+        if !readers.is_empty() {
+            request = request.header("comity-reader", readers.join(","));
+        }
+        let request = request
             .method(method)
             .uri(path)
             .header("host", "comity")

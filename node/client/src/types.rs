@@ -5,10 +5,14 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod document;
+mod governance;
+mod members;
 mod node;
 mod progress;
 
 pub use document::*;
+pub use governance::*;
+pub use members::*;
 pub use node::*;
 pub use progress::*;
 

@@ -114,6 +114,9 @@ impl App {
         };
         let mut chains = Vec::new();
         for (space, community, irregular) in found {
+            if !self.shows(&space) {
+                continue;
+            }
             let Some(views) = self.views(community) else {
                 continue;
             };

@@ -4,17 +4,17 @@ use super::{
     App,
     entries::{sharing, take_in},
     error::Failure,
-    extract::{Body, Name, SUBMISSION_MAX_BYTES, blocking},
+    extract::{Body, Name, SUBMISSION_MAX_BYTES, State, blocking},
 };
 use crate::authors::Authors;
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{
     CommunityInfo, MemberInfo, PartyInfo, SpaceInfo, Submitted, TrackCommunity,
 };
 use comity_protocol::{
     authority::Authority,
     certificate::{Readers, Writers, governance_space},
-    id::{CommunityId, SpaceId},
+    id::{CommunityId, PartyId, SpaceId},
     key::PublicKey,
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -55,6 +55,22 @@ pub(super) async fn track(
     Ok(Json(Submitted { results, peers }))
 }
 
+/// Stops exchanging a community with others, and keeps what is here of it.
+pub(super) async fn leave(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+) -> Result<Json<CommunityInfo>, Failure> {
+    blocking(&app, move |app| {
+        let id = app.find_community(&id)?;
+        app.inner.state.change(|state| {
+            let known = state.communities.entry(id.to_string());
+            known.or_default().left = true;
+        })?;
+        info(app, id).map(Json)
+    })
+    .await
+}
+
 impl App {
     pub(super) fn community_ids(&self) -> Vec<CommunityId> {
         let ledger = self.inner.ingest.ledger();
@@ -64,10 +80,35 @@ impl App {
     /// Starts to take part in a community, durably; does nothing if the node does already.
     pub(super) fn take_part(&self, community: CommunityId) -> Result<(), Failure> {
         self.inner.state.change(|state| {
-            state.communities.entry(community.to_string()).or_default();
+            let known = state.communities.entry(community.to_string());
+            known.or_default().left = false;
         })?;
         self.inner.ingest.track(community);
         Ok(())
+    }
+
+    /// Who the readers of a space are, by name.
+    fn reader_names(&self, authority: &Authority, readers: &Readers) -> Vec<String> {
+        let party = |id: &PartyId| {
+            let chain = authority.party_chains().chain(id);
+            chain.map_or_else(|| id.to_string(), |it| it.current().1.name.clone())
+        };
+        match readers {
+            Readers::Everyone | Readers::Members => Vec::new(),
+            Readers::Parties(parties) => parties.iter().map(party).collect(),
+            Readers::Groups(groups) => groups
+                .iter()
+                .map(|(of, name)| format!("{name} of {}", party(of)))
+                .collect(),
+            Readers::Persons(persons) => {
+                let views = self.views(authority.community());
+                let name = |root: &PublicKey| {
+                    let known = views.as_ref().and_then(|it| it.authors.name(root));
+                    known.unwrap_or_else(|| root.to_string())
+                };
+                persons.iter().map(name).collect()
+            }
+        }
     }
 
     /// A space and its set.
@@ -92,8 +133,16 @@ impl App {
             // The space of the community's records, which is declared nowhere.
             None => ("governance", "everyone", "stewards"),
         };
+        let (people, nodes) = match declared {
+            Some(space) if space.readers != Readers::Everyone => audience(authority, id),
+            _ => (0, 0),
+        };
+        let reader_names = declared.map(|it| self.reader_names(authority, &it.readers));
         Ok(SpaceInfo {
             id: id.to_string(),
+            reader_names: reader_names.unwrap_or_default(),
+            people,
+            nodes,
             name: name.to_owned(),
             community: authority.community().to_string(),
             readers: readers.to_owned(),
@@ -103,6 +152,22 @@ impl App {
             root,
         })
     }
+}
+
+/// How many members read a space now, and how many nodes of parties.
+fn audience(authority: &Authority, space: &SpaceId) -> (u64, u64) {
+    let reads = |key: &PublicKey| authority.may_read(Some(key), *space);
+    let people = authority.members().keys().filter(|root| {
+        let devices = authority.device_slots(root).into_iter().flatten();
+        devices.into_iter().any(|(_, device)| reads(device))
+    });
+    let nodes: BTreeSet<&PublicKey> = authority
+        .parties()
+        .values()
+        .flat_map(|party| &party.nodes)
+        .filter(|node| reads(node))
+        .collect();
+    (people.count() as u64, nodes.len() as u64)
 }
 
 fn readers(readers: &Readers) -> &'static str {
@@ -127,17 +192,29 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
     let views = app.views(id).ok_or_else(unknown)?;
     let authority = views.authors.authority.clone();
     let genesis = authority.genesis();
-    let spaces: Vec<SpaceId> = genesis
+    let governance_space = governance_space(id);
+    let mut spaces = app.shown_spaces(&id);
+    spaces.retain(|space| *space != governance_space);
+    let founded: Vec<SpaceId> = genesis
         .map(|genesis| genesis.spaces(id).map(|(space, _)| space).collect())
         .unwrap_or_default();
+    // In the order of the founding, then those that came later.
+    let place = |space: &SpaceId| founded.iter().position(|it| it == space);
+    spaces.sort_by_key(|space| (place(space).is_none(), place(space), *space));
+    let charter = authority.charter().map(|it| it.current());
     let governance = app.inner.ingest.ledger().governance_digest(&id);
     Ok(CommunityInfo {
         id: id.to_string(),
-        name: genesis.map(|it| it.name.clone()).unwrap_or_default(),
-        purpose: genesis.map(|it| it.purpose.clone()).unwrap_or_default(),
+        name: charter.map(|it| it.name.to_string()).unwrap_or_default(),
+        purpose: charter.map(|it| it.purpose.to_string()).unwrap_or_default(),
         complete: genesis.is_some(),
-        governance_space: governance_space(id).to_string(),
+        left: !app.inner.state.read().follows(&id),
+        governance_space: governance_space.to_string(),
         governance: governance.to_string(),
+        charter: authority
+            .charter()
+            .map(|it| it.current().id.to_string())
+            .unwrap_or_default(),
         parties: parties(&authority),
         spaces: spaces
             .iter()
@@ -156,6 +233,12 @@ fn parties(authority: &Authority) -> Vec<PartyInfo> {
         id: id.to_string(),
         name: party.name.clone(),
         delegates: party.delegates.iter().map(PublicKey::to_string).collect(),
+        delegates_needed: party.delegates_needed,
+        state: authority
+            .party_chains()
+            .chain(id)
+            .map(|it| it.current().0.to_string())
+            .unwrap_or_default(),
         nodes: party.nodes.iter().map(PublicKey::to_string).collect(),
     });
     parties.collect()

@@ -3,10 +3,10 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, Name, blocking},
+    extract::{Args, Name, State, blocking},
     lookup,
 };
-use axum::{Json, extract::State, response::IntoResponse};
+use axum::{Json, response::IntoResponse};
 use comity_client::types::{BlameSpan, DocumentView, HistoryItem};
 use comity_protocol::{id::EntryId, limits::DEPS_MAX};
 use hyper::header::CONTENT_TYPE;

@@ -9,7 +9,7 @@ use super::{
     App,
     arrivals::{Arrival, Arrivals},
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
     lookup,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
     store::Direction,
     views::Views,
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{DocumentQuery, DocumentSummary, Page};
 use comity_protocol::{
     document::Kind,
@@ -25,7 +25,10 @@ use comity_protocol::{
     key::PublicKey,
     pipeline::Known,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tracing::warn;
 
 const LIMIT_DEFAULT: usize = 50;
@@ -45,7 +48,8 @@ pub(super) async fn list(
 /// What a document must be to be listed.
 struct Filter {
     community: Option<CommunityId>,
-    space: Option<SpaceId>,
+    /// The space, and those of other communities whose history it continues.
+    spaces: Option<BTreeSet<SpaceId>>,
     kind: Option<KindCode>,
     author: Option<PublicKey>,
     tag: Option<String>,
@@ -59,14 +63,23 @@ impl Filter {
         let thread = query.thread.is_some().then_some("reply");
         Ok(Self {
             community: community.map(|it| app.find_community(it)).transpose()?,
-            space: space
-                .map(|it| app.find_space(it).map(|found| found.0))
+            spaces: space
+                .map(|it| app.find_space(it).map(|found| app.continued(found.0)))
                 .transpose()?,
             kind: query.kind.as_deref().or(thread).map(kind).transpose()?,
             author: query.author.as_deref().map(lookup::key).transpose()?,
             tag: query.tag.clone(),
             system: query.system.clone(),
         })
+    }
+
+    /// Whether a space is one of those asked for. A space that is continued belongs to another
+    /// community than the one that was named with its continuation.
+    fn holds(&self, space: SpaceId, community: CommunityId) -> bool {
+        match &self.spaces {
+            Some(spaces) => spaces.contains(&space),
+            None => self.community.is_none_or(|wanted| wanted == community),
+        }
     }
 
     fn fits(&self, summary: &DocumentSummary) -> bool {
@@ -88,6 +101,22 @@ fn kind(name: &str) -> Result<KindCode, Failure> {
             Err(Failure::invalid(format!("there is no kind {name:?}"))
                 .hint(format!("Kinds are {known}.")))
         }
+    }
+}
+
+impl App {
+    /// A space, and the spaces of other communities whose history it continues, as far as they are
+    /// here.
+    fn continued(&self, space: SpaceId) -> BTreeSet<SpaceId> {
+        let mut spaces = BTreeSet::new();
+        let mut next = Some(space);
+        while let Some(space) = next.filter(|it| spaces.insert(*it)) {
+            next = self.community_of(&space).and_then(|community| {
+                let authority = self.inner.ingest.ledger().authority(&community)?;
+                authority.spaces().get(&space)?.continues
+            });
+        }
+        spaces
     }
 }
 
@@ -140,13 +169,14 @@ fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8
         let root = app.find_document(thread)?;
         return Ok(vec![thread_prefix(&root)]);
     }
+    let communities = app.community_ids();
+    let shown = communities.iter().flat_map(|it| app.shown_spaces(it));
+    let shown: BTreeSet<SpaceId> = shown.collect();
     let ledger = app.inner.ingest.ledger();
-    let spaces = ledger.spaces().iter().filter(|(id, space)| {
-        filter.space.is_none_or(|wanted| wanted == **id)
-            && filter
-                .community
-                .is_none_or(|wanted| wanted == space.community)
-    });
+    let spaces = ledger
+        .spaces()
+        .iter()
+        .filter(|(id, space)| shown.contains(id) && filter.holds(**id, space.community));
     Ok(spaces.map(|(id, _)| list_prefix(id)).collect())
 }
 
@@ -180,9 +210,7 @@ impl Lister<'_> {
         let create = EntryId::from(document);
         let known = self.app.inner.archive.contribution(create)?;
         let community = self.app.community_of(&known.space)?;
-        if filter.space.is_some_and(|wanted| wanted != known.space)
-            || filter.community.is_some_and(|wanted| wanted != community)
-        {
+        if !filter.holds(known.space, community) {
             return None;
         }
         let app = self.app;

@@ -3,11 +3,11 @@
 use super::{
     App, bytes,
     error::Failure,
-    extract::{Body, Name, SUBMISSION_MAX_BYTES, blocking},
+    extract::{Body, Name, SUBMISSION_MAX_BYTES, State, blocking},
     lookup,
 };
 use crate::{ingest::Outcome, pending::Source, store::StoreState};
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{EntryResult, RawEntry, Submit, Submitted};
 use comity_protocol::{
     authority::Unauthorized,
@@ -175,12 +175,27 @@ impl App {
 
     /// Space and community of a stored entry. A certificate names no space of its own: it belongs
     /// to the community in whose governance set it stands.
+    ///
+    /// None too if the caller may not read the space.
     pub(super) fn place_of(&self, entry: &Entry, id: &EntryId) -> Option<(SpaceId, CommunityId)> {
-        let ledger = self.inner.ingest.ledger();
+        let place = self.stored_place_of(entry, id)?;
+        self.shows(&place.0).then_some(place)
+    }
+
+    /// The same, whoever asks: for maintenance, which tells ids of damaged entries and no more.
+    pub(super) fn stored_place_of(
+        &self,
+        entry: &Entry,
+        id: &EntryId,
+    ) -> Option<(SpaceId, CommunityId)> {
         if let Some(space) = entry.space() {
-            return Some((space, ledger.spaces().get(&space)?.community));
+            return Some((
+                space,
+                self.inner.ingest.ledger().spaces().get(&space)?.community,
+            ));
         }
         let key = entry.key();
+        let ledger = self.inner.ingest.ledger();
         ledger.communities().keys().find_map(|community| {
             let space = governance_space(*community);
             let key = comity_protocol::sync::Key::new(&space, &key.author, key.seq, *id);

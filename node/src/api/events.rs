@@ -9,14 +9,14 @@ use super::{
     App,
     error::Failure,
     export::{Lines, lines},
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
 };
 use crate::{
     ledger::Rebuilds,
     store::{Position, StoredEntry},
     tasks,
 };
-use axum::{extract::State, response::Response};
+use axum::response::Response;
 use comity_client::types::{Event, PeerInfo, Task};
 use comity_protocol::{
     certificate::CertificateBody,

@@ -6,7 +6,7 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
 };
 use crate::{
     library::LibraryError,
@@ -16,7 +16,6 @@ use crate::{
 };
 use axum::{
     body::{Body, Bytes},
-    extract::State,
     response::{IntoResponse, Response},
 };
 use comity_protocol::{

@@ -1,6 +1,6 @@
 //! Reading requests: bounded bodies, typed queries, and errors of the API's own form throughout.
 
-use super::{App, error::Failure};
+use super::{App, caller::Caller, error::Failure};
 use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
@@ -13,6 +13,21 @@ use std::sync::Arc;
 pub(super) const SUBMISSION_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// Largest body of any other request, in bytes.
 pub(super) const REQUEST_MAX_BYTES: usize = 1024 * 1024;
+
+/// The node as the caller of a request may see it.
+pub(super) struct State<T>(pub(super) T);
+
+impl FromRequestParts<Arc<App>> for State<Arc<App>> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Failure> {
+        let caller = Caller::of(&parts.headers, &app.inner.public())?;
+        Ok(Self(Arc::new(App {
+            caller,
+            ..App::clone(app)
+        })))
+    }
+}
 
 /// A JSON body of at most `MAX` bytes.
 pub(super) struct Body<T, const MAX: usize = REQUEST_MAX_BYTES>(pub(super) T);

@@ -32,8 +32,12 @@ impl App {
         &self.inner.archive
     }
 
-    /// The community that a space belongs to, if this node takes part in it.
+    /// The community that a space belongs to, if this node takes part in it and the caller may read
+    /// the space.
     pub(super) fn community_of(&self, space: &SpaceId) -> Option<CommunityId> {
+        if !self.shows(space) {
+            return None;
+        }
         let ledger = self.inner.ingest.ledger();
         ledger.spaces().get(space).map(|it| it.community)
     }
@@ -47,6 +51,7 @@ impl App {
             &inner.archive,
             &inner.library,
             &inner.names,
+            self.shown_spaces(&community),
         )?;
         Some(Views {
             archive: &inner.archive,
@@ -72,7 +77,8 @@ impl App {
     pub(super) fn find_document(&self, text: &str) -> Result<DocumentId, Failure> {
         if text.len() == ID_DIGITS {
             let id = entry_id(text)?;
-            return match self.archive().contribution(id) {
+            let known = self.archive().contribution(id);
+            return match known.filter(|known| self.shows(&known.space)) {
                 Some(known) if known.document == DocumentId::from(id) => Ok(known.document),
                 Some(known) => Err(Failure::not_found(format!(
                     "{text} is no document but a contribution to one"

@@ -3,7 +3,7 @@
 use super::{
     App,
     error::Failure,
-    extract::{Body, blocking},
+    extract::{Body, State, blocking},
 };
 use crate::{
     home::write_atomically,
@@ -11,7 +11,7 @@ use crate::{
     store::{Position, Progress, StoredEntry},
     tasks::{Unit, What, Work},
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{BackupRequest, MaintenanceReport};
 use comity_protocol::{
     entry::{Entry, Verified},
@@ -170,7 +170,7 @@ impl Check<'_> {
             }
         }
         let key = entry.key();
-        let held = app.place_of(entry, &id).is_some_and(|(space, _)| {
+        let held = app.stored_place_of(entry, &id).is_some_and(|(space, _)| {
             let key = Key::new(&space, &key.author, key.seq, id);
             let ledger = app.inner.ingest.ledger();
             ledger

@@ -3,11 +3,11 @@
 use super::{
     App, bytes,
     error::Failure,
-    extract::{Body, blocking},
+    extract::{Body, State, blocking},
     lookup,
 };
 use crate::{peers::queue_join, random, state::JoinRecord};
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{Consent, ConsentRequest, JoinState, PutGrant, StartJoin};
 use comity_protocol::{
     access::{JoinRequest, NodeGrant},

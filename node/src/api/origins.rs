@@ -8,14 +8,14 @@
 use super::{
     App,
     error::Failure,
-    extract::{Body, blocking},
+    extract::{Body, State, blocking},
 };
 use crate::{
     archive::Archive,
     projection::{list_prefix, read_listed},
     store::{IndexScan, StoreError},
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{OriginsAnswer, OriginsRequest};
 use comity_protocol::{
     document::{Intent, Key, Kind, Shape, Value, Words as OpenedWords},

@@ -3,16 +3,16 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
 };
 use crate::held::HeldEntry;
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{Quarantine, QuarantineQuery, Rebuilds};
 use comity_protocol::{
     id::{CommunityId, EntryId, SpaceId},
     sync::Key,
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 const LIMIT_DEFAULT: usize = 50;
 const LIMIT_MAX: usize = 500;
@@ -37,11 +37,18 @@ fn page(app: &App, query: &QuarantineQuery) -> Result<Quarantine, Failure> {
     let space = space.map(|it| app.find_space(it)).transpose()?;
     let after = query.cursor.as_deref();
     let after = after.map(|it| read_cursor(app, it)).transpose()?;
+    let communities = app.community_ids();
+    let shown: BTreeSet<SpaceId> = communities
+        .iter()
+        .flat_map(|it| app.shown_spaces(it))
+        .collect();
     let (mut found, held) = {
         let held = app.inner.archive.held();
+        let shown = |it: &&HeldEntry| shown.contains(&it.space);
         let wanted = |it: &&HeldEntry| fits(it, community, space.map(|(space, _)| space));
-        let found = held.after(after).filter(wanted).take(limit + 1).cloned();
-        (found.collect::<Vec<HeldEntry>>(), held.len() as u64)
+        let found = held.after(after).filter(shown).filter(wanted);
+        let found: Vec<HeldEntry> = found.take(limit + 1).cloned().collect();
+        (found, held.after(None).filter(shown).count() as u64)
     };
     let has_more = found.len() > limit;
     found.truncate(limit);
@@ -74,7 +81,8 @@ fn read_cursor(app: &App, text: &str) -> Result<(SpaceId, Key), Failure> {
     };
     let id: EntryId = text.parse().map_err(|_| invalid())?;
     let entry = app.inner.archive.get(&id)?.ok_or_else(invalid)?;
-    let space = entry.space().ok_or_else(invalid)?;
+    let space = entry.space().filter(|it| app.shows(it));
+    let space = space.ok_or_else(invalid)?;
     let key = entry.key();
     Ok((space, Key::new(&space, &key.author, key.seq, id)))
 }

@@ -6,12 +6,12 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, blocking},
+    extract::{Args, State, blocking},
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::Candidate;
 use comity_protocol::{
-    id::{DocumentId, EntryId},
+    id::{DocumentId, EntryId, SpaceId},
     pipeline::Known,
 };
 use serde::Deserialize;
@@ -39,6 +39,11 @@ pub(super) fn candidates(app: &App, prefix: &str) -> Result<Vec<Candidate>, Fail
     let prefix = Digits::parse(prefix)?;
     let mut found = Vec::new();
     let mut entries = BTreeSet::new();
+    let communities = app.community_ids();
+    let shown: BTreeSet<SpaceId> = communities
+        .iter()
+        .flat_map(|it| app.shown_spaces(it))
+        .collect();
     {
         let ledger = app.inner.ingest.ledger();
         for (id, community) in ledger.communities() {
@@ -47,13 +52,15 @@ pub(super) fn candidates(app: &App, prefix: &str) -> Result<Vec<Candidate>, Fail
                 let title = genesis.map(|it| it.name.clone());
                 found.push(candidate(id, "community", title));
             }
-            for (id, space) in community.authority().spaces() {
+            let spaces = community.authority().spaces().iter();
+            for (id, space) in spaces.filter(|(id, _)| shown.contains(id)) {
                 if prefix.starts(id.as_bytes()) {
                     found.push(candidate(id, "space", Some(space.name.clone())));
                 }
             }
         }
-        let ids = ledger.spaces().values().flat_map(|it| it.trie.keys());
+        let spaces = ledger.spaces().iter().filter(|(id, _)| shown.contains(id));
+        let ids = spaces.flat_map(|(_, it)| it.trie.keys());
         let ids = ids.map(|(key, _)| key.id);
         entries.extend(
             ids.filter(|id| prefix.starts(id.as_bytes()))

@@ -3,11 +3,11 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, Name, blocking},
+    extract::{Args, Name, State, blocking},
     lookup,
 };
 use crate::{archive::Archive, ledger::Ledger, random};
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::SigningContext;
 use comity_protocol::{
     authority::{Act, Authority, Unauthorized},

@@ -1,9 +1,13 @@
 //! What the node is and how it does; stopping it.
 
-use super::{App, SameProcess, error::Failure, extract::blocking};
+use super::{
+    App, SameProcess,
+    error::Failure,
+    extract::{State, blocking},
+};
 use crate::peers::{Peers, peer_of};
 use crate::{random, store::StoreState};
-use axum::{Extension, Json, extract::State};
+use axum::{Extension, Json};
 use comity_client::types::NodeStatus;
 use std::sync::{Arc, PoisonError};
 

@@ -3,7 +3,7 @@
 use super::{
     App,
     error::Failure,
-    extract::{Args, Body, blocking},
+    extract::{Args, Body, State, blocking},
     lookup,
 };
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     random,
     store::IndexScan,
 };
-use axum::{Json, extract::State};
+use axum::Json;
 use comity_client::types::{
     Connect, Connected, Holder, Holding, SpaceInfo, SyncRequest, SyncStatus,
 };
@@ -80,6 +80,9 @@ async fn report(app: &Arc<App>, author: Option<PublicKey>) -> Result<SyncStatus,
                 continue;
             };
             for space in spaces_for_people(&authority, id) {
+                if !app.shows(&space) {
+                    continue;
+                }
                 let info = app.space_info(&authority, &space)?;
                 // Records of governance have no receipts: they would change what hello compares.
                 if let Some(author) = &author

@@ -158,6 +158,13 @@ impl<'a> Round<'a> {
         pending: &Pending,
     ) -> Verdict {
         let (id, header) = (it.id(), it.header());
+        // Whoever strips the words of another's contribution makes bytes with its id: they must
+        // neither be stored nor wait in the place of the true ones.
+        if let Words::Erased(erasure) = it.words()
+            && let Err(reason) = authority.may_erase(&erasure.header().author, &header.author)
+        {
+            return Verdict::Settled(Outcome::Unauthorized(reason));
+        }
         let space = header.space;
         let coverage = self.coverage(space);
         let cuts: &dyn Coverage = match &coverage {

@@ -22,10 +22,12 @@ fn topic(space: &SpaceId) -> String {
 /// Spaces that strangers may read: nothing else is ever gossiped (I9).
 fn public_spaces(inner: &Inner) -> Vec<SpaceId> {
     let ledger = inner.ingest.ledger();
+    let state = inner.state.read();
     let spaces = ledger.spaces().iter().filter(|(space, known)| {
-        ledger
-            .authority(&known.community)
-            .is_some_and(|it| it.may_read(None, **space))
+        state.follows(&known.community)
+            && ledger
+                .authority(&known.community)
+                .is_some_and(|it| it.may_read(None, **space))
     });
     spaces.map(|(space, _)| *space).collect()
 }
@@ -86,7 +88,8 @@ pub(crate) async fn hear(
         let ledger = inner.ingest.ledger();
         let known = ledger.spaces().get(&space)?;
         let authority = ledger.authority(&known.community)?;
-        let is_public = authority.may_read(None, space);
+        let followed = inner.state.read().follows(&known.community);
+        let is_public = followed && authority.may_read(None, space);
         is_public.then_some((space, known.community))
     });
     let Some((space, community)) = known else {

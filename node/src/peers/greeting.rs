@@ -58,7 +58,7 @@ pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
         }
         let now: Vec<CommunityId> = {
             let ledger = hub.inner().ingest.ledger();
-            ledger.communities().keys().copied().collect()
+            hello::followed(hub.inner(), &ledger)
         };
         // A peer that was greeted since knows already.
         let behind = |peer: &Peer| {

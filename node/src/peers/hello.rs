@@ -1,6 +1,6 @@
 //! Hello: which communities two nodes share, told without naming any.
 
-use crate::{node::Inner, random};
+use crate::{ledger::Ledger, node::Inner, random};
 use comity_net::{Network, PeerId, PeerStream, StreamProtocol};
 use comity_protocol::{
     access::{Agreement, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS},
@@ -100,13 +100,19 @@ fn node_of(peer: &PeerId) -> Result<PublicKey, HelloError> {
     super::address::node_of(peer).ok_or(HelloError::NoNodeKey)
 }
 
+/// The communities that this node exchanges with others, ascending.
+pub(super) fn followed(inner: &Inner, ledger: &Ledger) -> Vec<CommunityId> {
+    let state = inner.state.read();
+    let ids = ledger.communities().keys();
+    ids.filter(|id| state.follows(id)).copied().collect()
+}
+
 /// This node's hello, and the communities in it.
 fn own(inner: &Inner, to: &PublicKey) -> (Hello, Vec<CommunityId>) {
     let ledger = inner.ingest.ledger();
-    let communities: Vec<_> = ledger
-        .communities()
-        .keys()
-        .map(|id| (*id, ledger.governance_digest(id)))
+    let communities: Vec<_> = followed(inner, &ledger)
+        .into_iter()
+        .map(|id| (id, ledger.governance_digest(&id)))
         .collect();
     let from_to = [&inner.public(), to];
     let hello = Hello::new(random::now_ms(), from_to, &communities, &random::bytes());
@@ -130,9 +136,9 @@ fn check(
     }
     let ledger = inner.ingest.ledger();
     let from_to = [from, &inner.public()];
-    let shared = ledger.communities().keys().filter_map(|id| {
-        let agreement = hello.agreement(from_to, *id, ledger.governance_digest(id))?;
-        Some((*id, agreement))
+    let shared = followed(inner, &ledger).into_iter().filter_map(|id| {
+        let agreement = hello.agreement(from_to, id, ledger.governance_digest(&id))?;
+        Some((id, agreement))
     });
     Ok(Greeting {
         communities: shared.collect(),

@@ -46,8 +46,13 @@ impl Running {
     pub(crate) async fn restarted(self) -> Self {
         self.node.stop().await;
         let home = self.home;
+        let readers = self.client.readers();
         drop((self.client, self.node));
-        Self::open(home).await
+        let again = Self::open(home).await;
+        for reader in readers {
+            again.client.also_read_as(reader);
+        }
+        again
     }
 
     /// A node that takes part in a community and has its records.
@@ -66,6 +71,8 @@ impl Running {
                 .map(|it| STANDARD_NO_PAD.encode(it))
                 .collect(),
         };
+        let reader = community.delegate.reader_token(self.node.key());
+        self.client.also_read_as(reader);
         let submitted = self.client.track(&request).await.unwrap();
         for result in &submitted.results {
             assert!(

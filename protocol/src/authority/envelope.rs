@@ -4,7 +4,7 @@
 //! told records in any order holds the same set in the end. Known keys never look at cuts: records
 //! beyond a cut, and losing branches, are in the set and do not count.
 //!
-//! The rules, numbered as in `specs/access.md` §2:
+//! The rules, numbered as in `specs/access.md` §1:
 //! - E1 to E5, certificates: [`certificates`].
 //! - E6: a record in the governance space is signed by a key that the set knows: [`Envelope::judge`].
 //! - E7: a key is known once a state of a party lists it, a delegate or node of a party admits it,

@@ -1,6 +1,6 @@
 //! What takes standing away by certificates, and whose.
 //!
-//! Spec: `specs/roster.md` §5, `specs/access.md` §5.
+//! Spec: `specs/roster.md` §6, `specs/access.md` §5.
 
 use super::{
     Authority,

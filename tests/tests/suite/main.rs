@@ -3,6 +3,8 @@
 
 mod errors;
 mod network;
+mod orders;
+mod simulation;
 mod stories;
 mod tidy;
 mod two_processes;

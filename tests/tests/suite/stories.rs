@@ -21,6 +21,8 @@ macro_rules! stories {
 }
 
 stories! {
+    charter,
+    devices,
     erase,
     import,
     join,
@@ -28,6 +30,7 @@ stories! {
     offline,
     one_paragraph,
     receipts,
+    revoked,
     stranger,
 }
 

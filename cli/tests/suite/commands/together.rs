@@ -3,7 +3,7 @@
 use super::{Person, says};
 use serde_json::Value;
 
-fn joined() -> (Person, Person) {
+pub(super) fn joined() -> (Person, Person) {
     let (alice, bob) = (Person::founder(), Person::ready("Bob"));
     says(&alice.start(), &["/ip4/127.0.0.1/tcp/", "/p2p/"]);
     let invited = alice.run(&["invite"]);

@@ -73,10 +73,16 @@ pub struct CommunityInfo {
     pub purpose: String,
     /// Whether genesis and party records are complete.
     pub complete: bool,
+    /// Whether the node left it: kept as it is, and exchanged with nobody.
+    #[serde(default)]
+    pub left: bool,
     /// The space of its governance records.
     pub governance_space: String,
     /// Digest of the governance records known here.
     pub governance: String,
+    /// The genesis or resolution whose charter is in force; empty until the genesis has arrived.
+    #[serde(default)]
+    pub charter: String,
     /// Its parties.
     pub parties: Vec<PartyInfo>,
     /// Its spaces.
@@ -94,6 +100,12 @@ pub struct PartyInfo {
     pub name: String,
     /// Root keys of its delegates.
     pub delegates: Vec<String>,
+    /// How many of them a change of the party needs.
+    #[serde(default)]
+    pub delegates_needed: u64,
+    /// The state of its chain that is in force.
+    #[serde(default)]
+    pub state: String,
     /// Keys of its nodes.
     pub nodes: Vec<String>,
 }
@@ -109,6 +121,15 @@ pub struct SpaceInfo {
     pub community: String,
     /// `everyone`, `members`, `parties`, `groups` or `persons`.
     pub readers: String,
+    /// Which: names of parties, of groups, or of persons as far as known.
+    #[serde(default)]
+    pub reader_names: Vec<String>,
+    /// Members who read it now; 0 where everyone does.
+    #[serde(default)]
+    pub people: u64,
+    /// Nodes of parties that keep it; 0 where everyone reads.
+    #[serde(default)]
+    pub nodes: u64,
     /// `members` or `stewards`.
     pub writers: String,
     /// Entries of its set.

@@ -170,6 +170,9 @@ async fn a_backup_opens_as_the_same_node() {
     let copy = Node::open(NodeOptions::offline(&to)).await.unwrap();
     assert_eq!(copy.key(), node.node.key());
     let client = Client::new(Transport::InProcess(copy.in_process()));
+    for reader in node.client.readers() {
+        client.also_read_as(reader);
+    }
     assert_eq!(
         export(&client, None).await,
         export(&node.client, None).await

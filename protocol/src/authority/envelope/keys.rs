@@ -22,11 +22,11 @@ pub(in crate::authority) struct Keys {
     /// Delegates and nodes of parties.
     admitters: BTreeSet<(PartyId, PublicKey)>,
     /// Persons whom somebody admitted who is no delegate or node of that party as far as is known.
-    admitted: BTreeMap<(PartyId, PublicKey), Vec<PublicKey>>,
+    admitted: BTreeMap<(PartyId, PublicKey), BTreeSet<PublicKey>>,
     /// The parties of invitations.
     offers: BTreeMap<EntryId, PartyId>,
     /// Countersignatures (signer, member) of invitations that are not here.
-    countersigned: BTreeMap<EntryId, Vec<(PublicKey, PublicKey)>>,
+    countersigned: BTreeMap<EntryId, BTreeSet<(PublicKey, PublicKey)>>,
     /// What each signer linked: the key, and whether it is a node.
     links: BTreeMap<PublicKey, BTreeSet<(PublicKey, bool)>>,
     /// By device: the roots that linked it.
@@ -121,7 +121,7 @@ impl Keys {
         if self.admitters.contains(&(party, by)) {
             self.add_root(member, learned);
         } else {
-            self.admitted.entry((party, by)).or_default().push(member);
+            self.admitted.entry((party, by)).or_default().insert(member);
         }
     }
 
@@ -145,7 +145,7 @@ impl Keys {
             Some(party) => self.admit(*party, by, member, learned),
             None => {
                 let waiting = self.countersigned.entry(invitation).or_default();
-                waiting.push((by, member));
+                waiting.insert((by, member));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! A *bar* is a narrowing as it stands in the way of one right: what is signed counts up to where
 //! the narrowing covers it. Bars are for good. A grant made later lifts none.
 //!
-//! Spec: `specs/roster.md` §5.
+//! Spec: `specs/roster.md` §6.
 
 use super::{Signers, agreed};
 use crate::{

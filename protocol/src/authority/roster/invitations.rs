@@ -1,6 +1,6 @@
 //! Invitations, and the persons whom countersignatures let in by them.
 //!
-//! Spec: `specs/roster.md` §3.
+//! Spec: `specs/roster.md` §4.
 
 use super::{Signers, agreed};
 use crate::{

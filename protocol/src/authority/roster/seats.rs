@@ -3,7 +3,7 @@
 //! Flat and sorted, so that finding the paths of a device touches little memory: a node asks for
 //! every contribution, and authors come in no order.
 //!
-//! Spec: `specs/roster.md` §6.
+//! Spec: `specs/roster.md` §4, §5.
 
 use super::bars::Bar;
 use crate::{

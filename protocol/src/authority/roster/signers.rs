@@ -1,6 +1,6 @@
 //! Whose records count: those of delegates and nodes of a party, now or up to where they count.
 //!
-//! Spec: `specs/roster.md` §2.
+//! Spec: `specs/roster.md` §3.
 
 use crate::{
     authority::{

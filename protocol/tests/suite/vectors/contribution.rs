@@ -203,11 +203,6 @@ fn entries() -> Vec<Case> {
             "Codec.WrongLength",
         ),
         case(
-            "erased-by-another-device",
-            erased(Chain::new(STRANGER, space).erase(created.id())),
-            "WordsMissing",
-        ),
-        case(
             "erased-by-erasure-of-another",
             erased(own().erase(EntryId::from_bytes([1; 32]))),
             "WordsMissing",

@@ -1,0 +1,295 @@
+//! `comity charter propose`: from options to the changes of a resolution.
+
+use super::{super::party::cuts, floor::Floor, take_floor};
+use crate::{
+    app::App,
+    args::{
+        charter::Propose,
+        terms::{PromiseName, ReadersArgument, SpaceTerms},
+    },
+    commands::party::{named_key, read_code},
+    compose::party::FirstState,
+    desk::parse,
+    error::{Attempting as _, CommandError},
+    moment::now_ms,
+    random,
+    session::Reach,
+    ui::sanitize,
+};
+use comity_client::types::{CharterInfo, CharterSpace, PartyDetail};
+use comity_protocol::{
+    certificate::{
+        CertificateBody, Change, DecisionRule, ForkProof, Promise, Readers, Resolution, Space,
+        Writers,
+    },
+    entry::Entry,
+    id::{EntryId, PartyId, SpaceId},
+};
+
+/// Proposes changes, and approves them.
+pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
+    app.public()?;
+    app.with_node(Reach::Store, async |client| {
+        let identity = app.unlock()?;
+        let mut floor = take_floor(app, client, &identity, args.community.as_deref()).await?;
+        let charter = client.charter(&floor.community.id, None).await?;
+        let parties = client.parties(&floor.community.id).await?;
+        must_be_delegate(&floor, &charter, &parties)?;
+        let added = added(&args.add_party)?;
+        let terms = Terms {
+            floor: &floor,
+            charter: &charter,
+            parties: &parties,
+            added: &added,
+        };
+        let changes = terms.changes(args)?;
+        if changes.is_empty() {
+            return Err(
+                CommandError::usage("nothing is proposed: say what should change")
+                    .hint("`comity charter propose --help` lists what can"),
+            );
+        }
+        floor.must_be_free(&charter.id).await?;
+        let pins = terms.pins()?;
+        let fork_proofs = terms.fork_proofs()?;
+        let tables = cuts::of_changes(&floor, &changes, &parties).await?;
+        let body = CertificateBody::Resolution(Resolution {
+            community: parse(&charter.community, "community")?,
+            parent: parse(&charter.id, "state")?,
+            height: charter.height + 1,
+            pins,
+            fork_proofs,
+            proposer: identity.root()?.public(),
+            nonce: random::bytes()?,
+            changes,
+            cuts: tables.as_ref().map(cuts::Tables::cuts).unwrap_or_default(),
+            reason: args.reason.clone(),
+            time_ms: now_ms(),
+        });
+        let with = added
+            .into_iter()
+            .map(|it| Entry::Certificate(it.certificate));
+        floor.put(&body, with.collect(), tables).await
+    })
+    .await
+}
+
+fn must_be_delegate(
+    floor: &Floor<'_>,
+    charter: &CharterInfo,
+    parties: &[PartyDetail],
+) -> Result<(), CommandError> {
+    let root = floor.identity.public().root.to_string();
+    let in_charter = |it: &&PartyDetail| charter.parties.iter().any(|party| party.id == it.id);
+    let mut speaking = parties.iter().filter(in_charter);
+    match speaking.any(|it| it.delegates.iter().any(|key| key.key == root)) {
+        true => Ok(()),
+        false => Err(CommandError::failure(format!(
+            "you cannot propose changes of {}: only delegates of its parties can",
+            sanitize::line(&charter.name)
+        ))
+        .hint("`comity party show` lists the delegates: ask one of your party")),
+    }
+}
+
+fn added(codes: &[String]) -> Result<Vec<FirstState>, CommandError> {
+    codes.iter().map(|it| read_code(it)).collect()
+}
+
+/// What names stand for.
+struct Terms<'a> {
+    floor: &'a Floor<'a>,
+    charter: &'a CharterInfo,
+    parties: &'a [PartyDetail],
+    added: &'a [FirstState],
+}
+
+impl Terms<'_> {
+    fn changes(&self, args: &Propose) -> Result<Vec<Change>, CommandError> {
+        let mut changes = Vec::new();
+        changes.extend(args.name.clone().map(Change::SetName));
+        changes.extend(args.purpose.clone().map(Change::SetPurpose));
+        changes.extend(self.added.iter().map(|it| Change::AddParty(it.party)));
+        for name in &args.remove_party {
+            changes.push(Change::RemoveParty(self.party(name)?));
+        }
+        changes.extend(args.quorum.map(Change::SetPartyQuorum));
+        for space in &args.space {
+            changes.push(Change::DeclareSpace(self.space(space)?));
+        }
+        for it in &args.successor {
+            let mut space = self.space(&it.new)?;
+            space.successor_of = Some(self.space_id(&it.old)?);
+            changes.push(Change::DeclareSpace(space));
+        }
+        for name in &args.close_space {
+            changes.push(Change::CloseSpace(self.space_id(name)?));
+        }
+        for it in &args.forbid {
+            let mut kinds: Vec<String> =
+                it.text.split(',').map(|it| it.trim().to_owned()).collect();
+            kinds.sort();
+            kinds.dedup();
+            changes.push(Change::NarrowKinds(self.space_id(&it.name)?, kinds));
+        }
+        self.terms(args, &mut changes)?;
+        for it in &args.revoke {
+            let key = named_key(&self.floor.community, &it.key)?;
+            changes.push(Change::Revoke(self.party(&it.party)?, key));
+        }
+        for key in &args.cut_node {
+            changes.push(Change::CutNode(named_key(&self.floor.community, key)?));
+        }
+        Ok(changes)
+    }
+
+    /// Promises, rules, labels and articles.
+    fn terms(&self, args: &Propose, changes: &mut Vec<Change>) -> Result<(), CommandError> {
+        for it in &args.promise {
+            changes.push(Change::SetPromise(Promise {
+                party: self.promiser(&it.name)?,
+                name: it.name.name.clone(),
+                days: it.days,
+            }));
+        }
+        for it in &args.remove_promise {
+            changes.push(Change::RemovePromise(self.promiser(it)?, it.name.clone()));
+        }
+        changes.extend(args.rule.iter().map(|it| {
+            Change::SetRule(DecisionRule {
+                name: it.name.clone(),
+                method: it.method,
+                quorum_permille: it.quorum_permille,
+                share_permille: it.share_permille,
+                concurrent: it.concurrent,
+            })
+        }));
+        changes.extend(args.remove_rule.iter().cloned().map(Change::RemoveRule));
+        let labels = args.label.iter();
+        changes.extend(labels.map(|it| Change::SetLabel(it.name.clone(), it.text.clone())));
+        changes.extend(args.remove_label.iter().cloned().map(Change::RemoveLabel));
+        for it in &args.article {
+            let text = std::fs::read_to_string(&it.file)
+                .attempting(|| format!("read the article {}", it.file.display()))?;
+            changes.push(Change::SetArticle(it.name.clone(), text));
+        }
+        changes.extend(
+            args.remove_article
+                .iter()
+                .cloned()
+                .map(Change::RemoveArticle),
+        );
+        Ok(())
+    }
+
+    fn promiser(&self, it: &PromiseName) -> Result<Option<PartyId>, CommandError> {
+        it.party
+            .as_deref()
+            .map(|party| self.party(party))
+            .transpose()
+    }
+
+    /// A party by name, id or the start of it: of the charter, or added by the same proposal.
+    fn party(&self, text: &str) -> Result<PartyId, CommandError> {
+        let here = self
+            .charter
+            .parties
+            .iter()
+            .map(|it| (it.name.clone(), it.id.clone()));
+        let added = self
+            .added
+            .iter()
+            .map(|it| (it.state.name.clone(), it.party.to_string()));
+        let all: Vec<(String, String)> = here.chain(added).collect();
+        let fits = |(name, id): &&(String, String)| name == text || id.starts_with(text);
+        let fitting: Vec<_> = all.iter().filter(fits).collect();
+        match fitting.as_slice() {
+            [(_, id)] => parse(id, "party"),
+            _ => {
+                let known = all
+                    .iter()
+                    .map(|(name, id)| format!("there is {} ({id})", sanitize::line(name)));
+                Err(
+                    CommandError::usage(format!("{text:?} is not one party of the charter"))
+                        .hints(known),
+                )
+            }
+        }
+    }
+
+    fn space_id(&self, text: &str) -> Result<SpaceId, CommandError> {
+        let fits = |it: &&CharterSpace| {
+            it.closed_by.is_none() && it.name == text || text.len() >= 4 && it.id.starts_with(text)
+        };
+        let fitting: Vec<_> = self.charter.spaces.iter().filter(fits).collect();
+        match fitting.as_slice() {
+            [space] => parse(&space.id, "space"),
+            _ => {
+                let known = self.charter.spaces.iter();
+                let known = known.map(|it| format!("there is {} ({})", it.name, it.id));
+                Err(
+                    CommandError::usage(format!("{text:?} is not one space of the charter"))
+                        .hints(known),
+                )
+            }
+        }
+    }
+
+    fn space(&self, terms: &SpaceTerms) -> Result<Space, CommandError> {
+        let readers = match &terms.readers {
+            ReadersArgument::Everyone => Readers::Everyone,
+            ReadersArgument::Members => Readers::Members,
+            ReadersArgument::Parties(names) => {
+                let parties = names.iter().map(|it| self.party(it));
+                let mut parties = parties.collect::<Result<Vec<PartyId>, _>>()?;
+                parties.sort();
+                parties.dedup();
+                Readers::Parties(parties)
+            }
+        };
+        let writers = match terms.only_stewards_write {
+            true => Writers::Stewards,
+            false => Writers::Members,
+        };
+        let mut space = Space::new(&terms.name, readers, writers);
+        space.kinds.clone_from(&terms.kinds);
+        Ok(space)
+    }
+
+    /// The state in force of every party of the charter, and the first one of those that join.
+    fn pins(&self) -> Result<Vec<(PartyId, EntryId)>, CommandError> {
+        let mut pins = Vec::new();
+        for party in &self.charter.parties {
+            pins.push((parse(&party.id, "party")?, parse(&party.current, "state")?));
+        }
+        for it in self.added {
+            let known = self
+                .parties
+                .iter()
+                .find(|known| known.id == it.party.to_string());
+            let state = match known {
+                Some(known) => parse(&known.state, "state")?,
+                None => it.certificate.id(),
+            };
+            pins.push((it.party, state));
+        }
+        pins.sort();
+        pins.dedup();
+        Ok(pins)
+    }
+
+    fn fork_proofs(&self) -> Result<Vec<ForkProof>, CommandError> {
+        let mut proofs = Vec::new();
+        for party in &self.charter.parties {
+            if let Some((left, right)) = &party.fork_proof {
+                proofs.push(ForkProof {
+                    party: parse(&party.id, "party")?,
+                    left: parse(left, "state")?,
+                    right: parse(right, "state")?,
+                });
+            }
+        }
+        proofs.sort();
+        Ok(proofs)
+    }
+}

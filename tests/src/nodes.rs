@@ -162,11 +162,16 @@ impl TestNode {
 
     /// Makes it take part in a community and gives it the records known so far.
     pub async fn take_part(&self, community: &Community) {
+        self.reads(&community.delegate);
         self.follow(community.id, &community.records()).await;
     }
 
-    /// The same for a community of several parties.
+    /// The same for a community of several parties. It shows what delegates of any of them may read, if
+    /// it has that.
     pub async fn take_part_in(&self, alliance: &Alliance) {
+        for delegate in alliance.sides.iter().flat_map(|it| &it.delegates) {
+            self.reads(delegate);
+        }
         let records: Vec<_> = alliance.records().iter().map(Entry::encode).collect();
         self.follow(alliance.id, &records).await;
     }
@@ -176,7 +181,6 @@ impl TestNode {
             community: community.to_string(),
             entries: records.iter().map(|bytes| base64(bytes)).collect(),
         };
-        self.reads(&community.delegate);
         let answer = self.client.track(&request).await.unwrap();
         for result in answer.results {
             assert!(

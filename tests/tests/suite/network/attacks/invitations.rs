@@ -34,7 +34,6 @@ async fn a_leaked_invitation_lets_in_nobody_but_the_first_who_asks_in_time_where
     take_part(&nodes, &alliance).await;
     second.connect(&alder).await;
     birch.connect(&alder).await;
-    birch.sync().await;
     wait_for_equal_roots(&nodes).await;
     // Two of three delegates drop the third, whose key then gives an invitation.
     let dropped = alliance.sides[A].delegates[2].root.public();
@@ -43,7 +42,6 @@ async fn a_leaked_invitation_lets_in_nobody_but_the_first_who_asks_in_time_where
         state.stewards.retain(|it| *it != dropped);
     });
     alder.submit(alliance.id, &[state]).await;
-    birch.sync().await;
     wait_for_equal_roots(&nodes).await;
     let by_dropped = alliance.invite((A, 2), "Leaked/dropped", here, hour);
     alder

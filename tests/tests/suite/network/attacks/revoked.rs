@@ -157,7 +157,7 @@ async fn a_hundred_backdated_contributions_of_a_removed_member_take_effect_nowhe
     }
     let birch = birch.start().await;
     birch.connect(&alder).await;
-    birch.sync().await;
+    wait_for_equal_roots(&[&alder, &birch]).await;
     let states = birch.states(alliance.id, &late).await;
     let out = states
         .iter()
@@ -222,7 +222,6 @@ async fn a_page_that_others_build_on_stays_and_gives_its_removed_author_nothing_
     let removal = alliance.revoke(A, &mallory, &[(public, question.id())]);
     alder.submit(alliance.id, &[removal]).await;
     birch.connect(&alder).await;
-    birch.sync().await;
     wait_for_equal_roots(&[&alder, &birch]).await;
 
     let own = mallory.device.create(public, &page("Tea", "Boil water."));
@@ -324,7 +323,7 @@ async fn a_party_cannot_unsay_the_promise_that_the_other_partys_node_has_receive
         .await;
     let birch = birch.start().await;
     birch.connect(&alder).await;
-    birch.sync().await;
+    wait_for_equal_roots(&[&alder, &birch]).await;
     for state in birch.states(alliance.id, &late).await {
         assert_eq!(state, "unauthorized");
     }
@@ -334,8 +333,8 @@ async fn a_party_cannot_unsay_the_promise_that_the_other_partys_node_has_receive
     let later = TestNode::start().await;
     take_part(&[&later], &alliance).await;
     later.connect(&birch).await;
-    later.sync().await;
     later.wait_for_entries(news, 3).await;
+    wait_for_equal_roots(&[&birch, &later]).await;
     for node in [&alder, &birch, &later] {
         wait_for_title(node, news, "Promise").await;
         assert_eq!(titles(node, news).await, ["Promise".to_owned()].into());

@@ -8,8 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::types::{ConsentRequest, JoinState, StartJoin};
 use comity_protocol::{
     access::JoinRequest,
+    certificate::governance_space,
     entry::Entry,
-    id::{EntryId, SpaceId, domain},
+    id::{CommunityId, EntryId, SpaceId, domain},
     key::{PublicKey, SecretKey, Signature},
     record::{DeviceLink, NodeLink, RecordBody, consent_message, join_message},
 };
@@ -22,10 +23,21 @@ pub fn request(
     person: &Person,
     links: Vec<Entry>,
 ) -> JoinRequest {
+    request_in(community.id, invitation, secret, person, links)
+}
+
+/// The same in any community.
+pub fn request_in(
+    community: CommunityId,
+    invitation: EntryId,
+    secret: &SecretKey,
+    person: &Person,
+    links: Vec<Entry>,
+) -> JoinRequest {
     let member = person.root.public();
-    let message = join_message(community.governance(), invitation, &member);
+    let message = join_message(governance_space(community), invitation, &member);
     JoinRequest {
-        community: community.id,
+        community,
         invitation,
         member,
         by_invitation: secret.sign(domain::JOIN_SIGNATURE, &message),

@@ -4,6 +4,7 @@
     reason = "a test that cannot be set up should fail where it stands"
 )]
 
+pub mod alliance;
 pub mod community;
 pub mod files;
 pub mod histories;

@@ -1,6 +1,7 @@
 //! Real nodes in this process, on loopback, each with a home that goes with it.
 
 use crate::{
+    alliance::Alliance,
     community::{Community, Person, key},
     transcript::Transcript,
 };
@@ -161,16 +162,25 @@ impl TestNode {
 
     /// Makes it take part in a community and gives it the records known so far.
     pub async fn take_part(&self, community: &Community) {
-        let entries = community
-            .records()
-            .iter()
-            .map(|bytes| base64(bytes))
-            .collect();
-        let request = TrackCommunity {
-            community: community.id.to_string(),
-            entries,
-        };
         self.reads(&community.delegate);
+        self.follow(community.id, &community.records()).await;
+    }
+
+    /// The same for a community of several parties. It shows what delegates of any of them may read, if
+    /// it has that.
+    pub async fn take_part_in(&self, alliance: &Alliance) {
+        for delegate in alliance.sides.iter().flat_map(|it| &it.delegates) {
+            self.reads(delegate);
+        }
+        let records: Vec<_> = alliance.records().iter().map(Entry::encode).collect();
+        self.follow(alliance.id, &records).await;
+    }
+
+    async fn follow(&self, community: CommunityId, records: &[Vec<u8>]) {
+        let request = TrackCommunity {
+            community: community.to_string(),
+            entries: records.iter().map(|bytes| base64(bytes)).collect(),
+        };
         let answer = self.client.track(&request).await.unwrap();
         for result in answer.results {
             assert!(
@@ -178,6 +188,22 @@ impl TestNode {
                 "{result:?}"
             );
         }
+    }
+
+    /// What becomes of encoded entries that are submitted.
+    pub async fn offer(&self, community: CommunityId, entries: &[Vec<u8>]) -> Vec<EntryResult> {
+        let request = Submit {
+            community: community.to_string(),
+            entries: entries.iter().map(|bytes| base64(bytes)).collect(),
+        };
+        self.client.submit(&request).await.unwrap().results
+    }
+
+    /// What becomes of entries that are submitted: their states.
+    pub async fn states(&self, community: CommunityId, entries: &[Entry]) -> Vec<String> {
+        let encoded: Vec<_> = entries.iter().map(Entry::encode).collect();
+        let results = self.offer(community, &encoded).await;
+        results.into_iter().map(|it| it.state).collect()
     }
 
     /// Lets it read on a person's behalf.

@@ -7,9 +7,13 @@ use comity_net::{
 };
 use comity_protocol::{
     access::{Hello, JoinAnswer, NodeGrant},
-    id::{CommunityId, GovernanceDigest, digest},
+    entry::Entry,
+    id::{CommunityId, GovernanceDigest, SpaceId, digest},
     key::{PublicKey, SecretKey},
-    sync::{Message, message::FRAME_MAX_BYTES},
+    sync::{
+        Key, Message,
+        message::{ANNOUNCE_MAX, FRAME_MAX_BYTES},
+    },
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{ReadHalf, WriteHalf};
@@ -173,5 +177,58 @@ impl Conversation {
     /// The next frame; none when the node has ended the stream.
     pub async fn hear(&mut self) -> Option<Vec<u8>> {
         self.reader.read(PATIENCE).await.ok().flatten()
+    }
+
+    /// Agrees to every root until the node opens a space, which it does when governance is equal.
+    ///
+    /// # Panics
+    /// If it ends the stream instead.
+    pub async fn opened(&mut self, space: SpaceId) {
+        while let Some(frame) = self.hear().await {
+            let message = Message::decode(&frame).unwrap();
+            let Message::Roots(roots) = message else {
+                continue;
+            };
+            let found = roots.iter().any(|it| it.space == space);
+            self.say(&Message::Roots(roots)).await;
+            if found {
+                return;
+            }
+        }
+        panic!("the node hung up before it opened {space}")
+    }
+
+    /// Announces encoded entries as those of an open space and hands them over when the node asks.
+    /// None that can be filed is left out, whatever it holds.
+    ///
+    /// # Panics
+    /// If the node hangs up before it has asked for all, or one cannot be filed.
+    pub async fn hand_over(&mut self, space: SpaceId, entries: &[Vec<u8>]) {
+        for chunk in entries.chunks(ANNOUNCE_MAX) {
+            let filed = |bytes: &Vec<u8>| {
+                let (_, key) = Entry::peek(bytes).expect("an entry that can be filed");
+                Key::new(&space, &key.author, key.seq, key.id)
+            };
+            let mut keys: Vec<_> = chunk.iter().map(filed).collect();
+            keys.sort();
+            keys.dedup();
+            let mut left = keys.len();
+            self.say(&Message::Announce { space, keys }).await;
+            while left > 0 {
+                let frame = self.hear().await.expect("a node that asks");
+                if let Message::Want { space: of, keys } = Message::decode(&frame).unwrap()
+                    && of == space
+                {
+                    left -= keys.len();
+                }
+            }
+            let (round, entries) = (0, chunk.to_vec());
+            let message = Message::Entries {
+                space,
+                round,
+                entries,
+            };
+            self.say(&message).await;
+        }
     }
 }

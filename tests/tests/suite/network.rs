@@ -1,6 +1,7 @@
 //! Two and three real nodes over loopback.
 
 mod access;
+mod attacks;
 mod crash;
 mod equivocation;
 mod erasure;

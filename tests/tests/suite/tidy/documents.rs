@@ -48,6 +48,34 @@ fn every_named_specification_exists() {
 }
 
 #[test]
+fn threats_name_tests_that_exist() {
+    let text = read("specs/threats.md");
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named = quoted.filter_map(|it| it.strip_prefix("attacks/")?.split_once("::"));
+    let mut tests: BTreeSet<(String, String)> = BTreeSet::new();
+    for file in files() {
+        let folder = "tests/tests/suite/network/attacks/";
+        let module = file.path.strip_prefix(folder);
+        let Some(module) = module.and_then(|it| it.strip_suffix(".rs")) else {
+            continue;
+        };
+        for part in file.text.split("async fn ").skip(1) {
+            let name = part.split('(').next().unwrap_or_default();
+            let before = &file.text[..file.text.find(part).unwrap_or_default()];
+            let line = before.trim_end_matches("async fn ").trim_end();
+            if line.ends_with("worker_threads = 2)]") {
+                tests.insert((module.to_owned(), name.to_owned()));
+            }
+        }
+    }
+    let named: BTreeSet<_> = named
+        .map(|(module, name)| (module.to_owned(), name.to_owned()))
+        .collect();
+    assert!(named.len() > 10, "only {named:?}");
+    assert_eq!(named, tests, "named in specs/threats.md; in the tests");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = root();
     let mut found = Vec::new();

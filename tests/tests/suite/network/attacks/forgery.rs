@@ -241,7 +241,9 @@ async fn what_was_changed_on_the_way_is_refused_and_blocks_nothing() {
     alder.wait_for_entries(public, 1).await;
     assert_eq!(titles(&alder, public).await, ["Other".to_owned()].into());
     // The genuine one gets there from another node all the same.
-    birch.submit(alliance.id, &[genuine.clone()]).await;
+    birch
+        .submit(alliance.id, std::slice::from_ref(&genuine))
+        .await;
     birch.connect(&alder).await;
     wait_for_equal_roots(&[&alder, &birch]).await;
     for node in [&alder, &birch] {

@@ -75,7 +75,9 @@ async fn grants_that_ended_or_whose_device_or_member_is_gone_open_nothing() {
         assert!(!reads(&mut talk, members, shown).await);
     }
     let later = author.create(members, &topic("Later", "Said afterwards."));
-    alder.submit(alliance.id, &[later.clone()]).await;
+    alder
+        .submit(alliance.id, std::slice::from_ref(&later))
+        .await;
     stranger.network.shutdown().await;
     // Nor on a new connection.
     let (stranger, mut talk) = talk_to(&alder, &alliance, "Stale/thief").await;

@@ -233,13 +233,13 @@ async fn erased_words_are_in_no_file_frame_export_or_view() {
         entries: encoded(&[foreign]),
     };
     let result = &alice.client.submit(&submit).await.unwrap().results[0];
-    assert_eq!(result.state, "refused", "{result:?}");
+    assert_eq!(result.state, "unauthorized", "{result:?}");
     assert!(
         result
             .reason
             .as_ref()
             .unwrap()
-            .contains("only the device that wrote")
+            .contains("only the person who wrote")
     );
     assert!(
         bob.show(it.post.id())

@@ -118,6 +118,7 @@ pub struct Ingest {
     writer: Mutex<Writer>,
     announcements: broadcast::Sender<Arc<Inserted>>,
     applied: watch::Sender<u64>,
+    erasures: watch::Sender<u64>,
 }
 
 impl Ingest {
@@ -128,6 +129,7 @@ impl Ingest {
         let applied = watch::Sender::new(newest.max().unwrap_or_default());
         Self {
             applied,
+            erasures: watch::Sender::new(0),
             archive,
             library,
             ledger: RwLock::new(ledger),
@@ -149,6 +151,12 @@ impl Ingest {
     /// The newest position of the record whose entry, with all before it, is in effect.
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
+    }
+
+    /// How many erasures took effect since this node opened: what was read before the newest may hold
+    /// words that are erased by now.
+    pub fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.subscribe()
     }
 
     /// How many entries wait for others, and for authority.
@@ -406,6 +414,7 @@ impl Ingest {
             Entry::Record(record) => {
                 if let RecordBody::Erasure(erasure) = record.body() {
                     self.archive.store().erase_words(&erasure.contribution)?;
+                    self.erasures.send_modify(|count| *count += 1);
                     if let Some(known) = self.archive.contribution(erasure.contribution) {
                         self.library.forget(&known.document);
                     }

@@ -17,6 +17,7 @@ use crate::{
     entry::Entry,
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
+    record::RecordBody,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -167,6 +168,9 @@ impl SpaceCoverage {
         match entry {
             Entry::Contribution(it) => self.awaits(&it.id()),
             Entry::Certificate(_) => false,
+            Entry::Record(it) if matches!(it.body(), RecordBody::Erasure(_)) => {
+                self.awaits(&it.id())
+            }
             Entry::Record(it) => {
                 let header = it.header();
                 let place = AuthorLink {

@@ -10,6 +10,7 @@ use world::{
     ADA, BEN, Covered, LEO, MIA, STRANGER, World, ZOE, ZOES_NODE, content, device, second,
 };
 
+mod lasting;
 mod spaces;
 mod unsaying;
 pub(crate) mod world;

@@ -19,10 +19,10 @@ use std::collections::BTreeMap;
 const DAN: u8 = 14;
 
 /// What stands in the lobby: what one device says there, and what nodes say of it.
-struct Lobby {
-    space: SpaceId,
-    device: u8,
-    chain: Chain,
+pub(super) struct Lobby {
+    pub(super) space: SpaceId,
+    pub(super) device: u8,
+    pub(super) chain: Chain,
     said: Vec<Entry>,
     nodes: BTreeMap<u8, Chain>,
     records: SpaceRecords,
@@ -30,7 +30,7 @@ struct Lobby {
 }
 
 impl Lobby {
-    fn new(world: &World, device: u8) -> Self {
+    pub(super) fn new(world: &World, device: u8) -> Self {
         let space = world.space("lobby");
         Self {
             space,
@@ -43,7 +43,7 @@ impl Lobby {
         }
     }
 
-    fn say(&mut self) -> EntryId {
+    pub(super) fn say(&mut self) -> EntryId {
         let link = self.chain.link;
         let entry = Entry::Contribution(self.chain.create(Kind::Topic));
         let (id, author) = (entry.id(), public(self.device));
@@ -52,7 +52,7 @@ impl Lobby {
         id
     }
 
-    fn state(&mut self, node: u8, body: RecordBody) {
+    pub(super) fn state(&mut self, node: u8, body: RecordBody) {
         let space = self.space;
         let chain = self.nodes.entry(node);
         let chain = chain.or_insert_with(|| Chain::new(node, space));
@@ -64,18 +64,22 @@ impl Lobby {
     }
 
     /// A node has everything that was said so far.
-    fn receipt(&mut self, node: u8) {
+    pub(super) fn receipt(&mut self, node: u8) {
         let last = receipt(self.said.last().unwrap());
         self.state(node, last);
     }
 
-    fn acknowledge(&mut self, node: u8, narrowing: EntryId) {
+    pub(super) fn acknowledge(&mut self, node: u8, narrowing: EntryId) {
         let narrowings = vec![narrowing];
         self.state(node, RecordBody::Acknowledge(Acknowledge { narrowings }));
     }
 
     /// What becomes of an entry, under the coverage that a node builds.
-    fn judge(&self, authority: &Authority, id: &EntryId) -> Result<Standing, Unauthorized> {
+    pub(super) fn judge(
+        &self,
+        authority: &Authority,
+        id: &EntryId,
+    ) -> Result<Standing, Unauthorized> {
         let coverage = SpaceCoverage::build(
             self.space,
             authority.narrowings(),
@@ -88,12 +92,12 @@ impl Lobby {
         authority.authorize(self.space, id, &author, None, Act::Create, &coverage)
     }
 
-    fn counts(&self, world: &World, id: &EntryId) -> bool {
+    pub(super) fn counts(&self, world: &World, id: &EntryId) -> bool {
         self.judge(&world.authority(), id).is_ok()
     }
 
     /// Cuts that list the device here up to an entry.
-    fn cuts_at(&self, last: EntryId) -> Cuts {
+    pub(super) fn cuts_at(&self, last: EntryId) -> Cuts {
         let devices = vec![DeviceCut {
             key: public(self.device),
             last: vec![last],

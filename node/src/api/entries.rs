@@ -129,6 +129,10 @@ fn unauthorized(reason: Unauthorized) -> String {
         Unauthorized::PartyRemoved(_) | Unauthorized::PartyLeft(_) => {
             "a person takes part by a party of the community"
         }
+        Unauthorized::AdmissionRaised(_)
+        | Unauthorized::AdmitterRemoved(_)
+        | Unauthorized::CountersignerRemoved(_)
+        | Unauthorized::CountersignerCut(_) => "ask the party's delegates to admit you again",
         Unauthorized::Departed(_) | Unauthorized::Revoked(_) => {
             "who comes back does so with a new key"
         }

@@ -28,6 +28,18 @@ fn unauthorized(authority: &Authority, why: &Unauthorized) -> String {
         Unauthorized::DeviceRevoked(party) => {
             format!("after removal of the device by {}", name(party))
         }
+        Unauthorized::AdmissionRaised(party) => format!(
+            "after {} began to ask for more delegates than admitted the member",
+            name(party)
+        ),
+        Unauthorized::AdmitterRemoved(party) => format!(
+            "after {} removed the delegate who admitted the member",
+            name(party)
+        ),
+        Unauthorized::CountersignerRemoved(party) => format!(
+            "after {} removed the node that let the member in",
+            name(party)
+        ),
         Unauthorized::RoleRemoved(party) => {
             format!("after {} took the role from the member", name(party))
         }

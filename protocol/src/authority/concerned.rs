@@ -20,10 +20,10 @@ impl Authority {
         let rules = self.rules.get(&space);
         for device in self.roster.seats.devices() {
             for (path, seat) in self.roster.seats.paths(device) {
-                let once = seat.once.iter().flat_map(|(_, bars)| bars);
-                let bars = path.bars.iter().chain(&seat.bars).chain(once);
+                let once = seat.once.iter().flat_map(|(_, grant)| grant.narrowings());
+                let bars = path.bars.iter().chain(&seat.bars).map(|bar| bar.narrowing);
                 let dropped = rules.and_then(|rules| rules.dropped_from_group(seat));
-                for narrowing in bars.map(|bar| bar.narrowing).chain(dropped) {
+                for narrowing in bars.chain(once).chain(dropped) {
                     narrowed.entry(narrowing).or_default().insert(*device);
                 }
             }
@@ -44,8 +44,7 @@ impl Authority {
         let mut paths = self.roster.seats.paths(device);
         let is_whole = paths.all(|(path, seat)| {
             path.bars.is_empty()
-                && seat.bars.is_empty()
-                && seat.once.is_empty()
+                && !seat.is_narrowed_as(rules.writing_roles())
                 && rules.dropped_from_group(seat).is_none()
         });
         is_whole

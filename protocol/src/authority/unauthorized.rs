@@ -68,6 +68,18 @@ pub enum Unauthorized {
     /// The party left the community.
     #[error("after party {} left the community", .0.short())]
     PartyLeft(PartyId),
+    /// The party asks for more delegates than admitted the member.
+    #[error("after party {} began to ask for more delegates than admitted the member", .0.short())]
+    AdmissionRaised(PartyId),
+    /// The party removed a delegate by whose word the member was admitted.
+    #[error("after party {} removed the delegate who admitted the member", .0.short())]
+    AdmitterRemoved(PartyId),
+    /// The party removed the node that let the member in.
+    #[error("after party {} removed the node that let the member in", .0.short())]
+    CountersignerRemoved(PartyId),
+    /// A resolution cut the node that let the member in.
+    #[error("after resolution {} cut the node that let the member in", .0.short())]
+    CountersignerCut(EntryId),
     /// The role that it needs was taken from the member.
     #[error("after party {} took the role from the member", .0.short())]
     RoleRemoved(PartyId),

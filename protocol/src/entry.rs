@@ -9,7 +9,7 @@
 
 use crate::{
     certificate::{Certificate, CertificateError},
-    codec::{CodecError, ItemType, Reader, Writer},
+    codec::{CodecError, ItemType, Origin, Reader, Writer},
     contribution::{self, Header, HeaderError, Payload},
     document,
     id::{EntryId, SpaceId, domain},
@@ -113,6 +113,30 @@ impl Contribution {
         words: Words,
     ) -> Result<Self, EntryError> {
         let header = Header::decode(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    /// The same without the costly check of the author's key. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Contribution::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
+        let header = Header::decode_own_record(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    fn from_checked(
+        header: Header,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
         let id = contribution::id_of(&header_bytes);
         if shape.len() != header.shape_bytes as usize
             || document::shape_hash(&shape) != header.shape_hash
@@ -234,13 +258,34 @@ impl Record {
         signature: Signature,
         body_bytes: Vec<u8>,
     ) -> Result<Self, EntryError> {
-        let header = RecordHeader::decode(&header_bytes)?;
+        Self::assemble_from(Origin::Anywhere, header_bytes, signature, body_bytes)
+    }
+
+    /// The same without the costly check of the keys in it. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Record::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        Self::assemble_from(Origin::OwnRecord, header_bytes, signature, body_bytes)
+    }
+
+    fn assemble_from(
+        origin: Origin,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        let header = RecordHeader::decode_from(origin, &header_bytes)?;
         if body_bytes.len() != header.body_bytes as usize
             || record::body_hash(&body_bytes) != header.body_hash
         {
             return Err(EntryError::BodyHash);
         }
-        let body = RecordBody::decode(header.record_type, &body_bytes)?;
+        let body = RecordBody::decode_from(origin, header.record_type, &body_bytes)?;
         Ok(Self::from_parts(
             header,
             header_bytes,

@@ -11,6 +11,7 @@ mod log;
 mod malice;
 mod nodes;
 mod queue;
+mod shared;
 
 use crate::{
     histories::{Shape, Sight, World},
@@ -28,7 +29,11 @@ pub use log::{Log, Step, record, seed_of};
 use malice::Malice;
 use nodes::Node;
 use queue::{Event, Queue};
-use std::collections::{BTreeMap, VecDeque};
+use shared::Shared;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// How large a simulation is.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +107,8 @@ pub struct Simulation {
     random: Random,
     size: Size,
     world: World,
+    governance: SpaceId,
+    shared: Arc<Shared>,
     nodes: Vec<Node>,
     links: Vec<Link>,
     queue: Queue,
@@ -145,11 +152,12 @@ impl Simulation {
         let mut liars: Vec<usize> = (0..count).collect();
         random.shuffle(&mut liars);
         liars.truncate(count / 10);
+        let shared = Arc::<Shared>::default();
         let nodes: Vec<Node> = (0..count)
             .map(|number| {
                 let malice = liars.iter().position(|it| *it == number);
                 let key = world.nodes[number].public();
-                Node::new(key, world.id, malice.map(Malice::of_number))
+                Node::new(key, world.id, malice.map(Malice::of_number), &shared)
             })
             .collect();
         let mut simulation = Self {
@@ -164,7 +172,9 @@ impl Simulation {
             broken: None,
             random,
             size,
+            governance: governance_space(world.id),
             world,
+            shared,
             nodes,
             log,
         };
@@ -444,7 +454,7 @@ impl Simulation {
                 // Nodes read by their own keys here.
                 Effect::Granted { .. } => {}
                 Effect::InSync { space } => {
-                    if space == governance_space(self.world.id) {
+                    if space == self.governance {
                         self.links[link].ends[side].synced = true;
                     }
                 }

@@ -1,6 +1,9 @@
 //! What must hold after every event, and what must hold in the end.
 
-use super::{Simulation, nodes::Node};
+use super::{
+    Simulation,
+    nodes::{Entries, Node},
+};
 use comity_node::ledger::Space;
 use comity_protocol::{
     authority::{
@@ -8,7 +11,6 @@ use comity_protocol::{
         charter::CharterState,
         coverage::{Coverage, NoCuts},
     },
-    certificate::governance_space,
     contribution::Header,
     entry::{Entry, Verified},
     id::{EntryId, PartyId, SpaceId},
@@ -17,7 +19,10 @@ use comity_protocol::{
     record::{RecordBody, Target},
     sync::{Key, Message},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 impl Simulation {
     /// What is cheap, at the node that something happened to.
@@ -42,9 +47,13 @@ impl Simulation {
                 self.broken("acknowledged_is_never_lost", format!("{id} at node {node}"));
             }
         }
+        if let Some(what) = self.shared.differs() {
+            let found = format!("node {node}: {what}");
+            self.broken("authority_is_a_function_of_the_set", found);
+        }
         let authority = self.nodes[node].authority();
         let known = &mut self.nodes[node].checked_authority;
-        let same = |it: &std::sync::Arc<Authority>| std::sync::Arc::ptr_eq(it, &authority);
+        let same = |it: &Arc<Authority>| Arc::ptr_eq(it, &authority);
         if !known.as_ref().is_some_and(same) {
             *known = Some(authority.clone());
             self.check_authority(node, &authority);
@@ -52,11 +61,16 @@ impl Simulation {
     }
 
     fn check_authority(&mut self, node: usize, authority: &Authority) {
-        let entries = governance(&self.nodes[node], authority);
-        if let Some(found) = without_quorum(authority, &entries) {
+        self.nodes[node].read_governance();
+        let entries = &self.nodes[node].governance;
+        let broken = (
+            without_quorum(authority, entries),
+            expelled_by_others(authority, entries),
+        );
+        if let Some(found) = broken.0 {
             self.broken("charter_needs_a_quorum", format!("node {node}: {found}"));
         }
-        if let Some(found) = expelled_by_others(authority, &entries) {
+        if let Some(found) = broken.1 {
             let found = format!("node {node}: {found}");
             self.broken("nobody_expels_for_another_party", found);
         }
@@ -96,10 +110,9 @@ impl Simulation {
     /// Where honest nodes differ; none if nowhere.
     pub(super) fn unequal(&self) -> Option<String> {
         let mut roots: BTreeMap<SpaceId, (usize, (_, u64))> = BTreeMap::new();
-        let governance = governance_space(self.world.id);
         for (number, node) in self.honest() {
             for (space, set) in node.replica().sets() {
-                if space != governance && !node.reads(&space) {
+                if space != self.governance && !node.reads(&space) {
                     continue;
                 }
                 let (first, expected) = *roots.entry(space).or_insert((number, set));
@@ -116,8 +129,12 @@ impl Simulation {
 
     /// Everything, on every honest node.
     pub(super) fn check_end(&mut self) {
+        for node in &mut self.nodes {
+            node.governance.clear();
+            node.read_governance();
+        }
         let mut found = Vec::new();
-        let mut first: Option<(usize, std::sync::Arc<Authority>)> = None;
+        let mut first: Option<(usize, Arc<Authority>)> = None;
         for (number, node) in self.honest() {
             if let Some(id) = node.lost_acknowledged() {
                 found.push(("acknowledged_is_never_lost", format!("{id} at {number}")));
@@ -126,6 +143,20 @@ impl Simulation {
             let (of, expected) = first.get_or_insert((number, authority.clone()));
             if **expected != *authority {
                 let what = format!("nodes {of} and {number} differ with equal sets");
+                found.push(("authority_is_a_function_of_the_set", what));
+            }
+            // Computed once more, in an order that is the node's own, and some twice: it is a set.
+            let entries = node.governance.values();
+            let entries = entries.map(|it| Verified::from_own_record((**it).clone()));
+            let mut entries: Vec<_> = entries.collect();
+            let middle = number * 7 % entries.len().max(1);
+            entries.rotate_left(middle);
+            if number % 2 == 0 {
+                entries.reverse();
+            }
+            entries.extend(entries[..middle].to_vec());
+            if Authority::evaluate(self.world.id, &entries) != *authority {
+                let what = format!("node {number}: another evaluation differs");
                 found.push(("authority_is_a_function_of_the_set", what));
             }
             let ledger = node.replica().ingest.ledger();
@@ -141,16 +172,7 @@ impl Simulation {
             }
         }
         if let Some((number, authority)) = first {
-            // The other way round, and some twice: it is a set.
             let node = &self.nodes[number];
-            let mut entries: Vec<Entry> = governance(node, &authority).into_values().collect();
-            entries.reverse();
-            entries.extend(entries[..entries.len() / 2].to_vec());
-            let entries: Vec<_> = entries.into_iter().map(Verified::from_own_record).collect();
-            if Authority::evaluate(self.world.id, &entries) != *authority {
-                let what = format!("node {number}: another evaluation differs");
-                found.push(("authority_is_a_function_of_the_set", what));
-            }
             self.report.charter_height = authority.charter().map_or(0, |it| it.current().height);
             self.report.narrowings = authority.narrowings().len();
             self.report.in_effect = node.replica().sets().values().map(|(_, count)| count).sum();
@@ -159,19 +181,6 @@ impl Simulation {
             self.broken(invariant, what);
         }
     }
-}
-
-fn governance(node: &Node, authority: &Authority) -> BTreeMap<EntryId, Entry> {
-    let ledger = node.replica().ingest.ledger();
-    let space = ledger.spaces().get(&authority.governance_space());
-    let ids = space.into_iter().flat_map(|it| it.trie.keys());
-    let ids: Vec<EntryId> = ids.map(|(key, _)| key.id).collect();
-    drop(ledger);
-    let archive = &node.replica().archive;
-    let entries = ids.into_iter();
-    entries
-        .filter_map(|id| Some((id, archive.get(&id).ok()??)))
-        .collect()
 }
 
 /// What stands in a set without a right to; judged here, apart from the way in.
@@ -236,11 +245,11 @@ fn authorized(
 }
 
 /// A resolution on the winning path that too few parties of its parent signed.
-fn without_quorum(authority: &Authority, entries: &BTreeMap<EntryId, Entry>) -> Option<String> {
+fn without_quorum(authority: &Authority, entries: &Entries) -> Option<String> {
     let charter = authority.charter()?;
     for pair in charter.path().windows(2) {
         let (parent, child) = (charter.state(&pair[0])?, charter.state(&pair[1])?);
-        let Some(Entry::Certificate(certificate)) = entries.get(&child.id) else {
+        let Some(Entry::Certificate(certificate)) = entries.get(&child.id).map(|it| &**it) else {
             return Some(format!("{} is not in the set", child.id));
         };
         let signers: BTreeSet<PublicKey> = certificate.signers().collect();
@@ -285,9 +294,9 @@ fn approving(
 }
 
 /// A revocation that counts for a party, signed by somebody who never was its delegate.
-fn expelled_by_others(authority: &Authority, entries: &BTreeMap<EntryId, Entry>) -> Option<String> {
+fn expelled_by_others(authority: &Authority, entries: &Entries) -> Option<String> {
     for id in authority.narrowings().keys() {
-        let Some(Entry::Record(record)) = entries.get(id) else {
+        let Some(Entry::Record(record)) = entries.get(id).map(|it| &**it) else {
             continue;
         };
         let RecordBody::Revocation(it) = record.body() else {

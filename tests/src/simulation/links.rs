@@ -3,11 +3,11 @@
 use super::{Simulation, Size, malice, nodes::Node, queue::Event};
 use crate::random::Random;
 use comity_protocol::{
-    certificate::governance_space,
+    authority::Authority,
     id::SpaceId,
     sync::{Message, PeerNumber, Role, Session, session::Input},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Longest way of a frame, in milliseconds.
 const DELAY_MAX_MS: usize = 400;
@@ -21,6 +21,8 @@ pub(super) struct End {
     /// Whether governance was equal once on this stream.
     pub(super) synced: bool,
     open: BTreeSet<SpaceId>,
+    /// What `open` follows from: authority, and whether governance was equal.
+    opened_by: Option<(Arc<Authority>, bool)>,
     /// Frames arrive in the order in which they were sent.
     last_arrival_ms: u64,
 }
@@ -39,6 +41,7 @@ impl Link {
             session: None,
             synced: false,
             open: BTreeSet::new(),
+            opened_by: None,
             last_arrival_ms: 0,
         };
         Self {
@@ -118,6 +121,7 @@ impl Simulation {
             end.session = Some(session);
             end.synced = false;
             end.open.clear();
+            end.opened_by = None;
         }
         self.open_spaces(link, 0);
         self.open_spaces(link, 1);
@@ -138,17 +142,24 @@ impl Simulation {
         if end.session.is_none() || !self.nodes[node].is_up() {
             return;
         }
-        let governance = governance_space(self.world.id);
         let authority = self.nodes[node].authority();
+        let same = |(by, synced): &(Arc<Authority>, bool)| {
+            Arc::ptr_eq(by, &authority) && *synced == end.synced
+        };
+        if end.opened_by.as_ref().is_some_and(same) {
+            return;
+        }
         let key = self.nodes[peer].key;
-        let mut now = BTreeSet::from([governance]);
+        let mut now = BTreeSet::from([authority.governance_space()]);
         if end.synced {
             let spaces = authority.spaces().keys();
             now.extend(spaces.filter(|it| authority.may_read(Some(&key), **it)));
         }
         let closed: Vec<SpaceId> = end.open.difference(&now).copied().collect();
         let opened: Vec<SpaceId> = now.difference(&end.open).copied().collect();
-        self.links[link].ends[side].open = now;
+        let end = &mut self.links[link].ends[side];
+        end.open = now;
+        end.opened_by = Some((authority, end.synced));
         // At the front: nothing more may be said about a space that is closed.
         for space in closed {
             self.work

@@ -1,19 +1,22 @@
 //! One node: a replica, what its sessions share, and what was promised to people.
 
-use super::malice::Malice;
+use super::{malice::Malice, shared::Shared};
 use crate::histories::replica::Replica;
 use comity_node::{
-    ingest::Inserted, ledger::Ledger, projection::EntryProjection, store::MemoryStore,
+    ingest::Inserted, peers::LedgerReplica, projection::EntryProjection, store::MemoryStore,
 };
 use comity_protocol::{
     authority::Authority,
     entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
     key::PublicKey,
-    sync::{Context, InFlight, Key, Replica as Sets, Session, Trie, session::Input},
+    sync::{Context, InFlight, Key, Session, session::Input},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::broadcast;
+
+/// Governance entries by id.
+pub(super) type Entries = BTreeMap<EntryId, Arc<Entry>>;
 
 pub(super) struct Node {
     pub(super) key: PublicKey,
@@ -27,7 +30,10 @@ pub(super) struct Node {
     pub(super) in_flight: InFlight,
     pub(super) checked: usize,
     pub(super) checked_authority: Option<Arc<Authority>>,
+    /// What it stores that decides about authority, as far as it was read for the checks.
+    pub(super) governance: Entries,
     store: Arc<MemoryStore>,
+    shared: Arc<Shared>,
     running: Option<Running>,
 }
 
@@ -38,8 +44,8 @@ struct Running {
 }
 
 impl Running {
-    fn over(store: &Arc<MemoryStore>, community: CommunityId) -> Self {
-        let replica = Replica::over(store.clone(), community);
+    fn over(store: &Arc<MemoryStore>, community: CommunityId, shared: &Arc<Shared>) -> Self {
+        let replica = Replica::reckoned(store.clone(), community, shared.clone());
         Self {
             news: replica.ingest.announcements(),
             authority: replica.authority(),
@@ -48,37 +54,13 @@ impl Running {
     }
 }
 
-/// The sets of a ledger, as a session looks at them.
-struct Shown<'a>(&'a Ledger);
-
-impl Sets for Shown<'_> {
-    fn trie(&self, space: &SpaceId) -> Option<&Trie> {
-        self.0.spaces().get(space).map(|it| &it.trie)
-    }
-
-    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
-        let (named, key) = Entry::peek(entry)?;
-        (named.is_none() || named == Some(*space))
-            .then(|| Key::new(space, &key.author, key.seq, key.id))
-    }
-
-    fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {
-        let known = self.0.spaces().get(space)?;
-        Some((known.community, known.declaration?))
-    }
-
-    fn declares(&self, _: &CommunityId, _: &SpaceId, _: &[u8]) -> bool {
-        // Nobody declares spaces in a simulation: see `Shape::declares`.
-        false
-    }
-
-    fn takes_part(&self, community: &CommunityId) -> bool {
-        self.0.communities().contains_key(community)
-    }
-}
-
 impl Node {
-    pub(super) fn new(key: PublicKey, community: CommunityId, malice: Option<Malice>) -> Self {
+    pub(super) fn new(
+        key: PublicKey,
+        community: CommunityId,
+        malice: Option<Malice>,
+        shared: &Arc<Shared>,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new(Arc::new(EntryProjection)));
         Self {
             key,
@@ -89,8 +71,10 @@ impl Node {
             in_flight: InFlight::new(),
             checked: 0,
             checked_authority: None,
-            running: Some(Running::over(&store, community)),
+            governance: Entries::new(),
+            running: Some(Running::over(&store, community, shared)),
             store,
+            shared: shared.clone(),
         }
     }
 
@@ -120,9 +104,24 @@ impl Node {
 
     pub(super) fn start(&mut self, community: CommunityId) {
         if self.running.is_none() {
-            self.running = Some(Running::over(&self.store, community));
+            self.running = Some(Running::over(&self.store, community, &self.shared));
             self.checked_authority = None;
+            self.governance.clear();
         }
+    }
+
+    /// Reads what came into the governance space, and declarations, since the last time.
+    pub(super) fn read_governance(&mut self) {
+        let Some(running) = &self.running else { return };
+        let ledger = running.replica.ingest.ledger();
+        let space = ledger.spaces().get(&running.authority.governance_space());
+        let ids = space.into_iter().flat_map(|it| it.trie.keys());
+        let declared = ledger.spaces().values().filter_map(|it| it.declaration);
+        let ids = ids.map(|(key, _)| key.id).chain(declared.map(|it| it.id));
+        let new = ids.filter(|id| !self.governance.contains_key(id));
+        let new = self.shared.stored(&running.replica.archive, new);
+        drop(ledger);
+        self.governance.extend(new);
     }
 
     /// Something that was acknowledged and is not stored.
@@ -136,7 +135,7 @@ impl Node {
         let Some(running) = &self.running else { return };
         let ledger = running.replica.ingest.ledger();
         let mut context = Context {
-            replica: &Shown(&ledger),
+            replica: &LedgerReplica(&ledger),
             in_flight: &mut self.in_flight,
             now_ms,
         };

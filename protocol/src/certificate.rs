@@ -359,6 +359,11 @@ impl Certificate {
         self.signatures.iter().map(|(key, _)| *key)
     }
 
+    /// Who signed, strictly ascending, each with the signature.
+    pub fn signatures(&self) -> impl Iterator<Item = (PublicKey, Signature)> {
+        self.signatures.iter().copied()
+    }
+
     fn check_signers(&self) -> Result<(), CertificateError> {
         let fit = match self.body.required_signers() {
             Some(required) => self.signers().eq(required.iter().copied()),

@@ -230,7 +230,7 @@ fn passed(seed: u64, processor_s: f64, report: &Report) -> Value {
         "entries": report.entries, "acknowledged": report.acknowledged, "frames": report.frames,
         "caught": report.caught, "restarts": report.restarts, "healed_ms": report.healed_ms,
         "charter_height": report.charter_height, "narrowings": report.narrowings,
-        "in_effect": report.in_effect,
+        "in_effect": report.in_effect, "restricted": report.restricted,
     })
 }
 
@@ -287,8 +287,8 @@ fn step(path: &Path) -> ExitCode {
     let text = fs::read_to_string(path).unwrap();
     let mut lines = text.lines();
     let head = lines.next().unwrap_or_default();
-    let Some(seed) = comity_tests::simulation::seed_of(head) else {
-        eprintln!("{} does not begin with a seed", path.display());
+    let Some((seed, size)) = comity_tests::simulation::seed_of(head) else {
+        eprintln!("{} does not begin with a seed and a size", path.display());
         return ExitCode::from(2);
     };
     let expected: Vec<String> = lines.map(str::to_owned).collect();
@@ -311,7 +311,7 @@ fn step(path: &Path) -> ExitCode {
             };
         }
     };
-    match Simulation::new(seed, Size::FULL, Log::Stepped(Box::new(look))).run() {
+    match Simulation::new(seed, size, Log::Stepped(Box::new(look))).run() {
         Ok(report) => println!("all held: {report:?}"),
         Err((broken, _)) => println!(
             "{}: {} (event {})",

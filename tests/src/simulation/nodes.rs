@@ -1,13 +1,20 @@
 //! One node: a replica, what its sessions share, and what was promised to people.
 
-use super::{malice::Malice, shared::Shared};
+use super::{
+    fault::Fault,
+    malice::Malice,
+    shared::{Read, Shared},
+};
 use crate::histories::replica::Replica;
 use comity_node::{
-    ingest::Inserted, peers::LedgerReplica, projection::EntryProjection, store::MemoryStore,
+    ingest::Inserted,
+    peers::LedgerReplica,
+    projection::EntryProjection,
+    store::{MemoryStore, NewEntry, Position, Store, Words},
 };
 use comity_protocol::{
+    access::VerifiedGrant,
     authority::Authority,
-    entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
     key::PublicKey,
     sync::{Context, InFlight, Key, Session, session::Input},
@@ -16,7 +23,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::broadcast;
 
 /// Governance entries by id.
-pub(super) type Entries = BTreeMap<EntryId, Arc<Entry>>;
+pub(super) type Entries = BTreeMap<EntryId, Arc<Read>>;
 
 pub(super) struct Node {
     pub(super) key: PublicKey,
@@ -29,7 +36,10 @@ pub(super) struct Node {
     pub(super) fresh: Vec<(SpaceId, Key)>,
     pub(super) in_flight: InFlight,
     pub(super) checked: usize,
-    pub(super) checked_authority: Option<Arc<Authority>>,
+    /// Authority as it was last looked at, and what really follows from the set.
+    pub(super) checked_authority: Option<(Arc<Authority>, Arc<Authority>)>,
+    /// What people let it read for them.
+    pub(super) grants: Vec<VerifiedGrant>,
     /// What it stores that decides about authority, as far as it was read for the checks.
     pub(super) governance: Entries,
     store: Arc<MemoryStore>,
@@ -71,6 +81,7 @@ impl Node {
             in_flight: InFlight::new(),
             checked: 0,
             checked_authority: None,
+            grants: Vec::new(),
             governance: Entries::new(),
             running: Some(Running::over(&store, community, shared)),
             store,
@@ -91,15 +102,26 @@ impl Node {
         self.replica().authority()
     }
 
-    /// Whether the node itself may read a space, as it knows.
-    pub(super) fn reads(&self, space: &SpaceId) -> bool {
-        self.is_up() && self.authority().may_read(Some(&self.key), *space)
+    /// Whether the node may read a space, by itself or for somebody, as it knows.
+    pub(super) fn reads(&self, space: &SpaceId, now_ms: u64) -> bool {
+        self.is_up() && self.reads_by(&self.authority(), space, now_ms)
+    }
+
+    /// The same, as that authority knows.
+    pub(super) fn reads_by(&self, authority: &Authority, space: &SpaceId, now_ms: u64) -> bool {
+        let grants = self.grants.iter().map(VerifiedGrant::grant);
+        let holding = grants.filter(|it| now_ms < it.expires_ms);
+        let mut readers = holding.map(|it| &it.device).chain([&self.key]);
+        readers.any(|it| authority.may_read(Some(it), *space))
     }
 
     /// Everything that is not durable is gone.
-    pub(super) fn lose(&mut self) {
+    pub(super) fn lose(&mut self, fault: Option<Fault>) {
         self.running = None;
         self.in_flight = InFlight::new();
+        if fault == Some(Fault::RecordCut) {
+            self.store = half_of(&self.store);
+        }
     }
 
     pub(super) fn start(&mut self, community: CommunityId) {
@@ -202,4 +224,24 @@ impl Node {
                 .map_or(0, |it| it.current().height),
         )
     }
+}
+
+/// The first half of what is stored, as a store.
+fn half_of(store: &MemoryStore) -> Arc<MemoryStore> {
+    let half = Arc::new(MemoryStore::new(Arc::new(EntryProjection)));
+    let page = store.iterate(Position::START, usize::MAX).unwrap();
+    let count = page.entries.len() / 2;
+    let entries = page.entries.into_iter().take(count).map(|it| NewEntry {
+        kind: it.kind,
+        id: it.id,
+        header: it.header,
+        signature: it.signature,
+        shape: it.shape,
+        words: match it.words {
+            Words::Present(words) => Some(words),
+            _ => None,
+        },
+    });
+    half.commit(entries.collect()).unwrap();
+    half
 }

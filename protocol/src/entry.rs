@@ -13,12 +13,13 @@ use crate::{
     contribution::{self, Header, HeaderError, Payload},
     document,
     id::{EntryId, SpaceId, domain},
-    key::{self, BadSignature, BatchItem, PublicKey, Signature},
+    key::{BatchItem, PublicKey, Signature},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
     record::{self, BodyError, RecordBody, RecordHeader},
 };
 use thiserror::Error;
 
+mod consent;
 mod verified;
 
 pub use verified::{Verified, VerifyError};
@@ -331,63 +332,6 @@ impl Record {
             .bytes(self.signature.as_bytes())
             .bytes(&self.body_bytes);
     }
-
-    /// Checks the signature and the consents inside.
-    ///
-    /// # Errors
-    /// [`BadSignature`] if one does not hold.
-    fn check(&self) -> Result<(), BadSignature> {
-        let author = &self.header.author;
-        key::verify(
-            author,
-            domain::RECORD_SIGNATURE,
-            &self.header_bytes,
-            &self.signature,
-        )?;
-        self.consents()
-            .iter()
-            .try_for_each(|it| key::verify(&it.key, it.domain, &it.message, &it.signature))
-    }
-
-    /// The signatures inside by which others agree to what the record says about them.
-    fn consents(&self) -> Vec<Consent> {
-        let header = &self.header;
-        match &self.body {
-            RecordBody::DeviceLink(it) => vec![Consent {
-                key: it.device,
-                domain: domain::DEVICE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.device),
-                signature: it.by_device,
-            }],
-            RecordBody::NodeLink(it) => vec![Consent {
-                key: it.node,
-                domain: domain::NODE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.node),
-                signature: it.by_node,
-            }],
-            RecordBody::Countersignature(it) => {
-                let message = record::join_message(header.space, it.invitation, &it.member);
-                let asked = |key, signature| Consent {
-                    key,
-                    domain: domain::JOIN_SIGNATURE,
-                    message: message.clone(),
-                    signature,
-                };
-                vec![
-                    asked(it.invitation_key, it.by_invitation),
-                    asked(it.member, it.by_member),
-                ]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-struct Consent {
-    key: PublicKey,
-    domain: &'static [u8],
-    message: Vec<u8>,
-    signature: Signature,
 }
 
 /// One element of a space's set.
@@ -562,7 +506,7 @@ impl Entry {
             Self::Record(it) => {
                 items.push(record_item(it));
                 items.extend(it.consents().into_iter().map(|consent| {
-                    let Consent {
+                    let consent::Consent {
                         key,
                         domain,
                         message,

@@ -184,10 +184,10 @@ impl Archive {
         let damaged = |source| ArchiveError::Damaged { id, source };
         let signature = Signature::from_bytes(stored.signature);
         match stored.kind {
-            CERTIFICATE => Certificate::decode(&stored.header)
+            CERTIFICATE => Certificate::decode_own_record(&stored.header)
                 .map(Entry::Certificate)
                 .map_err(|error| damaged(error.into())),
-            RECORD => Record::assemble(stored.header, signature, stored.shape)
+            RECORD => Record::assemble_own_record(stored.header, signature, stored.shape)
                 .map(Entry::Record)
                 .map_err(damaged),
             _ => {
@@ -200,7 +200,7 @@ impl Archive {
                     },
                     (None, _) => return Err(damaged(EntryError::WordsMissing)),
                 };
-                Contribution::assemble(stored.header, signature, stored.shape, words)
+                Contribution::assemble_own_record(stored.header, signature, stored.shape, words)
                     .map(Entry::Contribution)
                     .map_err(damaged)
             }
@@ -338,7 +338,9 @@ pub(crate) fn place_of(stored: &StoredEntry) -> Option<(SpaceId, Key)> {
         }
         CERTIFICATE => {
             let space = SpaceId::from_bytes(stored.shape.as_slice().try_into().ok()?);
-            let signer = Certificate::decode(&stored.header).ok()?.first_signer();
+            let signer = Certificate::decode_own_record(&stored.header)
+                .ok()?
+                .first_signer();
             Some((space, Key::new(&space, &signer, 0, stored.id)))
         }
         _ => None,

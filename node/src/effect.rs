@@ -10,6 +10,7 @@ mod document;
 use crate::{
     archive::Archive,
     held::HeldEntry,
+    ingest::Reckon,
     ledger::{Entered, Ledger, Space},
     pending::Pending,
     store::StoreError,
@@ -103,6 +104,7 @@ pub(crate) fn judge(
     archive: &Archive,
     pending: &Pending,
     entered: &Entered,
+    reckon: &dyn Reckon,
 ) -> Result<Judgement, StoreError> {
     let mut judgement = Judgement::default();
     let mut communities = entered.governed.clone();
@@ -115,6 +117,7 @@ pub(crate) fn judge(
             archive,
             pending,
             entered,
+            reckon,
             community,
         };
         bench.judge(&mut judgement)?;
@@ -134,6 +137,7 @@ struct Bench<'a> {
     archive: &'a Archive,
     pending: &'a Pending,
     entered: &'a Entered,
+    reckon: &'a dyn Reckon,
     community: CommunityId,
 }
 
@@ -146,10 +150,10 @@ impl Bench<'_> {
         let mut after = before.clone();
         let mut changed = Changed::default();
         if self.entered.governed.contains(&self.community) {
-            let evaluated = Authority::evaluate(self.community, known.governance());
-            if evaluated != *before {
+            let evaluated = self.reckon.evaluate(self.community, known.governance());
+            if evaluated != before {
                 changed = evaluated.changed_keys(&before);
-                after = Arc::new(evaluated);
+                after = evaluated;
                 judgement.authorities.insert(self.community, after.clone());
                 judgement.changed.insert(self.community);
             }

@@ -5,6 +5,7 @@
 //! Entries that wait are tried again as soon as what they wait for is in effect.
 
 mod assembly;
+mod reckon;
 mod round;
 mod verify;
 
@@ -24,6 +25,7 @@ use comity_protocol::{
     record::RecordBody,
     sync::Key,
 };
+pub use reckon::{Computed, Reckon};
 use round::{Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
@@ -114,6 +116,7 @@ impl Writer {
 pub struct Ingest {
     archive: Archive,
     library: Arc<Library>,
+    reckon: Arc<dyn Reckon>,
     ledger: RwLock<Ledger>,
     writer: Mutex<Writer>,
     announcements: broadcast::Sender<Arc<Inserted>>,
@@ -124,6 +127,16 @@ pub struct Ingest {
 impl Ingest {
     /// The way into an archive.
     pub fn new(archive: Archive, library: Arc<Library>, ledger: Ledger) -> Self {
+        Self::reckoned(archive, library, ledger, Arc::new(Computed))
+    }
+
+    /// The same, where something else answers what costs most.
+    pub fn reckoned(
+        archive: Archive,
+        library: Arc<Library>,
+        ledger: Ledger,
+        reckon: Arc<dyn Reckon>,
+    ) -> Self {
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS);
         let newest = ledger.spaces().values().map(|it| it.trie.last_local());
         let applied = watch::Sender::new(newest.max().unwrap_or_default());
@@ -132,6 +145,7 @@ impl Ingest {
             erasures: watch::Sender::new(0),
             archive,
             library,
+            reckon,
             ledger: RwLock::new(ledger),
             writer: Mutex::default(),
             announcements,
@@ -186,7 +200,7 @@ impl Ingest {
     ) -> Result<Vec<(Option<EntryId>, Outcome)>, StoreError> {
         let mut outcomes: Vec<(Option<EntryId>, Outcome)> = Vec::with_capacity(entries.len());
         let mut turn = Vec::new();
-        for (index, verified) in verify::verify_all(entries).into_iter().enumerate() {
+        for (index, verified) in self.reckon.verify(entries).into_iter().enumerate() {
             match verified {
                 Ok(entry) => {
                     outcomes.push((Some(entry.id()), Outcome::AlreadyPresent));
@@ -374,6 +388,7 @@ impl Ingest {
                 &self.archive,
                 &writer.pending,
                 &writer.unjudged,
+                &*self.reckon,
             )?;
             let restored = judgement.restored(&self.archive);
             writer.unjudged = self.change_ledger().install(&self.archive, &judgement);

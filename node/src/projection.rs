@@ -213,7 +213,8 @@ fn project_record(
     out: &mut IndexBatch,
 ) -> Result<(), StoreError> {
     let signature = Signature::from_bytes(*entry.signature);
-    let Ok(record) = Record::assemble(entry.header.to_vec(), signature, entry.shape.to_vec())
+    let Ok(record) =
+        Record::assemble_own_record(entry.header.to_vec(), signature, entry.shape.to_vec())
     else {
         return Ok(());
     };

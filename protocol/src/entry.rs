@@ -9,16 +9,17 @@
 
 use crate::{
     certificate::{Certificate, CertificateError},
-    codec::{CodecError, ItemType, Reader, Writer},
+    codec::{CodecError, ItemType, Origin, Reader, Writer},
     contribution::{self, Header, HeaderError, Payload},
     document,
     id::{EntryId, SpaceId, domain},
-    key::{self, BadSignature, BatchItem, PublicKey, Signature},
+    key::{BatchItem, PublicKey, Signature},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
     record::{self, BodyError, RecordBody, RecordHeader},
 };
 use thiserror::Error;
 
+mod consent;
 mod verified;
 
 pub use verified::{Verified, VerifyError};
@@ -113,6 +114,30 @@ impl Contribution {
         words: Words,
     ) -> Result<Self, EntryError> {
         let header = Header::decode(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    /// The same without the costly check of the author's key. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Contribution::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
+        let header = Header::decode_own_record(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    fn from_checked(
+        header: Header,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
         let id = contribution::id_of(&header_bytes);
         if shape.len() != header.shape_bytes as usize
             || document::shape_hash(&shape) != header.shape_hash
@@ -234,13 +259,34 @@ impl Record {
         signature: Signature,
         body_bytes: Vec<u8>,
     ) -> Result<Self, EntryError> {
-        let header = RecordHeader::decode(&header_bytes)?;
+        Self::assemble_from(Origin::Anywhere, header_bytes, signature, body_bytes)
+    }
+
+    /// The same without the costly check of the keys in it. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Record::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        Self::assemble_from(Origin::OwnRecord, header_bytes, signature, body_bytes)
+    }
+
+    fn assemble_from(
+        origin: Origin,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        let header = RecordHeader::decode_from(origin, &header_bytes)?;
         if body_bytes.len() != header.body_bytes as usize
             || record::body_hash(&body_bytes) != header.body_hash
         {
             return Err(EntryError::BodyHash);
         }
-        let body = RecordBody::decode(header.record_type, &body_bytes)?;
+        let body = RecordBody::decode_from(origin, header.record_type, &body_bytes)?;
         Ok(Self::from_parts(
             header,
             header_bytes,
@@ -286,63 +332,6 @@ impl Record {
             .bytes(self.signature.as_bytes())
             .bytes(&self.body_bytes);
     }
-
-    /// Checks the signature and the consents inside.
-    ///
-    /// # Errors
-    /// [`BadSignature`] if one does not hold.
-    fn check(&self) -> Result<(), BadSignature> {
-        let author = &self.header.author;
-        key::verify(
-            author,
-            domain::RECORD_SIGNATURE,
-            &self.header_bytes,
-            &self.signature,
-        )?;
-        self.consents()
-            .iter()
-            .try_for_each(|it| key::verify(&it.key, it.domain, &it.message, &it.signature))
-    }
-
-    /// The signatures inside by which others agree to what the record says about them.
-    fn consents(&self) -> Vec<Consent> {
-        let header = &self.header;
-        match &self.body {
-            RecordBody::DeviceLink(it) => vec![Consent {
-                key: it.device,
-                domain: domain::DEVICE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.device),
-                signature: it.by_device,
-            }],
-            RecordBody::NodeLink(it) => vec![Consent {
-                key: it.node,
-                domain: domain::NODE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.node),
-                signature: it.by_node,
-            }],
-            RecordBody::Countersignature(it) => {
-                let message = record::join_message(header.space, it.invitation, &it.member);
-                let asked = |key, signature| Consent {
-                    key,
-                    domain: domain::JOIN_SIGNATURE,
-                    message: message.clone(),
-                    signature,
-                };
-                vec![
-                    asked(it.invitation_key, it.by_invitation),
-                    asked(it.member, it.by_member),
-                ]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-struct Consent {
-    key: PublicKey,
-    domain: &'static [u8],
-    message: Vec<u8>,
-    signature: Signature,
 }
 
 /// One element of a space's set.
@@ -517,7 +506,7 @@ impl Entry {
             Self::Record(it) => {
                 items.push(record_item(it));
                 items.extend(it.consents().into_iter().map(|consent| {
-                    let Consent {
+                    let consent::Consent {
                         key,
                         domain,
                         message,

@@ -4,6 +4,7 @@ use super::{Entered, Ledger, Statements};
 use crate::{
     archive::{Archive, ArchiveError, place_of},
     effect,
+    ingest::Computed,
     pending::Pending,
     projection::CONTRIBUTION,
     store::{Position, StoreError, StoredEntry},
@@ -74,7 +75,7 @@ impl Ledger {
             whole: ledger.spaces.keys().copied().collect(),
             ..Entered::default()
         };
-        let judgement = effect::judge(&ledger, archive, &Pending::default(), &entered)?;
+        let judgement = effect::judge(&ledger, archive, &Pending::default(), &entered, &Computed)?;
         ledger.install(archive, &judgement);
         ledger.rebuilds = super::Rebuilds::default();
         let held = archive.held().len();

@@ -15,6 +15,7 @@
 use super::{Unauthorized, charter::CharterState, parties::Parties};
 use crate::{
     certificate::{self, CertificateBody, Genesis, PartyState, Resolution, SpaceDeclaration},
+    codec::Origin,
     entry::{Entry, Record},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
@@ -307,8 +308,10 @@ impl Envelope {
                 self.sealed.insert(record.id(), it.cuts.sealed);
             }
             RecordBody::Proposal(it) => {
-                // Checked when the record was decoded.
-                if let Ok(CertificateBody::Resolution(it)) = CertificateBody::decode(&it.body) {
+                // Checked when the record was decoded, keys included.
+                if let Ok(CertificateBody::Resolution(it)) =
+                    CertificateBody::decode_from(Origin::OwnRecord, &it.body)
+                {
                     self.name_parties(&it, learned);
                 }
             }

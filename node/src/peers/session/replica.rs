@@ -8,7 +8,8 @@ use comity_protocol::{
     sync::{Key, Replica, Trie},
 };
 
-pub(super) struct LedgerReplica<'a>(pub(super) &'a Ledger);
+/// The sets of a ledger. Public for simulations, which run sessions without a network.
+pub struct LedgerReplica<'a>(pub &'a Ledger);
 
 impl Replica for LedgerReplica<'_> {
     fn trie(&self, space: &SpaceId) -> Option<&Trie> {

@@ -202,6 +202,8 @@ pub(crate) fn shift(
             bench.look_at(of, &mut shift)?;
         }
     }
+    // Peers get them in the order in which they are stored: along the chain, like all else.
+    shift.missing.sort_by_cached_key(|it| it.entry.key().seq);
     Ok(shift)
 }
 

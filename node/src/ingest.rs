@@ -243,7 +243,9 @@ impl Ingest {
             let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
                 let index = candidate.index;
-                let outcome = match round.judge(&candidate, &writer.pending)? {
+                let verdict = round.judge(&candidate, &writer.pending)?;
+                queue.extend(round.loose.drain(..));
+                let outcome = match verdict {
                     Verdict::Settled(outcome) => outcome,
                     Verdict::Accept { adopting } => {
                         for id in adopting {

@@ -147,17 +147,16 @@ impl Pending {
         whole.or_else(|| self.waiting.get(&(bare_id(id), 0)))
     }
 
-    /// The bare header of a contribution that waits, or whose bare header does.
+    /// The bare header of an entry that waits, or whose bare header does.
     pub(crate) fn header(&self, id: &EntryId) -> Option<Verified<Entry>> {
         let entry = &self.waiting_header(id)?.entry;
         match &**entry {
-            Entry::Contribution(_) => entry.bare(),
             Entry::Bare(_) => Some(entry.clone()),
-            Entry::Record(_) | Entry::Certificate(_) => None,
+            _ => entry.bare(),
         }
     }
 
-    /// Ids of contributions by these authors in a space that wait, or whose bare headers do.
+    /// Ids of entries by these authors in a space that wait, or whose bare headers do.
     pub(crate) fn headed_by(
         &self,
         space: &SpaceId,
@@ -350,7 +349,7 @@ impl Pending {
     }
 }
 
-/// The id and place of what an entry is the header of, bare or with the rest; none for records.
+/// The id and place of what an entry is the header of, bare or with the rest; none for certificates.
 fn headed(entry: &Entry) -> Option<(EntryId, Link)> {
     match entry {
         Entry::Contribution(it) => Some((it.id(), Link::of(it.header()))),
@@ -362,7 +361,16 @@ fn headed(entry: &Entry) -> Option<(EntryId, Link)> {
             };
             Some((it.of(), link))
         }
-        Entry::Record(_) | Entry::Certificate(_) => None,
+        Entry::Record(it) => {
+            let header = it.header();
+            let link = Link {
+                space: header.space,
+                author: header.author,
+                link: header.link,
+            };
+            Some((it.id(), link))
+        }
+        Entry::Certificate(_) => None,
     }
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Round<'a> {
     connected: BTreeSet<SpaceId>,
     regrouped: BTreeSet<(SpaceId, DocumentId)>,
     headed: BTreeSet<(SpaceId, EntryId)>,
+    /// Bare headers of what was refused, to be judged by themselves.
+    pub(super) loose: Vec<Candidate>,
 }
 
 impl<'a> Round<'a> {
@@ -97,6 +99,7 @@ impl<'a> Round<'a> {
             connected: BTreeSet::new(),
             regrouped: BTreeSet::new(),
             headed: BTreeSet::new(),
+            loose: Vec::new(),
         }
     }
 
@@ -145,11 +148,12 @@ impl<'a> Round<'a> {
         let linked = match Linked::link(entry.clone(), governance_space(community), &sight) {
             Ok(linked) => linked,
             Err(LinkError::Pending(missing)) => {
-                self.note_header(entry, &authority);
+                self.note(entry, &authority);
                 let outcome = Outcome::Pending(missing.clone());
                 return Ok(Verdict::Wait(outcome, Waits::For(missing)));
             }
             Err(broken) => {
+                self.keep_header(candidate, &authority);
                 let refusal = Refusal::Link(broken);
                 return Ok(Verdict::Settled(Outcome::Refused(refusal)));
             }
@@ -165,7 +169,10 @@ impl<'a> Round<'a> {
             Ok(_) => Verdict::Accept {
                 adopting: Vec::new(),
             },
-            Err((_, reason)) => Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority),
+            Err((_, reason)) => {
+                self.note(entry, &authority);
+                Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority)
+            }
         })
     }
 
@@ -213,12 +220,12 @@ impl<'a> Round<'a> {
                 Verdict::Wait(Outcome::Pending(missing.clone()), Waits::For(missing))
             }
             Err(Hindrance::Blocked(on)) => {
-                self.note(header, id, authority);
+                self.note_place(space, &header.author, id, authority);
                 Verdict::Wait(Outcome::Blocked(on), Waits::ForAuthority)
             }
             Err(Hindrance::Unauthorized(reason)) => {
                 let waits = waits_for(coverage.as_deref(), &header.author, &id);
-                self.note(header, id, authority);
+                self.note_place(space, &header.author, id, authority);
                 Verdict::Wait(Outcome::Unauthorized(reason), waits)
             }
         }
@@ -249,21 +256,47 @@ impl<'a> Round<'a> {
         Ok(self.ids.contains(id) || (archive.contains(id)? && !archive.held().contains(id)))
     }
 
-    fn note_header(&mut self, entry: &Entry, authority: &Authority) {
-        if let Entry::Contribution(it) = entry {
-            self.note(it.header(), it.id(), authority);
+    /// What waits may be what connects others to the top of a cut, and its header may be what other
+    /// nodes lack.
+    fn note(&mut self, entry: &Entry, authority: &Authority) {
+        if let (Some(space), false) = (entry.space(), matches!(entry, Entry::Certificate(_))) {
+            self.note_place(space, &entry.key().author, entry.id(), authority);
         }
     }
 
-    /// A contribution that waits may be what connects others to the top of a cut, and its header may
-    /// be what other nodes lack.
-    fn note(&mut self, header: &Header, id: EntryId, authority: &Authority) {
-        let Some(coverage) = self.coverage(header.space) else {
+    fn note_place(
+        &mut self,
+        space: SpaceId,
+        author: &PublicKey,
+        id: EntryId,
+        authority: &Authority,
+    ) {
+        let Some(coverage) = self.coverage(space) else {
             return;
         };
-        self.connect(header.space, &id, Some(&coverage));
-        if authority.is_covered(&header.author, &id, &*coverage) {
-            self.headed.insert((header.space, id));
+        self.connect(space, &id, Some(&coverage));
+        if authority.is_covered(author, &id, &*coverage) {
+            self.headed.insert((space, id));
+        }
+    }
+
+    /// Of what is refused for what it builds on, the header may still be part of a chain that a cut
+    /// leads through: other nodes may have it, because they could not see that it is broken.
+    fn keep_header(&mut self, candidate: &Candidate, authority: &Authority) {
+        let Some(bare) = candidate.entry.bare() else {
+            return;
+        };
+        let place = bare.space().and_then(|space| self.coverage(space));
+        let (author, id) = (bare.key().author, candidate.entry.id());
+        if place.is_some_and(|coverage| {
+            coverage.awaits_chain_of(&author) || authority.is_covered(&author, &id, &*coverage)
+        }) {
+            self.loose.push(Candidate {
+                entry: bare,
+                community: candidate.community,
+                source: candidate.source.clone(),
+                index: None,
+            });
         }
     }
 

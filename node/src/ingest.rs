@@ -11,7 +11,8 @@ mod verify;
 
 use crate::{
     archive::{Archive, to_store},
-    effect,
+    bare::{self, StoredHeader},
+    effect::{self, Move},
     ledger::{Applied, Entered, Ledger},
     library::Library,
     pending::{Pending, Released, Source, Waits},
@@ -96,6 +97,8 @@ struct Writer {
     pending: Pending,
     /// What entered the sets and was not judged yet.
     unjudged: Entered,
+    /// Whose bare headers are still to be looked at.
+    due: bare::Due,
 }
 
 impl Writer {
@@ -140,7 +143,8 @@ impl Ingest {
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS);
         let newest = ledger.spaces().values().map(|it| it.trie.last_local());
         let applied = watch::Sender::new(newest.max().unwrap_or_default());
-        Self {
+        let due = bare::Due::everything(&ledger);
+        let ingest = Self {
             applied,
             erasures: watch::Sender::new(0),
             archive,
@@ -149,7 +153,14 @@ impl Ingest {
             ledger: RwLock::new(ledger),
             writer: Mutex::default(),
             announcements,
+        };
+        ingest.writer().due = due;
+        // What a crash left undone. If nothing can be written now, the next commit does it.
+        let shifted = ingest.shift_headers(&mut ingest.writer(), &mut Announcements::default());
+        if let Err(error) = shifted {
+            warn!(%error, "headers below cuts could not be saved yet");
         }
+        ingest
     }
 
     /// Sets and authority as they are now.
@@ -254,7 +265,9 @@ impl Ingest {
             let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
                 let index = candidate.index;
-                let outcome = match round.judge(&candidate, &writer.pending)? {
+                let verdict = round.judge(&candidate, &writer.pending)?;
+                queue.extend(round.loose.drain(..));
+                let outcome = match verdict {
                     Verdict::Settled(outcome) => outcome,
                     Verdict::Accept { adopting } => {
                         for id in adopting {
@@ -319,7 +332,7 @@ impl Ingest {
 
     /// Makes entries durable, then lets them take effect; gives back what waited for them.
     fn commit(&self, change: Change, writer: &mut Writer) -> Result<Vec<Released>, StoreError> {
-        if change.accepted.is_empty() && change.connected.is_empty() {
+        if change.is_empty() {
             return Ok(Vec::new());
         }
         let store = self.archive.store();
@@ -333,9 +346,14 @@ impl Ingest {
         let mut failed = None;
         for (it, committed) in change.accepted.into_iter().zip(committed) {
             let local = committed.position().to_u64();
-            let entry_key = it.entry.key();
-            let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);
-            announcements.add((it.community, it.space), (key, local), &it.source);
+            let key = it.entry.key().in_set_of(&it.space);
+            writer.due.extend_by(&it.entry, it.space, &self.archive);
+            if let Entry::Bare(header) = &*it.entry {
+                let header = StoredHeader::of(header, local);
+                self.archive.bare_mut().add(header.0, header.1);
+            } else {
+                announcements.add((it.community, it.space), (key, local), &it.source);
+            }
             if let Err(error) = self.take_effect(&it.entry) {
                 failed.get_or_insert(error);
             }
@@ -350,9 +368,14 @@ impl Ingest {
         let mut entered = self.change_ledger().enter(&self.archive, &applied);
         entered.covered.extend(change.connected);
         entered.add_documents(change.regrouped);
+        for (space, of) in change.headed {
+            writer.due.add_entry(space, of);
+        }
         writer.unjudged.merge(entered);
         let mut released = Vec::new();
         if let Err(error) = self.rejudge(writer, &mut announcements, &mut released) {
+            failed.get_or_insert(error);
+        } else if let Err(error) = self.shift_headers(writer, &mut announcements) {
             failed.get_or_insert(error);
         }
         let newest = applied.iter().map(|it| it.local).max().unwrap_or_default();
@@ -404,10 +427,56 @@ impl Ingest {
             for community in &judgement.changed {
                 released.extend(writer.pending.released_by_authority(community));
             }
-            for (space, keys) in &judgement.waiting {
+            let moved = judgement.moves.iter().filter_map(Move::shifted);
+            moved.for_each(|(space, of)| writer.due.add_entry(space, of));
+            for (space, keys) in judgement.waiting.iter().chain(&judgement.covered_anew) {
                 released.extend(writer.pending.released_by_coverage(space, keys));
             }
+            for (space, keys) in judgement.covered_anew {
+                writer.due.add_keys(space, keys);
+            }
         }
+        Ok(())
+    }
+
+    /// Lets bare headers enter and leave the sets, those that are new here once they are durable.
+    /// What could not be saved is looked at again with the next commit.
+    fn shift_headers(
+        &self,
+        writer: &mut Writer,
+        announcements: &mut Announcements,
+    ) -> Result<(), StoreError> {
+        if writer.due.is_empty() {
+            return Ok(());
+        }
+        let shift = bare::shift(&self.ledger(), &self.archive, &writer.pending, &writer.due)?;
+        let mut enter = shift.enter;
+        for missing in shift.missing.chunks(COMMIT_MAX) {
+            let stored = missing.iter().map(|it| to_store(&it.entry, it.space));
+            let committed = self.archive.store().commit(stored.collect())?;
+            for (it, committed) in missing.iter().zip(committed) {
+                let Entry::Bare(header) = &*it.entry else {
+                    continue;
+                };
+                let (of, stored) = StoredHeader::of(header, committed.position().to_u64());
+                self.archive.bare_mut().add(of, stored);
+                enter.push((it.space, stored.key, stored.local));
+            }
+        }
+        self.change_ledger().shift_headers(&enter, &shift.leave);
+        let ledger = self.ledger();
+        let community = |space: &SpaceId| Some(ledger.spaces().get(space)?.community);
+        for (space, key, local) in enter {
+            if let Some(community) = community(&space) {
+                announcements.add((community, space), (key, local), &Source::Local);
+            }
+        }
+        for (space, _) in shift.leave {
+            if let Some(community) = community(&space) {
+                announcements.mention(community, space);
+            }
+        }
+        writer.due = bare::Due::default();
         Ok(())
     }
 
@@ -435,7 +504,7 @@ impl Ingest {
                     }
                 }
             }
-            Entry::Certificate(_) => {}
+            Entry::Certificate(_) | Entry::Bare(_) => {}
         }
         Ok(())
     }

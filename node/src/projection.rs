@@ -31,6 +31,10 @@ pub const CONTRIBUTION: u8 = 0;
 pub const RECORD: u8 = 1;
 /// The store's kind of a certificate; its shape part holds the governance space.
 pub const CERTIFICATE: u8 = 2;
+/// The store's kind of the bare header of a contribution.
+pub const BARE_CONTRIBUTION: u8 = 3;
+/// The store's kind of the bare header of a record.
+pub const BARE_RECORD: u8 = 4;
 
 /// Codes of kinds in the index; not on any wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,15 +13,19 @@ use crate::{
     contribution::{self, Header, HeaderError, Payload},
     document,
     id::{EntryId, SpaceId, domain},
-    key::{BatchItem, PublicKey, Signature},
+    key::{BatchItem, Signature},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
     record::{self, BodyError, RecordBody, RecordHeader},
 };
 use thiserror::Error;
 
+mod bare;
 mod consent;
+mod place;
 mod verified;
 
+pub use bare::{BareHeader, Headed, bare_id};
+pub use place::EntryKey;
 pub use verified::{Verified, VerifyError};
 
 /// Largest encoding of an entry, in bytes: payload, header, signature, framing. An erasure beside a
@@ -343,17 +347,8 @@ pub enum Entry {
     Record(Record),
     /// A self-contained statement of a party or the charter.
     Certificate(Certificate),
-}
-
-/// Where an entry stands in its space's set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EntryKey {
-    /// Who signed; the first signer of a certificate.
-    pub author: PublicKey,
-    /// Place in the signer's chain; 0 for certificates, which stand on none.
-    pub seq: u64,
-    /// The entry's id.
-    pub id: EntryId,
+    /// The header of a contribution or record without the rest.
+    Bare(BareHeader),
 }
 
 impl Entry {
@@ -391,7 +386,11 @@ impl Entry {
                 let bytes = reader.bytes(PAYLOAD_MAX_BYTES)?;
                 Ok(Self::Certificate(Certificate::decode(bytes)?))
             }
-            unknown => Err(EntryError::UnknownType(unknown)),
+            tag => {
+                let heads = Headed::of_tag(tag).ok_or(EntryError::UnknownType(tag))?;
+                expect(3)?;
+                BareHeader::read(heads, reader).map(Self::Bare)
+            }
         }
     }
 
@@ -409,23 +408,21 @@ impl Entry {
             return Some((entry.space(), entry.key()));
         }
         let header = reader.bytes(HEADER_MAX_BYTES).ok()?;
-        let (space, author, seq, id) = match (tag, fields) {
-            (TAG_CONTRIBUTION, 5) => {
-                let it = Header::decode_own_record(header).ok()?;
-                (
-                    it.space,
-                    it.author,
-                    it.link.seq,
-                    contribution::id_of(header),
-                )
-            }
-            (TAG_RECORD, 4) => {
-                let it = RecordHeader::decode_own_record(header).ok()?;
-                (it.space, it.author, it.link.seq, record::id_of(header))
-            }
+        let heads = match (tag, fields) {
+            (TAG_CONTRIBUTION, 5) => Headed::Contribution,
+            (TAG_RECORD, 4) => Headed::Record,
+            (tag, 3) => Headed::of_tag(tag)?,
             _ => return None,
         };
-        Some((Some(space), EntryKey { author, seq, id }))
+        let is_bare = Headed::of_tag(tag).is_some();
+        let (of, space, author, link) = BareHeader::place_in_own_record(heads, header).ok()?;
+        let key = EntryKey {
+            author,
+            seq: link.seq,
+            id: if is_bare { bare_id(&of) } else { of },
+            is_bare,
+        };
+        Some((Some(space), key))
     }
 
     /// The canonical encoding.
@@ -449,6 +446,7 @@ impl Entry {
             Self::Certificate(it) => {
                 writer.array(2).uint(TAG_CERTIFICATE).bytes(&it.encode());
             }
+            Self::Bare(it) => it.encode_into(&mut writer),
         }
         writer.finish()
     }
@@ -459,6 +457,7 @@ impl Entry {
             Self::Contribution(it) => it.id,
             Self::Record(it) => it.id,
             Self::Certificate(it) => it.id(),
+            Self::Bare(it) => it.id(),
         }
     }
 
@@ -469,27 +468,23 @@ impl Entry {
             Self::Contribution(it) => Some(it.header.space),
             Self::Record(it) => Some(it.header.space),
             Self::Certificate(it) => it.own_space(),
+            Self::Bare(it) => Some(it.space()),
         }
     }
 
     /// Its place in the set.
     pub fn key(&self) -> EntryKey {
-        match self {
-            Self::Contribution(it) => EntryKey {
-                author: it.header.author,
-                seq: it.header.link.seq,
-                id: it.id,
-            },
-            Self::Record(it) => EntryKey {
-                author: it.header.author,
-                seq: it.header.link.seq,
-                id: it.id,
-            },
-            Self::Certificate(it) => EntryKey {
-                author: it.first_signer(),
-                seq: 0,
-                id: it.id(),
-            },
+        let (author, seq) = match self {
+            Self::Contribution(it) => (it.header.author, it.header.link.seq),
+            Self::Record(it) => (it.header.author, it.header.link.seq),
+            Self::Certificate(it) => (it.first_signer(), 0),
+            Self::Bare(it) => (it.author(), it.link().seq),
+        };
+        EntryKey {
+            author,
+            seq,
+            id: self.id(),
+            is_bare: matches!(self, Self::Bare(_)),
         }
     }
 
@@ -517,6 +512,11 @@ impl Entry {
             }
             // Certificates are rare and checked one by one.
             Self::Certificate(_) => {}
+            Self::Bare(it) => {
+                let (key, domain) = (it.author(), it.signature_domain());
+                let signature = *it.signature();
+                items.push(BatchItem::new(key, domain, it.header_bytes(), signature));
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ fn effective(app: &App, space: SpaceId, keys: &[PublicKey]) -> Result<(Effective
                 it.header().link
             }
             Some(Entry::Record(it)) => it.header().link,
-            Some(Entry::Certificate(_)) | None => continue,
+            Some(Entry::Certificate(_) | Entry::Bare(_)) | None => continue,
         };
         let of_key = effective.entry(key).or_default();
         of_key.push(ChainEntry { id, link });

@@ -111,6 +111,7 @@ fn unauthorized(reason: Unauthorized) -> String {
         | Unauthorized::UnknownSpace
         | Unauthorized::Builds(_)
         | Unauthorized::UnknownParty(_)
+        | Unauthorized::NotCovered
         | Unauthorized::UnknownTable => "it is kept until the community's records arrive",
         Unauthorized::NotAMember | Unauthorized::NoStanding => {
             "it is kept for a while in case the membership is still on its way; otherwise ask a \
@@ -158,7 +159,7 @@ fn raw(app: &App, text: &str) -> Result<RawEntry, Failure> {
     let id = lookup::entry_id(text)?;
     let unknown = || lookup::unknown("entry", text);
     let entry = app.inner.archive.get(&id)?.ok_or_else(unknown)?;
-    let (space, community) = app.place_of(&entry, &id).ok_or_else(unknown)?;
+    let (space, community) = app.place_of(&entry).ok_or_else(unknown)?;
     let document = match &entry {
         Entry::Contribution(it) => Some(it.header().document(id).to_string()),
         _ => None,
@@ -181,17 +182,13 @@ impl App {
     /// to the community in whose governance set it stands.
     ///
     /// None too if the caller may not read the space.
-    pub(super) fn place_of(&self, entry: &Entry, id: &EntryId) -> Option<(SpaceId, CommunityId)> {
-        let place = self.stored_place_of(entry, id)?;
+    pub(super) fn place_of(&self, entry: &Entry) -> Option<(SpaceId, CommunityId)> {
+        let place = self.stored_place_of(entry)?;
         self.shows(&place.0).then_some(place)
     }
 
     /// The same, whoever asks: for maintenance, which tells ids of damaged entries and no more.
-    pub(super) fn stored_place_of(
-        &self,
-        entry: &Entry,
-        id: &EntryId,
-    ) -> Option<(SpaceId, CommunityId)> {
+    pub(super) fn stored_place_of(&self, entry: &Entry) -> Option<(SpaceId, CommunityId)> {
         if let Some(space) = entry.space() {
             return Some((
                 space,
@@ -202,7 +199,7 @@ impl App {
         let ledger = self.inner.ingest.ledger();
         ledger.communities().keys().find_map(|community| {
             let space = governance_space(*community);
-            let key = comity_protocol::sync::Key::new(&space, &key.author, key.seq, *id);
+            let key = key.in_set_of(&space);
             let held = ledger.spaces().get(&space)?.trie.contains(&key);
             held.then_some((space, *community))
         })

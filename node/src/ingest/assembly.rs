@@ -17,7 +17,7 @@ pub(super) fn may_complete(entry: &Entry) -> bool {
         Entry::Record(it) => matches!(it.body(), RecordBody::Proposal(_) | RecordBody::Approval(_)),
         // It may be the parent of what is proposed.
         Entry::Certificate(_) => true,
-        Entry::Contribution(_) => false,
+        Entry::Contribution(_) | Entry::Bare(_) => false,
     }
 }
 

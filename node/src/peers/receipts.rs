@@ -163,6 +163,10 @@ fn head_of(inner: &Inner, id: EntryId) -> Option<ChainHead> {
     {
         return None;
     }
+    // Who has a header alone does not have what it heads.
+    if matches!(entry, Entry::Bare(_)) {
+        return None;
+    }
     let key = entry.key();
     (key.seq > 0).then_some(ChainHead {
         author: key.author,

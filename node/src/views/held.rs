@@ -180,6 +180,7 @@ impl Views<'_> {
             Entry::Contribution(it) => ("edit", it.header().time_ms),
             Entry::Record(it) => ("erasure", it.header().time_ms),
             Entry::Certificate(_) => ("erasure", 0),
+            Entry::Bare(_) => return None,
         };
         Some(HeldItem {
             id: it.key.id.to_string(),

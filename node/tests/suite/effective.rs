@@ -8,6 +8,7 @@ mod adoption;
 mod bare;
 mod certificates;
 mod cold;
+mod headers;
 mod narrowing;
 mod orders;
 mod views;

@@ -38,6 +38,9 @@ pub enum Unauthorized {
     /// A table of cuts that no narrowing known here commits to.
     #[error("no narrowing known here commits to this table of cuts")]
     UnknownTable,
+    /// A header that no narrowing known here covers: nothing that counts rests on it.
+    #[error("no cut or receipt known here leads to this header")]
+    NotCovered,
     /// An erasure by somebody who neither wrote the words nor is the writer's root key.
     #[error("only the person who wrote the words may erase them")]
     NotTheWriter,

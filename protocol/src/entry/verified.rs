@@ -1,6 +1,6 @@
 //! Verification, and the type that only it can build.
 
-use super::{Contribution, Entry, Words};
+use super::{BareHeader, Contribution, Entry, Words};
 use crate::{
     certificate::CertificateError,
     id::domain,
@@ -61,6 +61,10 @@ impl Verified<Entry> {
             }
             Entry::Record(it) => it.check()?,
             Entry::Certificate(it) => it.check()?,
+            Entry::Bare(it) => {
+                let (author, domain) = (it.author(), it.signature_domain());
+                key::verify(&author, domain, it.header_bytes(), it.signature())?;
+            }
         }
         Ok(Self(entry))
     }
@@ -106,6 +110,11 @@ impl Verified<Entry> {
             }) => Some(Self(Entry::Record((**record).clone()))),
             _ => None,
         }
+    }
+
+    /// The header of a contribution or record alone; its signature is the one that was verified.
+    pub fn bare(&self) -> Option<Self> {
+        BareHeader::of_entry(&self.0).map(|it| Self(Entry::Bare(it)))
     }
 
     /// Takes an entry that this node verified before it stored it.

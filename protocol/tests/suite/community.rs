@@ -7,7 +7,7 @@ use comity_protocol::{
     },
     contribution::{self, ChainLink, Context, Payload, Target},
     document::{Draft, Kind},
-    entry::{Contribution, Entry, Record, Verified},
+    entry::{BareHeader, Contribution, Entry, Record, Verified},
     id::{CommunityId, DocumentId, EntryId, GovernanceDigest, PartyId, SpaceId, domain},
     key::{PublicKey, SecretKey, Signature},
     record::{
@@ -293,7 +293,10 @@ pub(crate) fn samples() -> Vec<(&'static str, Entry)> {
     let erased = created.clone().erased_by(erasure.clone()).unwrap();
     let received = receipt(&Entry::Record(erasure.clone()));
     let received = Chain::new(NODE, community.lobby).record(received);
+    let bare = |of: &Entry| Entry::Bare(BareHeader::of_entry(of).expect("on a chain"));
     let mut it = vec![
+        ("create-bare", bare(&Entry::Contribution(created.clone()))),
+        ("erasure-bare", bare(&Entry::Record(erasure.clone()))),
         ("create", Entry::Contribution(created)),
         ("edit", Entry::Contribution(edited)),
         ("create-erased", Entry::Contribution(erased)),

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(super) fn is_about_governance(entry: &Entry) -> bool {
     match entry {
         Entry::Certificate(_) => true,
-        Entry::Contribution(_) => false,
+        Entry::Contribution(_) | Entry::Bare(_) => false,
         Entry::Record(record) => matches!(
             record.body(),
             RecordBody::Proposal(_) | RecordBody::Approval(_) | RecordBody::Rejection(_)

@@ -14,7 +14,10 @@ use comity_protocol::{
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     sync::TrieHash,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tempfile::TempDir;
 
 pub(super) struct Bare {
@@ -80,6 +83,15 @@ impl Bare {
         let (id, ledger) = (entry.id(), self.ingest.ledger());
         let mut tries = ledger.spaces().values().map(|it| &it.trie);
         tries.any(|trie| trie.keys().any(|(key, _)| key.id == id))
+    }
+
+    /// The ids of everything in its sets.
+    pub(super) fn in_effect(&self) -> BTreeSet<EntryId> {
+        let ledger = self.ingest.ledger();
+        let tries = ledger.spaces().values().map(|it| &it.trie);
+        tries
+            .flat_map(|trie| trie.keys().map(|(key, _)| key.id))
+            .collect()
     }
 
     pub(super) fn is_held(&self, entry: &Entry) -> bool {

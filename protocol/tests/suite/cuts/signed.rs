@@ -56,7 +56,7 @@ impl Holder {
                     link: it.header().link,
                 }
             }
-            Entry::Certificate(_) => unreachable!("no certificate stands on a chain"),
+            Entry::Certificate(_) | Entry::Bare(_) => unreachable!("neither stands on a chain"),
         };
         self.world.headers.insert(entry.id(), place);
         if affects {

@@ -14,17 +14,18 @@ use crate::{
     ledger::{Applied, Entered, Ledger},
     library::Library,
     pending::{Pending, Released, Source, Waits},
-    store::StoreError,
+    store::{NewEntry, StoreError},
 };
 use comity_protocol::{
     authority::Unauthorized,
-    entry::{Entry, EntryError, Verified, VerifyError},
+    certificate::CertificateBody,
+    entry::{Entry, EntryError, Verified, VerifyError, Words},
     id::{CommunityId, EntryId, SpaceId},
     pipeline::{Known, LinkError},
     record::RecordBody,
     sync::Key,
 };
-use round::{Change, Round, Verdict};
+use round::{Accepted, Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -275,7 +276,7 @@ impl Ingest {
 
     /// Certificates that what was committed completes.
     fn carried(&self, community: CommunityId) -> Vec<Candidate> {
-        let carried = assembly::carried(&self.ledger(), &community);
+        let carried = assembly::carried(&self.ledger(), &self.archive, &community);
         let verified = carried.into_iter().filter_map(|entry| {
             let id = entry.id();
             let verified = Verified::check(entry);
@@ -302,8 +303,8 @@ impl Ingest {
         }
         let store = self.archive.store();
         let accepted = change.accepted.iter();
-        let stored = accepted.map(|it| to_store(&it.entry, it.space)).collect();
-        let committed = store.commit(stored)?;
+        let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
+        let committed = store.commit(kept?)?;
         let mut applied = Vec::with_capacity(change.accepted.len());
         let mut announcements = Announcements::default();
         // What is durable must enter its set whatever else fails: it would count as present and
@@ -399,21 +400,42 @@ impl Ingest {
                 self.archive.remember(it);
                 let document = it.header().document(it.id());
                 self.library.changed(&document);
-                if let comity_protocol::entry::Words::Erased(record) = it.words() {
-                    debug!(id = %it.id(), erasure = %record.id(), "arrived erased");
+                if let Words::Erased(proof) = it.words() {
+                    debug!(id = %it.id(), erasure = %proof.id(), "arrived erased");
                 }
             }
             Entry::Record(record) => {
                 if let RecordBody::Erasure(erasure) = record.body() {
-                    self.archive.store().erase_words(&erasure.contribution)?;
-                    if let Some(known) = self.archive.contribution(erasure.contribution) {
-                        self.library.forget(&known.document);
-                    }
+                    self.drop_words(&erasure.contribution)?;
                 }
             }
-            Entry::Certificate(_) => {}
+            Entry::Certificate(certificate) => {
+                if let CertificateBody::ErasureOrder(order) = certificate.body() {
+                    self.drop_words(&order.contribution)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What a durable erasure, or order of erasure, does here.
+    fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
+        self.archive.store().erase_words(contribution)?;
+        if let Some(known) = self.archive.contribution(*contribution) {
+            self.library.forget(&known.document);
+        }
+        Ok(())
+    }
+
+    /// What the store is to keep. Words whose erasure is here are not written again, whoever still
+    /// has them: a damaged contribution may be fetched from a peer that missed the erasure.
+    fn to_keep(&self, it: &Accepted) -> Result<NewEntry, StoreError> {
+        let mut kept = to_store(&it.entry, it.space);
+        let has_words = matches!(&*it.entry, Entry::Contribution(_)) && kept.words.is_some();
+        if has_words && self.archive.erasure_of(&kept.id)?.is_some() {
+            kept.words = None;
+        }
+        Ok(kept)
     }
 
     /// Finishes erasures that a crash may have interrupted: the record of the erasure is durable

@@ -119,6 +119,7 @@ pub struct Ingest {
     writer: Mutex<Writer>,
     announcements: broadcast::Sender<Arc<Inserted>>,
     applied: watch::Sender<u64>,
+    erasures: watch::Sender<u64>,
 }
 
 impl Ingest {
@@ -129,6 +130,7 @@ impl Ingest {
         let applied = watch::Sender::new(newest.max().unwrap_or_default());
         Self {
             applied,
+            erasures: watch::Sender::new(0),
             archive,
             library,
             ledger: RwLock::new(ledger),
@@ -150,6 +152,12 @@ impl Ingest {
     /// The newest position of the record whose entry, with all before it, is in effect.
     pub fn applied(&self) -> watch::Receiver<u64> {
         self.applied.subscribe()
+    }
+
+    /// How many erasures took effect since this node opened: what was read before the newest may hold
+    /// words that are erased by now.
+    pub fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.subscribe()
     }
 
     /// How many entries wait for others, and for authority.
@@ -421,6 +429,7 @@ impl Ingest {
     /// What a durable erasure, or order of erasure, does here.
     fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
         self.archive.store().erase_words(contribution)?;
+        self.erasures.send_modify(|count| *count += 1);
         if let Some(known) = self.archive.contribution(*contribution) {
             self.library.forget(&known.document);
         }

@@ -94,8 +94,11 @@ impl ErasedBy {
 
     /// Reads what stands in place of words: the array of the entry that it is.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, EntryError> {
-        let fields = reader.array(4)?;
+        let fields = reader.array(8)?;
         let expect = |expected| Entry::expect_fields(fields, expected);
+        if fields != 2 {
+            expect(4)?;
+        }
         match reader.uint()? {
             TAG_RECORD => {
                 expect(4)?;

@@ -225,6 +225,7 @@ impl Ingest {
             .filter_map(|it| Some((it.entry.id(), it.index?)))
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
+        let mut unproven = Vec::new();
         let again = |released: Vec<Released>| {
             let candidates = released
                 .into_iter()
@@ -243,6 +244,10 @@ impl Ingest {
                 let index = candidate.index;
                 let outcome = match round.judge(&candidate, &writer.pending)? {
                     Verdict::Settled(outcome) => outcome,
+                    Verdict::Unproven(outcome) => {
+                        unproven.push(candidate);
+                        outcome
+                    }
                     Verdict::Accept { adopting } => {
                         for id in adopting {
                             let adopted = writer.pending.take_one(&id);
@@ -266,6 +271,9 @@ impl Ingest {
                 if round.accepted.len() >= COMMIT_MAX {
                     break;
                 }
+            }
+            if !round.governed.is_empty() {
+                queue.extend(unproven.drain(..));
             }
             let change = round.into_change();
             let completing = change.completing();

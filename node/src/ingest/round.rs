@@ -41,6 +41,9 @@ pub(super) enum Verdict {
     Accept { adopting: Vec<EntryId> },
     /// It waits.
     Wait(Outcome, Waits),
+    /// It came without words, and who erased them may not, as far as is known. It is not kept, unless
+    /// governance of the same call says otherwise.
+    Unproven(Outcome),
 }
 
 /// What one commit will hold.
@@ -163,12 +166,7 @@ impl<'a> Round<'a> {
         if let Words::Erased(proof) = it.words()
             && let Err(reason) = authority.judge_erasure(proof, &header.author)
         {
-            let outcome = Outcome::Unauthorized(reason);
-            // What the same turn brings may say who may erase: then it is judged once more.
-            return match self.governed.contains(&authority.community()) {
-                true => Verdict::Wait(outcome, Waits::ForAuthority),
-                false => Verdict::Settled(outcome),
-            };
+            return Verdict::Unproven(Outcome::Unauthorized(reason));
         }
         let space = header.space;
         let coverage = self.coverage(space);

@@ -9,6 +9,7 @@ mod bare;
 mod certificates;
 mod cold;
 mod narrowing;
+mod ordered;
 mod orders;
 mod views;
 mod world;

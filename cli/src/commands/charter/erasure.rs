@@ -47,9 +47,12 @@ pub(in crate::commands) async fn propose(
         }
         let words = written(client, &found.id).await?;
         if words.is_none_or(|it| it.erased) {
-            return Err(CommandError::failure(
-                "nothing to erase: no words are there",
-            ));
+            return Err(
+                CommandError::failure("nothing to erase: no words are there").hint(format!(
+                    "`comity history {}` shows what was written, and what is erased",
+                    short(entry.document.as_deref().unwrap_or(&found.id))
+                )),
+            );
         }
         let open = client.proposals(&community.id, None).await?;
         let same = |it: &&ProposalInfo| {

@@ -300,7 +300,11 @@ pub(super) async fn reject(
 
 impl Floor<'_> {
     fn tell_after_rejection(&self, item: &ProposalInfo) {
-        if item.state == "dead" {
+        if item.state == "dead" && item.kind == erasure::KIND {
+            self.app
+                .ui
+                .status("it is dead: it cannot pass any more, and the words stay");
+        } else if item.state == "dead" {
             self.app.ui.status(
                 "it is dead: it cannot pass any more, and whoever approved it is free to approve \
                  another",

@@ -44,7 +44,9 @@ async fn scene(name: &str) -> Scene {
     let space = alliance.space("public");
     let title = format!("Title {SECRET}");
     let post = author.device.create(space, &topic(&title, SECRET));
-    nodes[2].submit(alliance.id, &[post.clone()]).await;
+    nodes[2]
+        .submit(alliance.id, std::slice::from_ref(&post))
+        .await;
     wait_for_equal_roots(&nodes.iter().collect::<Vec<_>>()).await;
     let genesis = alliance.records().iter().find_map(|it| match it {
         Entry::Certificate(it) if matches!(it.body(), CertificateBody::Genesis(_)) => Some(it.id()),

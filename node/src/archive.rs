@@ -14,7 +14,9 @@ use comity_protocol::{
     certificate::Certificate,
     contribution::Header,
     document::{Intent, Kind, Shape, kind_named_in},
-    entry::{BareHeader, Contribution, Entry, EntryError, Headed, Record, Words, bare_id},
+    entry::{
+        BareHeader, Contribution, Entry, EntryError, ErasedBy, Headed, Record, Words, bare_id,
+    },
     id::{DocumentId, EntryId, SpaceId},
     key::Signature,
     pipeline::{Known, KnownContribution, KnownDocument},
@@ -183,7 +185,8 @@ impl Archive {
         }
     }
 
-    /// The id of the erasure of a contribution's words, if there is one.
+    /// The id of the proof that a contribution's words are erased, if there is one: an erasure or an
+    /// order of erasure.
     ///
     /// # Errors
     /// If the index cannot be read.
@@ -214,9 +217,9 @@ impl Archive {
                 let erased = self.erasure_of(&id)?;
                 let words = match (erased, stored.words) {
                     (None, StoredWords::Present(words)) => Words::Present(words),
-                    (Some(erasure), _) => match self.get(&erasure)? {
-                        Some(Entry::Record(record)) => Words::Erased(Box::new(record)),
-                        _ => return Err(damaged(EntryError::WordsMissing)),
+                    (Some(proof), _) => match self.get(&proof)?.and_then(ErasedBy::from_entry) {
+                        Some(proof) => Words::Erased(proof),
+                        None => return Err(damaged(EntryError::WordsMissing)),
                     },
                     (None, _) => return Err(damaged(EntryError::WordsMissing)),
                 };

@@ -16,18 +16,19 @@ use crate::{
     ledger::{Applied, Entered, Ledger},
     library::Library,
     pending::{Pending, Released, Source, Waits},
-    store::StoreError,
+    store::{NewEntry, StoreError},
 };
 use comity_protocol::{
     authority::Unauthorized,
-    entry::{Entry, EntryError, Verified, VerifyError},
+    certificate::CertificateBody,
+    entry::{Entry, EntryError, Verified, VerifyError, Words},
     id::{CommunityId, EntryId, SpaceId},
     pipeline::{Known, LinkError},
     record::RecordBody,
     sync::Key,
 };
 pub use reckon::{Computed, Reckon};
-use round::{Change, Round, Verdict};
+use round::{Accepted, Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -249,6 +250,7 @@ impl Ingest {
             .filter_map(|it| Some((it.entry.id(), it.index?)))
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
+        let mut unproven = Vec::new();
         let again = |released: Vec<Released>| {
             let candidates = released
                 .into_iter()
@@ -269,6 +271,10 @@ impl Ingest {
                 queue.extend(round.loose.drain(..));
                 let outcome = match verdict {
                     Verdict::Settled(outcome) => outcome,
+                    Verdict::Unproven(outcome) => {
+                        unproven.push(candidate);
+                        outcome
+                    }
                     Verdict::Accept { adopting } => {
                         for id in adopting {
                             let adopted = writer.pending.take_one(&id);
@@ -293,6 +299,9 @@ impl Ingest {
                     break;
                 }
             }
+            if !round.governed.is_empty() {
+                queue.extend(unproven.drain(..));
+            }
             let change = round.into_change();
             let completing = change.completing();
             let released = self.commit(change, &mut writer)?;
@@ -310,7 +319,7 @@ impl Ingest {
 
     /// Certificates that what was committed completes.
     fn carried(&self, community: CommunityId) -> Vec<Candidate> {
-        let carried = assembly::carried(&self.ledger(), &community);
+        let carried = assembly::carried(&self.ledger(), &self.archive, &community);
         let verified = carried.into_iter().filter_map(|entry| {
             let id = entry.id();
             let verified = Verified::check(entry);
@@ -337,8 +346,8 @@ impl Ingest {
         }
         let store = self.archive.store();
         let accepted = change.accepted.iter();
-        let stored = accepted.map(|it| to_store(&it.entry, it.space)).collect();
-        let committed = store.commit(stored)?;
+        let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
+        let committed = store.commit(kept?)?;
         let mut applied = Vec::with_capacity(change.accepted.len());
         let mut announcements = Announcements::default();
         // What is durable must enter its set whatever else fails: it would count as present and
@@ -491,22 +500,44 @@ impl Ingest {
                 self.archive.remember(it);
                 let document = it.header().document(it.id());
                 self.library.changed(&document);
-                if let comity_protocol::entry::Words::Erased(record) = it.words() {
-                    debug!(id = %it.id(), erasure = %record.id(), "arrived erased");
+                if let Words::Erased(proof) = it.words() {
+                    debug!(id = %it.id(), erasure = %proof.id(), "arrived erased");
                 }
             }
             Entry::Record(record) => {
                 if let RecordBody::Erasure(erasure) = record.body() {
-                    self.archive.store().erase_words(&erasure.contribution)?;
-                    self.erasures.send_modify(|count| *count += 1);
-                    if let Some(known) = self.archive.contribution(erasure.contribution) {
-                        self.library.forget(&known.document);
-                    }
+                    self.drop_words(&erasure.contribution)?;
                 }
             }
-            Entry::Certificate(_) | Entry::Bare(_) => {}
+            Entry::Certificate(certificate) => {
+                if let CertificateBody::ErasureOrder(order) = certificate.body() {
+                    self.drop_words(&order.contribution)?;
+                }
+            }
+            Entry::Bare(_) => {}
         }
         Ok(())
+    }
+
+    /// What a durable erasure, or order of erasure, does here.
+    fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
+        self.archive.store().erase_words(contribution)?;
+        self.erasures.send_modify(|count| *count += 1);
+        if let Some(known) = self.archive.contribution(*contribution) {
+            self.library.forget(&known.document);
+        }
+        Ok(())
+    }
+
+    /// What the store is to keep. Words whose erasure is here are not written again, whoever still
+    /// has them: a damaged contribution may be fetched from a peer that missed the erasure.
+    fn to_keep(&self, it: &Accepted) -> Result<NewEntry, StoreError> {
+        let mut kept = to_store(&it.entry, it.space);
+        let has_words = matches!(&*it.entry, Entry::Contribution(_)) && kept.words.is_some();
+        if has_words && self.archive.erasure_of(&kept.id)?.is_some() {
+            kept.words = None;
+        }
+        Ok(kept)
     }
 
     /// Finishes erasures that a crash may have interrupted: the record of the erasure is durable

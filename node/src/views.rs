@@ -236,6 +236,7 @@ impl Views<'_> {
                 .unwrap_or_default(),
             origin: view.as_ref().and_then(origin),
             erased: create.erased,
+            erased_by_order: create.order.map(|it| it.to_string()),
             void,
             held: None,
         }
@@ -328,6 +329,7 @@ impl Views<'_> {
                 .into(),
                 reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
                 erased: it.erased,
+                erased_by_order: it.order.map(|it| it.to_string()),
             }
         });
         items.collect()

@@ -32,6 +32,7 @@ pub mod effective;
 mod envelope;
 mod narrowed;
 pub mod narrowing;
+mod orders;
 pub mod parties;
 pub mod receipts;
 mod rights;

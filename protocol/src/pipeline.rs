@@ -153,8 +153,8 @@ impl Linked {
         match (&*self.entry, &self.asks) {
             (Entry::Contribution(it), Asks::Contribution { act, kind }) => {
                 let author = &it.header().author;
-                if let Words::Erased(record) = it.words() {
-                    authority.may_erase(&record.header().author, author)?;
+                if let Words::Erased(proof) = it.words() {
+                    authority.judge_erasure(proof, author)?;
                 }
                 let id = it.id();
                 authority

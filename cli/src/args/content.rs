@@ -125,6 +125,7 @@ pub struct Edit {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  comity erase 3f2a\n  comity erase 3f2a --yes\n  \
+    comity erase 3f2a --by-quorum --reason \"a home address\"\n  \
     comity erase 3f2a --order --reason \"a home address\" > draft.json"
 )]
 pub struct Erase {
@@ -133,11 +134,15 @@ pub struct Erase {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
-    /// Order the erasure of what somebody else wrote: a quorum of parties has to sign.
-    #[arg(long, requires = "reason")]
+    /// Propose the erasure of what somebody else wrote: a quorum of parties has to approve it, with
+    /// `comity charter approve`. Everybody sees the proposal.
+    #[arg(long, requires = "reason", group = "quorum")]
+    pub by_quorum: bool,
+    /// The same by a draft that delegates sign and send on, seen by readers of the space only.
+    #[arg(long, requires = "reason", group = "quorum")]
     pub order: bool,
-    /// Why; everybody who reads the space sees it.
-    #[arg(long, requires = "order", value_name = "TEXT")]
+    /// Why; with `--by-quorum` everybody sees it, else whoever reads the space.
+    #[arg(long, requires = "quorum", value_name = "TEXT")]
     pub reason: Option<String>,
 }
 

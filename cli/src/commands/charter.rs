@@ -1,5 +1,6 @@
 //! `comity charter …`
 
+pub(super) mod erasure;
 pub(super) mod floor;
 mod propose;
 
@@ -99,7 +100,13 @@ async fn proposals(
         if app.ui.is_json() {
             return app.ui.json(&item);
         }
-        return lines(app, &render::proposal::document(&item, &community.name));
+        let words = app
+            .with_node(Reach::Store, async |client| {
+                Ok(erasure::words_of(client, &item).await)
+            })
+            .await?;
+        lines(app, &render::proposal::document(&item, &community.name))?;
+        return lines(app, &words);
     }
     let open = |it: &ProposalInfo| matches!(it.state.as_str(), "open" | "carried");
     let shown: Vec<ProposalInfo> = items.into_iter().filter(|it| all || open(it)).collect();

@@ -1,6 +1,6 @@
 //! A document with its thread.
 
-use super::{author, count};
+use super::{author, count, short};
 use crate::{moment, ui::sanitize};
 use comity_client::types::{DocumentView, Field};
 
@@ -70,7 +70,13 @@ fn times(view: &DocumentView) -> String {
 fn notes(view: &DocumentView) -> Vec<String> {
     let mut notes = Vec::new();
     if view.summary.erased {
-        notes.push("note    words were erased by their author".to_owned());
+        notes.push(match &view.summary.erased_by_order {
+            None => "note    words were erased by their author".to_owned(),
+            Some(order) => format!(
+                "note    words were erased by order {} of a quorum",
+                short(order)
+            ),
+        });
     }
     if let Some(reason) = &view.summary.void {
         notes.push(format!(
@@ -243,6 +249,7 @@ pub(crate) mod tests {
             tags: Vec::new(),
             origin: None,
             erased: false,
+            erased_by_order: None,
             void: None,
             held: None,
         };

@@ -14,6 +14,7 @@ use crate::{
 use axum::Json;
 use comity_client::types::{BackupRequest, MaintenanceReport};
 use comity_protocol::{
+    certificate::CertificateBody,
     entry::{Entry, Verified},
     id::{EntryId, SpaceId},
     record::RecordBody,
@@ -161,7 +162,10 @@ impl Check<'_> {
                 RecordBody::Erasure(erasure) => vec![erasure.contribution],
                 _ => Vec::new(),
             },
-            Entry::Certificate(_) => Vec::new(),
+            Entry::Certificate(it) => match it.body() {
+                CertificateBody::ErasureOrder(order) => vec![order.contribution],
+                _ => Vec::new(),
+            },
             // It builds on nothing, and stands in the set only while a cut leads through it.
             Entry::Bare(_) => return Ok(()),
         };

@@ -15,7 +15,7 @@ use comity_protocol::{
         Authority, Unauthorized,
         coverage::{Coverage, NoCuts, SpaceCoverage},
     },
-    certificate::governance_space,
+    certificate::{CertificateBody, governance_space},
     contribution::Header,
     entry::{BareHeader, Contribution, Entry, Verified, Words},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
@@ -42,6 +42,9 @@ pub(super) enum Verdict {
     Accept { adopting: Vec<EntryId> },
     /// It waits.
     Wait(Outcome, Waits),
+    /// It came without words, and who erased them may not, as far as is known. It is not kept, unless
+    /// governance of the same call says otherwise.
+    Unproven(Outcome),
 }
 
 /// What one commit will hold.
@@ -186,10 +189,10 @@ impl<'a> Round<'a> {
         let (id, header) = (it.id(), it.header());
         // Whoever strips the words of another's contribution makes bytes with its id: they must
         // neither be stored nor wait in the place of the true ones.
-        if let Words::Erased(erasure) = it.words()
-            && let Err(reason) = authority.may_erase(&erasure.header().author, &header.author)
+        if let Words::Erased(proof) = it.words()
+            && let Err(reason) = authority.judge_erasure(proof, &header.author)
         {
-            return Verdict::Settled(Outcome::Unauthorized(reason));
+            return Verdict::Unproven(Outcome::Unauthorized(reason));
         }
         let space = header.space;
         let coverage = self.coverage(space);
@@ -356,7 +359,8 @@ impl<'a> Round<'a> {
                     self.documents.insert(known.document, document);
                 }
             }
-            // Certificates outside of the governance space declare restricted spaces.
+            Entry::Certificate(it) if matches!(it.body(), CertificateBody::ErasureOrder(_)) => {}
+            // Other certificates outside of the governance space declare restricted spaces.
             Entry::Certificate(_) => {
                 self.governed.insert(community);
             }
@@ -441,10 +445,7 @@ impl Sight<'_, '_> {
     /// Whether it waits in a form that somebody erased who may not.
     fn is_forged(&self, id: &EntryId, authority: &Authority) -> bool {
         self.waiting(id).is_some_and(|it| match it.words() {
-            Words::Erased(erasure) => {
-                let (author, signer) = (&it.header().author, &erasure.header().author);
-                author != signer && !authority.was_linked(author, signer)
-            }
+            Words::Erased(proof) => authority.judge_erasure(proof, &it.header().author).is_err(),
             Words::Present(_) => false,
         })
     }

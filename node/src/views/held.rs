@@ -148,6 +148,7 @@ impl Views<'_> {
             tags: Vec::new(),
             origin: None,
             erased: false,
+            erased_by_order: None,
             void: None,
             held: Some(reason(&self.authors.authority, &why)),
         };

@@ -10,6 +10,7 @@ mod certificates;
 mod cold;
 mod headers;
 mod narrowing;
+mod ordered;
 mod orders;
 mod views;
 mod world;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     certificate::{PartyState, Readers, Space, Writers},
+    entry::ErasedBy,
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
     record::Role,
@@ -277,6 +278,22 @@ impl Authority {
         match signer == written_by || self.was_linked(written_by, signer) {
             true => Ok(()),
             false => Err(Unauthorized::NotTheWriter),
+        }
+    }
+
+    /// Whether what stands in place of a contribution's words erases them: the proof is by someone
+    /// who [may](Authority::may_erase), or an order that its space lets in (E5). Exempt from cuts.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] says what is missing. Such a contribution must not be stored.
+    pub fn judge_erasure(
+        &self,
+        proof: &ErasedBy,
+        written_by: &PublicKey,
+    ) -> Result<(), Unauthorized> {
+        match proof {
+            ErasedBy::Record(it) => self.may_erase(&it.header().author, written_by),
+            ErasedBy::Order(it) => self.envelope.lets_in_order(it),
         }
     }
 

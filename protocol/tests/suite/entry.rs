@@ -273,7 +273,7 @@ fn words_are_absent_only_beside_an_erasure_of_them() {
     let mut own = Chain::new(FOUNDERS_DEVICE, space);
     let with = |record: Record| {
         let parts = (created.header_bytes().to_vec(), created.shape().to_vec());
-        let words = Words::Erased(Box::new(record));
+        let words = Words::Erased(record.into());
         Contribution::assemble(parts.0, *created.signature(), parts.1, words)
     };
     let proof = own.erase(created.id());

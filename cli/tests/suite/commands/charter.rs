@@ -407,3 +407,78 @@ fn whoever_leaves_goes_on_with_everything() {
     says(&alice.ok(&["community", "list"]), &["left, kept as it was"]);
     says(&alice.ok(&["show", &topic]), &["A better grinder"]);
 }
+
+#[test]
+fn parties_erase_together_what_somebody_else_wrote() {
+    let table = Table::founded();
+    let alice = &table.0;
+    let id = alice.publish("lobby", "idea", "The address is Walrus Lane 8");
+    let erase = ["erase", &id, "--by-quorum", "--reason", "a home address"];
+    says(
+        &table.run("bob", &erase[..3]).err,
+        &["--reason", "required"],
+    );
+    says(&table.run("bob", &erase).err, &["--yes"]);
+    let proposed = table.tells("bob", &[&erase[..], &["--yes"]].concat());
+    says(
+        &proposed.err,
+        &[
+            "everybody reads the proposal",
+            "needs approval by Vendor",
+            "comity charter approve",
+        ],
+    );
+    let proposal = proposed.out.trim();
+    says(&alice.ok(&["show", &id]), &["Walrus Lane 8"]);
+    let twice = table.fails("bob", &[&erase[..], &["--yes"]].concat());
+    says(&twice, &["proposes that already", &proposal[..8]]);
+
+    // Everybody sees what is proposed; the words themselves, who may read them.
+    let listed = alice.ok(&["charter", "proposals"]);
+    says(&listed, &["open", "the words of", &id[..8], "Vendor"]);
+    let shown = alice.ok(&["charter", "proposals", proposal]);
+    says(
+        &shown,
+        &[
+            "to erase words in Coffee",
+            "a home address",
+            &format!("the words of {} in lobby", &id[..8]),
+            "at least 2 of 2 parties",
+            "The words are by",
+        ],
+    );
+    let kinds = table.json(&["charter", "proposals"]);
+    assert_eq!(kinds[0]["kind"], "erasure");
+    assert_eq!(kinds[0]["changes"][0]["id"], serde_json::json!(id));
+
+    // An order stands in nobody's way: another change is proposed meanwhile.
+    table.ok("bob", &["charter", "propose", "--name", "Tea"]);
+    let approved = table.tells("keys", &["charter", "approve", proposal, "--yes"]);
+    says(
+        &approved.err,
+        &["nobody can bring them back", "the words are erased here"],
+    );
+    let after = alice.ok(&["show", &id]);
+    says(&after, &["words were erased by order", "of a quorum"]);
+    assert!(!after.contains("Walrus"), "{after}");
+    says(
+        &alice.ok(&["charter", "proposals", "--all"]),
+        &["certified"],
+    );
+    let again = table.fails("bob", &[&erase[..], &["--yes"]].concat());
+    says(&again, &["no words are there"]);
+    let done = table.fails("bob", &["charter", "reject", proposal]);
+    says(&done, &["passed already"]);
+
+    // What only its readers know of is not named before everybody.
+    table.ok("keys", &["space", "declare", "board"]);
+    let hidden = alice.publish("board", "note", "For us alone");
+    let erase = ["erase", &hidden, "--by-quorum", "--reason", "a slip"];
+    let refused = table.fails("keys", &[&erase[..], &["--yes"]].concat());
+    says(&refused, &["only its readers know", "--order"]);
+    assert_eq!(
+        alice.ok(&["charter", "proposals", "--all"]).lines().count(),
+        3,
+        "a heading, the order, the change"
+    );
+}

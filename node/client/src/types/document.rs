@@ -103,6 +103,9 @@ pub struct DocumentSummary {
     pub origin: Option<Origin>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// The order of a quorum of parties that erased them; none: their author did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by_order: Option<String>,
     /// Why the document is a stub, if its create is void.
     pub void: Option<String>,
     /// Why the document is not in effect, if nothing of it is.
@@ -187,6 +190,9 @@ pub struct HistoryItem {
     pub reason: Option<String>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// The order of a quorum of parties that erased them; none: their author did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by_order: Option<String>,
 }
 
 /// `GET /v0/documents/{id}/blame?field=body`: a run of text by one contribution.

@@ -14,6 +14,7 @@ use comity_protocol::{
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     sync::TrieHash,
 };
+use comity_tests::files;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -77,6 +78,13 @@ impl Bare {
         for outcome in self.take(&entries) {
             assert_eq!(outcome, Outcome::Saved);
         }
+    }
+
+    /// Whether these bytes are in any file of the node.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let (found, searched) = files::search_bytes(self.home.path(), bytes);
+        assert!(searched > 1_000, "nothing was searched");
+        !found.is_empty()
     }
 
     pub(super) fn is_in_effect(&self, entry: &Entry) -> bool {

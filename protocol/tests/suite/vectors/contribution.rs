@@ -1,11 +1,13 @@
 //! Contributions: headers, and entries with their words or without.
 
 use super::super::community::{
-    Chain, FOUNDERS_DEVICE, STRANGER, contribution_sample, public, replaced, sample, secret,
-    unusable_keys,
+    Chain, FOUNDER, FOUNDERS_DEVICE, MEMBER, STRANGER, contribution_sample, public, replaced,
+    sample, secret, unusable_keys,
 };
+use super::super::governance::{certify, erasure_order};
 use super::{Case, case, check, code, damaged, refused, spliced, written};
 use comity_protocol::{
+    certificate::{CertificateBody, ErasureOrder},
     contribution::{Header, Target},
     entry::{Entry, Verified, Words},
     id::{EntryId, SpaceId, domain},
@@ -151,6 +153,17 @@ fn entries() -> Vec<Case> {
     let erased = |record: comity_protocol::entry::Record| {
         entry(signature, created.shape(), &Entry::Record(record).encode())
     };
+    let beside = |proof: &Entry| entry(signature, created.shape(), &proof.encode());
+    let order = || ErasureOrder {
+        space,
+        contribution: created.id(),
+        ..erasure_order()
+    };
+    let signed = |order: ErasureOrder| {
+        let body = CertificateBody::ErasureOrder(order);
+        Entry::Certificate(certify(body, &[FOUNDER, MEMBER]))
+    };
+    let ordered = |order: ErasureOrder| beside(&signed(order));
     let own = || Chain::new(FOUNDERS_DEVICE, space);
     let present = |bytes: &[u8]| {
         written(|w| {
@@ -220,6 +233,43 @@ fn entries() -> Vec<Case> {
                 ))),
             ),
             "WordsMissing",
+        ),
+        case(
+            "erased-by-order-of-another",
+            ordered(ErasureOrder {
+                contribution: EntryId::from_bytes([1; 32]),
+                ..order()
+            }),
+            "WordsMissing",
+        ),
+        case(
+            "erased-by-order-in-another-space",
+            ordered(ErasureOrder {
+                space: SpaceId::from_bytes([1; 32]),
+                ..order()
+            }),
+            "WordsMissing",
+        ),
+        case(
+            "erased-beside-a-resolution",
+            beside(&sample("resolution")),
+            "WordsMissing",
+        ),
+        case(
+            "erased-by-order-without-signatures",
+            beside(&Entry::Certificate(certify(
+                CertificateBody::ErasureOrder(order()),
+                &[],
+            ))),
+            "Certificate.NotCertified",
+        ),
+        case(
+            "erased-beside-an-array-of-three",
+            entry(signature, created.shape(), &{
+                let order = signed(order()).encode();
+                [&[0x83], &order[1..], &[0xf6]].concat()
+            }),
+            "Codec.WrongLength",
         ),
         case(
             "erased-beside-a-contribution",
@@ -346,6 +396,7 @@ fn forged() -> Vec<Json> {
         )
     };
     let erased = sample("create-erased").encode();
+    let ordered = sample("create-erased-by-order").encode();
     let own = domain::CONTRIBUTION_SIGNATURE;
     let cases = [
         ("signed-by-another-key", signed(STRANGER, own)),
@@ -367,6 +418,11 @@ fn forged() -> Vec<Json> {
             bytes[at + 2] ^= 1;
             bytes
         }),
+        ("order-beside-it-not-signed", {
+            let mut bytes = ordered;
+            *bytes.last_mut().expect("a signature") ^= 1;
+            bytes
+        }),
     ];
     let judged = cases.into_iter().map(|(name, bytes)| {
         let error = Verified::check(Entry::decode(&bytes).expect(name)).expect_err(name);
@@ -377,7 +433,7 @@ fn forged() -> Vec<Json> {
 
 #[test]
 fn contribution_vectors_hold() {
-    let valid: Vec<Json> = ["create", "edit", "create-erased"]
+    let valid: Vec<Json> = ["create", "edit", "create-erased", "create-erased-by-order"]
         .map(|name| {
             let it = contribution_sample(name);
             let header = it.header();

@@ -3,6 +3,7 @@
 mod bars;
 mod charter;
 mod errors;
+mod narrowing;
 mod offline;
 mod people;
 mod shapes;

@@ -72,9 +72,17 @@ impl Client {
             .await
     }
 
-    /// What of these keys is in effect, as cuts would keep it.
-    pub async fn cuts(&self, community: &str, keys: &[String]) -> Answered<CutPlan> {
-        let query = encode_query(&[("keys", &keys.join(","))]);
+    /// What is in effect of those whom a narrowing concerns, as cuts would keep it.
+    pub async fn cuts(&self, community: &str, of: &CutQuery) -> Answered<CutPlan> {
+        let lists = [
+            ("keys", of.keys.join(",")),
+            ("people", of.people.join(",")),
+            ("parties", of.parties.join(",")),
+            ("spaces", of.spaces.join(",")),
+        ];
+        let named = lists.iter().filter(|(_, list)| !list.is_empty());
+        let pairs: Vec<(&str, &str)> = named.map(|(name, list)| (*name, list.as_str())).collect();
+        let query = encode_query(&pairs);
         self.get(&format!(
             "/v0/communities/{}/cuts{query}",
             escape(community)

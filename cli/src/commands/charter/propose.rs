@@ -52,7 +52,7 @@ pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandErro
         floor.must_be_free(&charter.id).await?;
         let pins = terms.pins()?;
         let fork_proofs = terms.fork_proofs()?;
-        let tables = cuts::of_changes(&floor, &changes, &parties).await?;
+        let tables = cuts::of_changes(&floor, &changes).await?;
         let body = CertificateBody::Resolution(Resolution {
             community: parse(&charter.community, "community")?,
             parent: parse(&charter.id, "state")?,

@@ -190,6 +190,7 @@ impl Client {
     pub async fn documents(&self, query: &DocumentQuery) -> Answered<Page<DocumentSummary>> {
         let limit = query.limit.map(|limit| limit.to_string());
         let oldest = query.oldest_first.then(|| "true".to_owned());
+        let stubs = query.stubs.then(|| "true".to_owned());
         let pairs: Vec<(&str, &str)> = [
             ("community", &query.community),
             ("space", &query.space),
@@ -201,6 +202,7 @@ impl Client {
             ("limit", &limit),
             ("cursor", &query.cursor),
             ("oldest_first", &oldest),
+            ("stubs", &stubs),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -219,6 +221,21 @@ impl Client {
         };
         self.get(&format!("/v0/documents/{}{query}", escape(id)))
             .await
+    }
+
+    /// The same with stubs, without words, in the places of what is kept and not in effect.
+    pub async fn document_with_stubs(&self, id: &str, at: &[String]) -> Answered<DocumentView> {
+        let heads = at.join(",");
+        let pairs: &[(&str, &str)] = match at {
+            [] => &[("stubs", "1")],
+            _ => &[("at", &heads), ("stubs", "1")],
+        };
+        self.get(&format!(
+            "/v0/documents/{}{}",
+            escape(id),
+            encode_query(pairs)
+        ))
+        .await
     }
 
     /// The contributions of a document in causal order.

@@ -119,3 +119,62 @@ fn who_leaves_alone_keeps_the_words_where_only_members_read() {
     table.fails("bob", &["show", &inside]);
     says(&table.ok("keys", &["show", &inside]), &["Said while here"]);
 }
+
+#[test]
+fn what_a_removal_took_stands_as_a_stub_where_it_stood() {
+    let table = Table::founded();
+    let question = table.0.publish("lobby", "question", "Which grinder?");
+    let reply = table.ok("bob", &["reply", &question, "-m", "The loud one"]);
+    let idea = {
+        let file = table.0.write("idea.md", "A quiet grinder");
+        table.ok(
+            "bob",
+            &["publish", &file, "--space", "lobby", "--kind", "idea"],
+        )
+    };
+    let bob = table.root("bob");
+    // Users' delegate takes himself out, and nothing of him stays.
+    table.ok(
+        "bob",
+        &[
+            "member", "revoke", &bob, "--keep", "none", "--party", "Users", "--yes",
+        ],
+    );
+    let shown = table.ok("keys", &["show", &question]);
+    let stub = format!(
+        "after removal by Users; `comity show --held {}` shows it",
+        &reply[..8]
+    );
+    says(&shown, &["Which grinder?", &reply, &stub]);
+    assert!(!shown.contains("The loud one"), "{shown}");
+    let listed = table.tells("keys", &["list"]);
+    says(
+        &listed.out,
+        &["Which grinder?", &idea[..8], "[after removal by Users]"],
+    );
+    says(&listed.err, &["comity show --held"]);
+    assert!(!listed.out.contains("quiet"), "{listed:?}");
+    let stub = table.ok("keys", &["show", &idea[..12]]);
+    says(&stub, &["not in effect", "after removal by Users"]);
+    assert!(!stub.contains("quiet"), "{stub}");
+    says(
+        &table.ok("keys", &["show", "--held", &reply[..12]]),
+        &["The loud one", "after removal by Users"],
+    );
+
+    let json = table.json(&["show", &question]);
+    assert_eq!(json["replies"][0]["summary"]["id"], reply.as_str());
+    assert_eq!(
+        json["replies"][0]["summary"]["held"],
+        "after removal by Users"
+    );
+    assert_eq!(json["replies"][0]["fields"], serde_json::json!([]));
+    assert_eq!(json["summary"]["replies"], 0);
+    let json = table.json(&["list"]);
+    let items = json["items"].as_array().unwrap();
+    let held = items.iter().find(|it| it["id"] == idea.as_str()).unwrap();
+    assert_eq!(
+        (&held["held"], &held["title"]),
+        (&"after removal by Users".into(), &"".into())
+    );
+}

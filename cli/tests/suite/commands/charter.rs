@@ -407,3 +407,48 @@ fn whoever_leaves_goes_on_with_everything() {
     says(&alice.ok(&["community", "list"]), &["left, kept as it was"]);
     says(&alice.ok(&["show", &topic]), &["A better grinder"]);
 }
+
+#[test]
+fn a_fork_keeps_what_its_party_promised_and_names_what_it_cannot() {
+    let table = Table::founded();
+    let proposed = table.ok(
+        "keys",
+        &[
+            "charter",
+            "propose",
+            "--promise",
+            "Vendor:answer=14",
+            "--promise",
+            "Users:test=7",
+            "--promise",
+            "listen=3",
+            "--space",
+            "theirs:Users",
+        ],
+    );
+    table.ok("bob", &["charter", "approve", &proposed, "--yes"]);
+    let forked = table.tells("keys", &["community", "fork", "Free Coffee"]);
+    says(
+        &forked.err,
+        &[
+            "not carried over: the promise test of Users, which takes no part",
+            "not carried over: the space theirs, which you do not read",
+        ],
+    );
+    let charter = table.ok("keys", &["charter", "show", "--community", "Free Coffee"]);
+    says(
+        &charter,
+        &["answer: 14 days by Vendor", "listen: 3 days by every party"],
+    );
+    assert!(
+        !charter.contains("test: 7") && !charter.contains("theirs"),
+        "{charter}"
+    );
+    let parties = |name: &str| {
+        let shown = table.json(&["charter", "show", "--community", name]);
+        let all = shown["parties"].as_array().unwrap();
+        let vendor = all.iter().find(|it| it["name"] == "Vendor").unwrap();
+        vendor["id"].clone()
+    };
+    assert_ne!(parties("Coffee"), parties("Free Coffee"));
+}

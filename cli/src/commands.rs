@@ -22,6 +22,7 @@ mod node;
 mod party;
 mod publish;
 mod quarantine;
+mod readers;
 mod show;
 mod space;
 mod sync;

@@ -2,16 +2,8 @@
 
 use super::{draft::Draft, member::find_member, member::party_of_delegate};
 use crate::{
-    app::App,
-    args::space::SpaceCommand,
-    desk::parse,
-    error::CommandError,
-    lookup::{self, Place},
-    moment::now_ms,
-    random,
-    render::community::readers,
-    session::Reach,
-    ui::sanitize,
+    app::App, args::space::SpaceCommand, desk::parse, error::CommandError, lookup, moment::now_ms,
+    random, render::community::readers, session::Reach, ui::sanitize,
 };
 use comity_client::{
     Client,
@@ -189,61 +181,6 @@ async fn tell(
     Ok(())
 }
 
-/// Says who will read what is about to be published. What names a document of a space with fewer
-/// readers asks for consent: a name alone tells that something is there.
-pub(super) async fn before_publishing(
-    app: &App,
-    client: &Client,
-    place: &Place,
-    text: &str,
-    yes: bool,
-) -> Result<(), CommandError> {
-    app.ui
-        .status(&format!("readers: {}", readers(&place.space)));
-    let mut narrower = BTreeSet::new();
-    for id in named_ids(text) {
-        let Ok(entry) = client.entry(&id).await else {
-            continue;
-        };
-        if entry.space != place.space.id
-            && let Ok(other) = lookup::place_of(client, &entry.space).await
-            && is_narrower(&other.space, &place.space)
-        {
-            narrower.insert(other.path());
-        }
-    }
-    if narrower.is_empty() || yes {
-        return Ok(());
-    }
-    let from: Vec<String> = narrower.into_iter().collect();
-    app.ui.warning(&format!(
-        "the text names something of {}, which fewer people read",
-        from.join(", ")
-    ));
-    app.confirm(&format!("Publish it in {}?", place.path()))
-}
-
-/// Whether a space has fewer readers than another, as far as their sorts and numbers tell.
-fn is_narrower(space: &SpaceInfo, than: &SpaceInfo) -> bool {
-    let width = |it: &SpaceInfo| match it.readers.as_str() {
-        "everyone" => 2,
-        "members" => 1,
-        _ => 0,
-    };
-    let (own, other) = (width(space), width(than));
-    own < other || (own == 0 && other == 0 && space.reader_names != than.reader_names)
-}
-
-/// Whole ids that stand in a text.
-fn named_ids(text: &str) -> BTreeSet<String> {
-    const DIGITS: usize = 64;
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let is_id = |word: &&str| {
-        word.len() == DIGITS && word.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    words.filter(is_id).map(str::to_owned).collect()
-}
-
 /// What a space looks like as JSON, with the readers in words.
 pub(super) fn as_json(space: &SpaceInfo) -> serde_json::Value {
     let mut value = json!(space);
@@ -251,67 +188,4 @@ pub(super) fn as_json(space: &SpaceInfo) -> serde_json::Value {
         fields.insert("readable_by".into(), readers(space).into());
     }
     value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn space(readers: &str, names: &[&str]) -> SpaceInfo {
-        SpaceInfo {
-            id: String::new(),
-            name: String::new(),
-            community: String::new(),
-            readers: readers.into(),
-            writers: "members".into(),
-            entries: 0,
-            documents: 0,
-            root: String::new(),
-            reader_names: names.iter().map(ToString::to_string).collect(),
-            people: 12,
-            nodes: 3,
-        }
-    }
-
-    #[test]
-    fn readers_are_named_and_counted() {
-        assert_eq!(readers(&space("everyone", &[])), "everyone");
-        assert_eq!(
-            readers(&space("members", &[])),
-            "members (12 people, 3 nodes)"
-        );
-        assert_eq!(
-            readers(&space("parties", &["A", "B"])),
-            "members of A and B (12 people, 3 nodes)"
-        );
-        assert_eq!(
-            readers(&space("persons", &["Ada", "Bob"])),
-            "Ada, Bob (12 people, 3 nodes)"
-        );
-    }
-
-    #[test]
-    fn fewer_readers_are_narrower() {
-        assert!(is_narrower(&space("members", &[]), &space("everyone", &[])));
-        assert!(is_narrower(
-            &space("parties", &["A"]),
-            &space("members", &[])
-        ));
-        assert!(is_narrower(
-            &space("parties", &["A"]),
-            &space("parties", &["B"])
-        ));
-        assert!(!is_narrower(
-            &space("everyone", &[]),
-            &space("members", &[])
-        ));
-        assert!(!is_narrower(&space("members", &[]), &space("members", &[])));
-    }
-
-    #[test]
-    fn whole_ids_are_found_wherever_they_stand() {
-        let id = "ab".repeat(32);
-        let text = format!("see [it](comity:{id}), not {}", "g".repeat(64));
-        assert_eq!(named_ids(&text), BTreeSet::from([id]));
-    }
 }

@@ -6,6 +6,7 @@ mod errors;
 mod narrowing;
 mod offline;
 mod people;
+mod readers;
 mod shapes;
 mod together;
 

@@ -9,7 +9,7 @@ use crate::{
     app::App,
     error::CommandError,
     lookup::{self, Place},
-    render::community::readers,
+    render::{author::CARRIED, community::readers},
 };
 use comity_client::{
     Client,
@@ -24,9 +24,6 @@ use std::{
 const FILE: &str = "last-spaces.json";
 /// Threads that are followed back from one that goes on from another.
 const CARRIED_MAX: usize = 8;
-/// The system of origins that name a document of this or another space here.
-pub(super) const CARRIED: &str = "comity";
-
 /// What somebody is about to publish.
 pub(super) struct Said<'a> {
     /// Everything that is in words: text, title, tags, origin.
@@ -59,7 +56,13 @@ pub(super) async fn before_publishing(
     app.confirm(&format!("Publish it in {}?", place.path()))
 }
 
-async fn reasons(app: &App, client: &Client, place: &Place, said: &Said<'_>) -> Vec<String> {
+/// Why more people than were meant might read it: where else fewer people do.
+pub(super) async fn reasons(
+    app: &App,
+    client: &Client,
+    place: &Place,
+    said: &Said<'_>,
+) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut named = BTreeSet::new();
     for id in said.texts.iter().flat_map(|it| named_ids(it)) {
@@ -176,6 +179,8 @@ mod tests {
             entries: 0,
             documents: 0,
             root: String::new(),
+            successor_of: None,
+            succeeded_by: Vec::new(),
             reader_names: names.iter().map(ToString::to_string).collect(),
             people: 12,
             nodes: 3,

@@ -1,9 +1,22 @@
 //! `comity space …`: who reads what, and spaces for a few.
 
-use super::{draft::Draft, member::find_member, member::party_of_delegate};
+use super::{
+    carry::carry,
+    draft::Draft,
+    member::{find_member, party_of_delegate},
+    succession::succeed,
+};
 use crate::{
-    app::App, args::space::SpaceCommand, desk::parse, error::CommandError, lookup, moment::now_ms,
-    random, render::community::readers, session::Reach, ui::sanitize,
+    app::App,
+    args::space::SpaceCommand,
+    desk::parse,
+    error::CommandError,
+    lookup,
+    moment::now_ms,
+    random,
+    render::{self, community::readers},
+    session::Reach,
+    ui::sanitize,
 };
 use comity_client::{
     Client,
@@ -11,6 +24,7 @@ use comity_client::{
 };
 use comity_protocol::{
     certificate::{CertificateBody, Declarer, Readers, Space, SpaceDeclaration, Writers},
+    id::SpaceId,
     key::PublicKey,
 };
 use serde_json::json;
@@ -22,11 +36,19 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
         SpaceCommand::List { community } => {
             super::community::spaces(app, community.as_deref()).await
         }
+        SpaceCommand::Show { name, community } => show(app, &name, community.as_deref()).await,
+        SpaceCommand::Successor(args) => succeed(app, &args).await,
+        SpaceCommand::Carry {
+            ids,
+            to,
+            community,
+            yes,
+        } => carry(app, &ids, &to, community.as_deref(), yes).await,
         SpaceCommand::Open {
             name,
             with,
             community,
-        } => open(app, &name, &with, community.as_deref()).await,
+        } => open(app, &name, &with, community.as_deref(), None).await,
         SpaceCommand::Declare {
             name,
             party,
@@ -41,7 +63,7 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
             };
             app.with_node(Reach::Store, async |client| {
                 let community = lookup::community(client, community.as_deref()).await?;
-                let space = (name.as_str(), writers);
+                let space = (name.as_str(), writers, None);
                 declare(app, client, &community, party.as_deref(), &groups, space).await
             })
             .await
@@ -49,11 +71,26 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
     }
 }
 
-async fn open(
+async fn show(app: &App, name: &str, community: Option<&str>) -> Result<(), CommandError> {
+    let place = app
+        .with_node(Reach::Store, async |client| {
+            lookup::space(client, community, Some(name)).await
+        })
+        .await?;
+    if app.ui.is_json() {
+        return app.ui.json(&as_json(&place.space));
+    }
+    let mut lines = render::community::space(&place.community, &place.space).into_iter();
+    lines.try_for_each(|line| app.ui.line(&line))
+}
+
+/// Opens a space for a few people; it may go on from another.
+pub(super) async fn open(
     app: &App,
     name: &str,
     with: &[String],
     named: Option<&str>,
+    successor_of: Option<SpaceId>,
 ) -> Result<(), CommandError> {
     let public = app.public()?;
     app.with_node(Reach::Store, async |client| {
@@ -72,7 +109,10 @@ async fn open(
                 root: public.root,
                 signer: public.device,
             },
-            space: Space::new(name, readers, Writers::Members),
+            space: Space {
+                successor_of,
+                ..Space::new(name, readers, Writers::Members)
+            },
             nonce: random::bytes()?,
             time_ms: now_ms(),
         };
@@ -100,13 +140,14 @@ fn check(declaration: &SpaceDeclaration) -> Result<(), CommandError> {
         .map_err(|error| CommandError::usage("such a space cannot be declared").because(&error))
 }
 
-async fn declare(
+/// Declares a space for a party or groups of it; it may go on from another.
+pub(super) async fn declare(
     app: &App,
     client: &Client,
     community: &CommunityInfo,
     party: Option<&str>,
     groups: &[String],
-    (name, writers): (&str, Writers),
+    (name, writers, successor_of): (&str, Writers, Option<SpaceId>),
 ) -> Result<(), CommandError> {
     let public = app.public()?;
     let party = party_of_delegate(community, party, &public.root.to_string())?;
@@ -125,7 +166,10 @@ async fn declare(
             state: parse(&party.state, "state")?,
             proposer: public.root,
         },
-        space: Space::new(name, readers, writers),
+        space: Space {
+            successor_of,
+            ..Space::new(name, readers, writers)
+        },
         nonce: random::bytes()?,
         time_ms: now_ms(),
     };

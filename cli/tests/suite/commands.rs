@@ -8,6 +8,7 @@ mod offline;
 mod people;
 mod readers;
 mod shapes;
+mod succession;
 mod together;
 
 use serde_json::Value;

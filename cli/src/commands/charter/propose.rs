@@ -27,7 +27,7 @@ use comity_protocol::{
 };
 
 /// Proposes changes, and approves them.
-pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
+pub(in crate::commands) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
     app.public()?;
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;

@@ -44,7 +44,7 @@ impl Table {
         table
     }
 
-    fn run(&self, who: &str, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, who: &str, args: &[&str]) -> Ended {
         let keys = self.0.folder.path().join(who);
         let keys = keys.to_string_lossy().into_owned();
         self.0.run(&[args, &["--identity", &keys]].concat())

@@ -185,6 +185,16 @@ impl Archive {
         }
     }
 
+    /// The document whose create stands at a position and is held; none if it is in effect.
+    pub fn held_at(&self, position: Position) -> Option<DocumentId> {
+        if self.held().is_empty() {
+            return None;
+        }
+        let create = self.store.read_at(position).ok()?;
+        let is_held = self.held().contains(&create.id);
+        is_held.then(|| create.id.into())
+    }
+
     /// The id of the proof that a contribution's words are erased, if there is one: an erasure or an
     /// order of erasure.
     ///

@@ -4,6 +4,8 @@ pub(super) mod erasure;
 pub(super) mod floor;
 mod propose;
 
+pub(super) use propose::propose;
+
 use crate::{
     app::App,
     args::charter::CharterCommand,
@@ -35,7 +37,7 @@ pub(super) async fn run(app: &App, command: CharterCommand) -> Result<(), Comman
         CharterCommand::Proposals { id, all, community } => {
             proposals(app, id.as_deref(), all, community.as_deref()).await
         }
-        CharterCommand::Propose(args) => propose::propose(app, &args).await,
+        CharterCommand::Propose(args) => propose(app, &args).await,
         CharterCommand::Approve(args) => floor::approve(app, &args).await,
         CharterCommand::Reject {
             id,

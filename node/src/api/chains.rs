@@ -95,13 +95,22 @@ fn finish(chain: Option<(AuthorTag, Irregular)>, all: &mut Vec<Irregular>) {
 }
 
 impl App {
-    /// How many chains of all spaces have gaps, and forks.
+    /// How many chains of the spaces that the caller reads have gaps, and forks.
     pub(super) fn count_irregular(&self) -> (usize, usize) {
-        let ledger = self.inner.ingest.ledger();
-        let bare = self.inner.archive.bare();
+        let found: Vec<_> = {
+            let ledger = self.inner.ingest.ledger();
+            let bare = self.inner.archive.bare();
+            let spaces = ledger.spaces().iter();
+            spaces
+                .map(|(id, space)| (*id, self.chains.of(id, &space.trie, &bare)))
+                .collect()
+        };
         let mut counts = (0, 0);
-        for (id, space) in ledger.spaces() {
-            for it in self.chains.of(id, &space.trie, &bare).iter() {
+        for (id, irregular) in found {
+            if irregular.is_empty() || !self.shows(&id) {
+                continue;
+            }
+            for it in irregular.iter() {
                 counts.0 += usize::from(it.gap_at.is_some());
                 counts.1 += usize::from(it.fork_at.is_some());
             }

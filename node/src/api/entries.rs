@@ -68,7 +68,27 @@ pub(super) fn take_in(
     };
     // What was submitted may be a profile: the answer comes after names are read anew.
     app.inner.names.forget();
-    Ok(outcomes.iter().map(result).collect())
+    let results = outcomes.iter().zip(&entries);
+    Ok(results
+        .map(|(outcome, entry)| masked(app, entry, result(outcome)))
+        .collect())
+}
+
+/// What did not come in where the caller reads nothing is answered as if the space did not exist: what
+/// lacks or stands in the way would tell what is there.
+fn masked(app: &App, entry: &[u8], result: EntryResult) -> EntryResult {
+    if !["pending", "unauthorized"].contains(&result.state.as_str()) {
+        return result;
+    }
+    let space = Entry::decode(entry).ok().and_then(|it| it.space());
+    match space.is_some_and(|space| !app.shows(&space)) {
+        true => EntryResult {
+            state: "unauthorized".to_owned(),
+            reason: Some(unauthorized(Unauthorized::UnknownSpace)),
+            ..result
+        },
+        false => result,
+    }
 }
 
 fn result((id, outcome): &(Option<EntryId>, Outcome)) -> EntryResult {

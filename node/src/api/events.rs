@@ -183,7 +183,7 @@ impl Listener {
     }
 
     async fn tell_progress(&self, news: Vec<Task>) -> Result<(), Gone> {
-        for task in news {
+        for task in self.app.shown_tasks(news) {
             let event = Event {
                 task: Some(task),
                 ..self.plain("progress")

@@ -3,9 +3,9 @@
 //!
 //! Spec: `specs/cuts.md` §2 (narrowings), §6 (receipts that lift).
 
-use super::Authority;
+use super::{Authority, parties::Capacity};
 use crate::{
-    id::{EntryId, SpaceId},
+    id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +33,22 @@ impl Authority {
             narrowed.entry(narrowing).or_default().extend(devices);
         }
         narrowed
+    }
+
+    /// Every key that has or had something from a party: those its states ever listed, everybody it
+    /// ever admitted, and every device that one of them ever linked. Whoever takes a party's standing
+    /// names the chains of all these in the cuts; a key that was taken before is covered by both.
+    pub fn keys_ever_of(&self, party: &PartyId) -> BTreeSet<PublicKey> {
+        let mut keys: BTreeSet<PublicKey> = self.roster.seats.roots_of(party).collect();
+        let chain = self.chains.chain(party);
+        for state in chain.into_iter().flat_map(|it| it.states()) {
+            let lists = Capacity::ALL.iter().flat_map(|it| it.keys(state.1));
+            let groups = state.1.groups.iter().flat_map(|it| &it.keys);
+            keys.extend(lists.chain(groups));
+        }
+        let devices: Vec<PublicKey> = keys.iter().flat_map(|it| self.devices_ever(it)).collect();
+        keys.extend(devices);
+        keys
     }
 
     /// Whether nothing that was taken stands between a device and writing any kind in a space: then

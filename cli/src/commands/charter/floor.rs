@@ -124,10 +124,11 @@ impl Floor<'_> {
         let (id, proposal) = resolution::propose(&mut chain, now_ms(), body)?;
         let mut entries = vec![Entry::Record(proposal)];
         entries.extend(with);
-        self.hand_in(entries).await?;
+        // First the tables: a proposal without them would cut restricted spaces at zero.
         if let Some(cuts) = cuts {
             cuts.keep(self.identity, id)?;
         }
+        self.hand_in(entries).await?;
         let item = self.proposal(&id.to_string()).await?;
         let refusal = item.you.as_ref().and_then(|it| it.approve.as_ref());
         if let Some(refusal) = refusal {

@@ -62,6 +62,9 @@ pub struct DocumentQuery {
     /// Oldest first instead of newest first (by arrival at this node).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub oldest_first: bool,
+    /// With stubs, without words, of what is kept and not in effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stubs: bool,
 }
 
 /// One line of a list of documents.

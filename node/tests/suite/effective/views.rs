@@ -42,6 +42,8 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
     let listed = node.client.documents(&Default::default()).await.unwrap();
     let titles: Vec<&str> = listed.items.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(titles, ["First"]);
+    // Held entries stand in no set, and that is no damage.
+    assert_eq!(node.client.verify().await.unwrap().problems, [""; 0]);
     let shown = node
         .client
         .document(&first.id().to_string(), &[])

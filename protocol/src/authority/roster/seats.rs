@@ -210,6 +210,15 @@ impl Seats {
             .filter_map(|path| Some((path, self.seats.get(path.seat as usize)?)))
     }
 
+    /// Everybody who has or had standing with a party.
+    pub(in crate::authority) fn roots_of(
+        &self,
+        party: &PartyId,
+    ) -> impl Iterator<Item = PublicKey> {
+        let seats = self.seats.iter().filter(move |it| it.party == *party);
+        seats.map(|it| it.root)
+    }
+
     /// The devices that have a path, ascending.
     pub(in crate::authority) fn devices(&self) -> impl Iterator<Item = &PublicKey> {
         self.devices.iter().map(|it| &it.key)

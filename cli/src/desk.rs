@@ -30,6 +30,8 @@ use comity_protocol::{
 };
 use std::str::FromStr;
 
+/// The node's word for what is not there, or not for this reader.
+const NOT_SHOWN: &str = "not_found";
 /// Entries handed in at once.
 const ENTRIES_MAX: usize = 200;
 /// Bytes of entries handed in at once; base64 makes them a third longer.
@@ -116,14 +118,33 @@ impl<'a> Desk<'a> {
         self.chain(device, &context)
     }
 
-    /// The chain of the device in a space, for statements that need no right to write there.
+    /// The chain of the device in a space, for statements that need no right to write there. Who has
+    /// just left may not be shown the space any more: then the chain goes on from what this device
+    /// remembers of it.
     ///
     /// # Errors
     /// If the chain cannot be continued.
-    pub async fn statement_chain(&mut self, space: &str) -> Result<Chain<'a>, CommandError> {
+    pub async fn statement_chain(
+        &mut self,
+        community: &CommunityInfo,
+        space: &str,
+    ) -> Result<Chain<'a>, CommandError> {
         let device = self.identity.device();
-        let context = self.context(space, &device.public()).await?;
-        self.chain(device, &context)
+        match self
+            .client
+            .signing_context(space, &device.public().to_string())
+            .await
+        {
+            Ok(context) => self.chain(device, &context),
+            Err(error) if error.code() == Some(NOT_SHOWN) => {
+                let space: SpaceId = parse(space, "space")?;
+                let last = self.session.chains().last(&space);
+                let next = last.map_or(ChainLink::FIRST, |it| ChainLink::after(it.seq, it.id));
+                let governance = parse(&community.governance, "governance digest")?;
+                Ok(Chain::new(device, space, governance, next))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The chain of the root key in the governance space of a community.

@@ -87,7 +87,7 @@ pub(super) async fn sign(
     desk.hand_in(&community.id, vec![Entry::Record(record)])
         .await?;
     for (space, table) in cutting.tables(id) {
-        let mut chain = desk.statement_chain(&space.to_string()).await?;
+        let mut chain = desk.statement_chain(community, &space.to_string()).await?;
         let record = chain.record(now_ms(), RecordBody::CutTable(table));
         desk.hand_in(&community.id, vec![Entry::Record(record)])
             .await?;

@@ -10,7 +10,6 @@ use crate::{
     desk::parse,
     error::{Attempting as _, CommandError},
     identity::Identity,
-    lookup,
     moment::now_ms,
     random,
 };
@@ -253,11 +252,13 @@ async fn hand_in(floor: &mut Floor<'_>, path: &std::path::Path) -> Result<(), Co
     let bytes = std::fs::read(path).attempting(read)?;
     let tables: Vec<Kept> = serde_json::from_slice(&bytes).attempting(read)?;
     for kept in tables {
-        let place = lookup::place_of(floor.client, &kept.space).await?;
         let body = STANDARD_NO_PAD.decode(&kept.table).unwrap_or_default();
         let body = RecordBody::decode(CUT_TABLE, &body).attempting(read)?;
         // Whoever has the table may pass it on: standing in the space is not asked.
-        let mut chain: Chain<'_> = floor.desk.erasing_chain(&place).await?;
+        let mut chain: Chain<'_> = floor
+            .desk
+            .statement_chain(&floor.community, &kept.space)
+            .await?;
         let record = chain.record(now_ms(), body);
         let community = floor.community.id.clone();
         floor

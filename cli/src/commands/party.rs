@@ -37,7 +37,7 @@ use comity_protocol::{
     id::EntryId,
     key::PublicKey,
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 pub(super) async fn run(app: &App, command: PartyCommand) -> Result<(), CommandError> {
     match command {
@@ -213,6 +213,10 @@ async fn edit(
         if leaves {
             dropped.extend(cuts::keys_of_party(&floor.community, &detail)?);
         }
+        if next.admission_needed > before.admission_needed {
+            // What delegates signed while fewer were needed goes on to count up to here.
+            dropped.extend(delegates_ever(client, &before).await?);
+        }
         let tables = cuts::of_keys(&floor, &dropped).await?;
         if let Some(tables) = &tables {
             next.cuts = tables.cuts();
@@ -278,7 +282,26 @@ async fn state_of(
     client: &Client,
     party: &PartyDetail,
 ) -> Result<(EntryId, PartyState), CommandError> {
-    let raw = client.entry(&party.state).await?;
+    read_state(client, &party.state).await
+}
+
+/// Everybody who spoke for the party, up to this state.
+async fn delegates_ever(
+    client: &Client,
+    state: &PartyState,
+) -> Result<BTreeSet<PublicKey>, CommandError> {
+    let mut delegates: BTreeSet<PublicKey> = state.delegates.iter().copied().collect();
+    let mut parent = state.parent;
+    while let Some((_, id)) = parent {
+        let (_, earlier) = read_state(client, &id.to_string()).await?;
+        delegates.extend(&earlier.delegates);
+        parent = earlier.parent;
+    }
+    Ok(delegates)
+}
+
+async fn read_state(client: &Client, id: &str) -> Result<(EntryId, PartyState), CommandError> {
+    let raw = client.entry(id).await?;
     let bytes = STANDARD_NO_PAD.decode(&raw.entry).ok();
     if let Some(Entry::Certificate(it)) = bytes.and_then(|it| Entry::decode(&it).ok())
         && let CertificateBody::Party(state) = it.body()

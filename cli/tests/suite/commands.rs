@@ -4,8 +4,10 @@ mod bars;
 mod charter;
 mod errors;
 mod offline;
+mod parties;
 mod people;
 mod shapes;
+mod standing;
 mod together;
 
 use serde_json::Value;

@@ -309,6 +309,16 @@ impl Authority {
         paths.find_map(|(path, seat)| path.never.is_none().then_some(seat.party))
     }
 
+    /// Whether a person's standing with a party was ended: that binds the key for good.
+    pub fn has_ended(&self, root: &PublicKey, party: &PartyId) -> bool {
+        self.devices_ever(root).any(|device| {
+            let mut paths = self.roster.seats.paths(&device);
+            paths.any(|(_, seat)| {
+                seat.root == *root && seat.party == *party && !seat.bars.is_empty()
+            })
+        })
+    }
+
     fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
         let mut parties = self.parties.iter();
         parties.any(|(party, state)| {

@@ -4,10 +4,10 @@ use super::{Ended, Person, says};
 use serde_json::Value;
 
 /// Alice's node home, with the keys of others beside hers.
-struct Table(Person);
+pub(super) struct Table(pub(super) Person);
 
 impl Table {
-    fn of(names: &[&str]) -> Self {
+    pub(super) fn of(names: &[&str]) -> Self {
         let table = Self(Person::ready("Alice"));
         for name in names {
             let key = name.to_lowercase();
@@ -17,7 +17,7 @@ impl Table {
     }
 
     /// Alice founds a community with Bob: two parties, both signed.
-    fn founded() -> Self {
+    pub(super) fn founded() -> Self {
         let table = Self::of(&["Bob"]);
         table.ok("bob", &["party", "create", "Users", "--out", "users.party"]);
         let draft = table.ok(
@@ -44,26 +44,26 @@ impl Table {
         table
     }
 
-    fn run(&self, who: &str, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, who: &str, args: &[&str]) -> Ended {
         let keys = self.0.folder.path().join(who);
         let keys = keys.to_string_lossy().into_owned();
         self.0.run(&[args, &["--identity", &keys]].concat())
     }
 
     #[track_caller]
-    fn ok(&self, who: &str, args: &[&str]) -> String {
+    pub(super) fn ok(&self, who: &str, args: &[&str]) -> String {
         self.tells(who, args).out.trim().to_owned()
     }
 
     #[track_caller]
-    fn tells(&self, who: &str, args: &[&str]) -> Ended {
+    pub(super) fn tells(&self, who: &str, args: &[&str]) -> Ended {
         let ended = self.run(who, args);
         assert_eq!(ended.code, 0, "{who} {args:?}: {ended:?}");
         ended
     }
 
     #[track_caller]
-    fn fails(&self, who: &str, args: &[&str]) -> String {
+    pub(super) fn fails(&self, who: &str, args: &[&str]) -> String {
         let ended = self.run(who, args);
         assert_eq!(
             (ended.code, ended.out.as_str()),
@@ -73,11 +73,11 @@ impl Table {
         ended.err
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn json(&self, args: &[&str]) -> Value {
         self.0.json(args)
     }
 
-    fn root(&self, who: &str) -> String {
+    pub(super) fn root(&self, who: &str) -> String {
         let shown = self.ok(who, &["whoami", "--json"]);
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let root = shown.pointer("/identity/root").or(shown.get("root"));

@@ -213,14 +213,18 @@ fn edit_groups(state: &mut PartyState, edit: &Edit) -> Result<(), EditError> {
     Ok(())
 }
 
-/// The keys that some list held before and the same list does not hold after. Groups give no
-/// rights to be cut.
+/// The keys that some list or group held before and the same one does not hold after.
 pub fn dropped(before: &PartyState, after: &PartyState) -> BTreeSet<PublicKey> {
     let mut dropped = BTreeSet::new();
     for capacity in Capacity::ALL {
         let now = capacity.keys(after);
         let before = capacity.keys(before).iter();
         dropped.extend(before.filter(|it| now.binary_search(it).is_err()));
+    }
+    for group in &before.groups {
+        let same = after.groups.iter().find(|it| it.name == group.name);
+        let now = same.map_or(&[][..], |it| &it.keys);
+        dropped.extend(group.keys.iter().filter(|it| !now.contains(it)));
     }
     dropped
 }

@@ -114,14 +114,7 @@ fn a_party_is_removed_by_all_others_and_never_by_one() {
     let inside = table.publish("cy", "members", "Before, among us");
     let proposed = table.tells(
         "keys",
-        &[
-            "charter",
-            "propose",
-            "--remove-party",
-            "Partners",
-            "--quorum",
-            "2",
-        ],
+        &["charter", "propose", "--remove-party", "Partners"],
     );
     says(&proposed.err, &["Not in force: needs approval by Users"]);
     let id = proposed.out.trim();
@@ -132,6 +125,9 @@ fn a_party_is_removed_by_all_others_and_never_by_one() {
         &table.cannot_publish("cy", "lobby"),
         &["after the removal of Partners"],
     );
+    // What Alice's proposal names of the members' space goes out with her next word.
+    let tea = table.ok("keys", &["charter", "propose", "--name", "Tea"]);
+    table.ok("bob", &["charter", "approve", &tea, "--yes"]);
     for id in [&open, &inside] {
         says(
             &table.ok("keys", &["show", id]),
@@ -320,7 +316,11 @@ fn roles_and_groups_give_and_take() {
         );
         table.fails(who, &["show", &secret]);
     }
-    table.ok("keys", &["party", "groups", "add", "roasting", "Carol"]);
+    let alice = table.root("keys");
+    table.ok(
+        "keys",
+        &["party", "groups", "add", "roasting", "Carol", &alice],
+    );
     says(&table.ok("carol", &["show", &secret]), &["From Huila"]);
     // Out of the group: nothing more to write, and to read at a node that others use too. What was
     // written stays for the others.
@@ -419,7 +419,7 @@ fn a_fork_of_the_charter_is_shown_and_chosen() {
         becomes(who, lowest);
         says(
             &who.ok(&["charter", "show"]),
-            &["fork", &with_alice[..8], &with_cy[..8]],
+            &["FORK at", &with_alice[..8], &with_cy[..8]],
         );
     }
     // Two of three parties choose the other branch.

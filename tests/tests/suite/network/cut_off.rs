@@ -73,9 +73,15 @@ async fn the_node_of_a_device_that_is_ended_hears_no_more_and_its_words_are_stub
         .device
         .create(public, &topic("Late", "Said by a thief."));
     phone
-        .submit(community.id, &[early.clone(), late.clone()])
+        .submit(community.id, std::slice::from_ref(&early))
         .await;
     wait_for_equal_roots(&[&alice, &carol, &phone]).await;
+    // The thief writes on where no node of a party is there to receipt it.
+    let hideout = TestNode::start().await;
+    hideout.take_part(&community).await;
+    hideout
+        .submit(community.id, &[early.clone(), late.clone()])
+        .await;
 
     // Ada ends the device, with a cut before what the thief wrote.
     let device = ada.device.public();
@@ -112,16 +118,16 @@ async fn the_node_of_a_device_that_is_ended_hears_no_more_and_its_words_are_stub
             .sent_with(HIDDEN.as_bytes(), Moment::default());
         assert!(leaked.iter().all(|(to, _)| *to != peer), "{leaked:?}");
     }
-    let more_late = ada.device.create(public, &topic("Later", "By the thief."));
+    hideout.connect(&alice).await;
+    has(&hideout, &open).await;
+    holds(&hideout, &late, "after the device was removed by its owner").await;
     for node in [&alice, &carol, &phone] {
-        holds(node, &late, "after removal of the device").await;
-        assert_eq!(
-            node.show(early.id()).await.text("body"),
-            Some("Said by Ada.")
-        );
-        let states = node.states(community.id, &[more_late.clone()]).await;
+        let states = node.states(community.id, &[late.clone()]).await;
         assert_eq!(states, ["unauthorized"]);
+        let shown = node.show(early.id()).await;
+        assert_eq!(shown.text("body"), Some("Said by Ada."));
     }
+    hideout.stop().await;
     for node in [alice, carol, phone] {
         node.stop().await;
     }

@@ -306,7 +306,7 @@ impl Authority {
     /// The party that vouched for a device's holder once, whatever ended it; of several the lowest.
     pub fn once_vouched(&self, device: &PublicKey) -> Option<PartyId> {
         let mut paths = self.roster.seats.paths(device);
-        paths.find_map(|(path, seat)| path.never.is_none().then_some(seat.party))
+        paths.next().map(|(_, seat)| seat.party)
     }
 
     /// Whether a person's standing with a party was ended: that binds the key for good.

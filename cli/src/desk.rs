@@ -30,6 +30,7 @@ use comity_protocol::{
 };
 use std::str::FromStr;
 
+/// The node's word for what is not there, or not for this reader.
 /// Entries handed in at once.
 const ENTRIES_MAX: usize = 200;
 /// Bytes of entries handed in at once; base64 makes them a third longer.
@@ -207,8 +208,8 @@ impl<'a> Desk<'a> {
         }
         let mut chain = self.root_chain(&place.community.governance_space).await?;
         // A member whose own records are missing here has just joined: the links are on their way,
-        // and linking again would fork the chain.
-        if chain.next() == ChainLink::FIRST {
+        // and linking again would fork the chain. Whoever was admitted by key has none to come.
+        if chain.next() == ChainLink::FIRST && self.has_joined(&place.community.id).await? {
             return Ok(false);
         }
         // The slot may be taken, which only the roster tells: then the next one is tried.
@@ -227,6 +228,14 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the person asked to be let in from here.
+    async fn has_joined(&self, community: &str) -> Result<bool, CommandError> {
+        let root = self.identity.public().root.to_string();
+        let joins = self.client.joins().await?;
+        let mut mine = joins.iter().filter(|it| it.member == root);
+        Ok(mine.any(|it| it.community == community))
     }
 
     /// What comes before the first words in a space: a profile, so that readers see a name.

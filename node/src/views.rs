@@ -1,7 +1,7 @@
 //! How readers see documents: lists, threads, histories, who wrote what. Views are total: whatever
 //! is in effect gives a view or a stub, never a failure.
 
-mod held;
+pub(crate) mod held;
 mod json;
 
 use crate::{
@@ -195,6 +195,7 @@ impl Views<'_> {
                 root: None,
                 name: None,
                 party: None,
+                once: None,
             },
         }
     }

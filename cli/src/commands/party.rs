@@ -202,6 +202,7 @@ async fn edit(
         let mut floor = take_floor(app, client, &identity, place.community.as_deref()).await?;
         let detail = my_party(&floor, place.party.as_deref()).await?;
         let edit = make(&floor.community, &detail).await?;
+        let leaves = edit.leave.is_some();
         let (id, before) = state_of(client, &detail).await?;
         let party = parse(&detail.id, "party")?;
         let root = identity.root()?.public();
@@ -219,7 +220,9 @@ async fn edit(
         floor
             .put(&CertificateBody::Party(next), Vec::new(), tables)
             .await?;
-        warn(app, &client.party(&floor.community.id, &detail.id).await?);
+        if !leaves {
+            warn(app, &client.party(&floor.community.id, &detail.id).await?);
+        }
         Ok(())
     })
     .await

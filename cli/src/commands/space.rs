@@ -129,7 +129,7 @@ pub(super) async fn open(
             .hint("`comity member list` shows whether you are a member")
             .hint("`comity device list` shows whether this device is linked"));
         }
-        tell(app, client, &community, name).await
+        tell(app, client, &community, &draft).await
     })
     .await
 }
@@ -152,6 +152,21 @@ pub(super) async fn declare(
     let public = app.public()?;
     let party = party_of_delegate(community, party, &public.root.to_string())?;
     let id = parse(&party.id, "party")?;
+    let known = client.party(&community.id, &party.id).await?.groups;
+    if let Some(group) = groups
+        .iter()
+        .find(|it| known.iter().all(|of| of.name != **it))
+    {
+        let group = sanitize::line(group);
+        return Err(CommandError::failure(format!(
+            "{} has no group {group:?}: nobody would read the space",
+            sanitize::line(&party.name)
+        ))
+        .hint("`comity party show` lists the groups")
+        .hint(format!(
+            "`comity party groups add {group} MEMBER…` makes it"
+        )));
+    }
     let readers = match groups {
         [] => Readers::Parties(vec![id]),
         groups => {
@@ -195,24 +210,25 @@ pub(super) async fn declare(
         return Err(CommandError::failure("the space was not declared")
             .hint("the party's state may have changed: run `comity sync --wait`, then try again"));
     }
-    tell(app, client, community, name).await
+    tell(app, client, community, &draft).await
 }
 
-/// The space as it stands now. What is new is the newest of that name.
+/// The space as it stands now. Who declares a space for others is not shown it.
 async fn tell(
     app: &App,
     client: &Client,
     community: &CommunityInfo,
-    name: &str,
+    draft: &Draft,
 ) -> Result<(), CommandError> {
-    let before: BTreeSet<&str> = community.spaces.iter().map(|it| it.id.as_str()).collect();
+    let id = draft.space(&community.governance_space)?.to_string();
     let now = client.community(&community.id).await?;
-    let mut fresh = now.spaces.iter().filter(|it| !before.contains(&*it.id));
-    let Some(space) = fresh.find(|it| it.name == name) else {
-        return Err(CommandError::failure(
-            "the space is declared, but this node does not show it to you",
-        )
-        .hint("`comity whoami` shows who you are here"));
+    let Some(space) = now.spaces.iter().find(|it| it.id == id) else {
+        if app.ui.is_json() {
+            return app.ui.json(&json!({ "id": id, "community": community.id }));
+        }
+        app.ui
+            .status("the space is declared. You are not among its readers: it is not shown to you");
+        return app.ui.line(&id);
     };
     if app.ui.is_json() {
         return app.ui.json(space);
@@ -220,7 +236,8 @@ async fn tell(
     app.ui.status(&format!("readers: {}", readers(space)));
     app.ui.line(&space.id)?;
     app.ui.hint(&format!(
-        "write in it: `comity publish FILE --space {name}`"
+        "write in it: `comity publish FILE --space {}`",
+        sanitize::line(&space.name)
     ));
     Ok(())
 }

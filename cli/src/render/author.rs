@@ -10,9 +10,10 @@ pub fn author(author: &Author) -> String {
         Some(name) => sanitize::line(name).into_owned(),
         None => key_tail(key),
     };
-    match &author.party {
-        Some(party) => format!("{name} ({})", sanitize::line(party)),
-        None => format!("{name} (no party vouches)"),
+    match (&author.party, &author.once) {
+        (Some(party), _) => format!("{name} ({})", sanitize::line(party)),
+        (None, Some(party)) => format!("{name} (once {})", sanitize::line(party)),
+        (None, None) => format!("{name} (no party vouches)"),
     }
 }
 
@@ -74,6 +75,7 @@ mod tests {
             root: Some("did:key:z6MkrootROOT5678".into()),
             name: Some("Ada\u{1b}[2J".into()),
             party: Some("Club".into()),
+            once: None,
         }
     }
 
@@ -86,6 +88,12 @@ mod tests {
             ..ada()
         };
         assert_eq!(author(&unnamed), "…ROOT5678 (no party vouches)");
+        let gone = Author {
+            party: None,
+            once: Some("Club".into()),
+            ..ada()
+        };
+        assert_eq!(author(&gone), "Ada␛[2J (once Club)");
     }
 
     #[test]

@@ -276,6 +276,7 @@ pub(crate) mod tests {
             root: None,
             name: Some("Ada".into()),
             party: Some("Club".into()),
+            once: None,
         };
         let summary = DocumentSummary {
             id: id.into(),

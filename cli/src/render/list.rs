@@ -147,6 +147,7 @@ mod tests {
             root: None,
             name: Some("Ada".into()),
             party: Some("Club".into()),
+            once: None,
         }
     }
 

@@ -5,9 +5,11 @@ mod charter;
 mod errors;
 mod narrowing;
 mod offline;
+mod parties;
 mod people;
 mod readers;
 mod shapes;
+mod standing;
 mod succession;
 mod together;
 

@@ -6,7 +6,7 @@ use super::{
     extract::{Args, Name, State, blocking},
     lookup,
 };
-use crate::{archive::Archive, ledger::Ledger, random};
+use crate::{archive::Archive, held::Reason, ledger::Ledger, random, views::held};
 use axum::Json;
 use comity_client::types::SigningContext;
 use comity_protocol::{
@@ -65,7 +65,8 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
         next_seq: newest.as_ref().map_or(1, |it| it.seq + 1),
         prev: newest.map(|it| it.id.to_string()),
         time_ms: random::now_ms(),
-        may_write: may_write(&authority, space, &author).map_err(|why| why.to_string()),
+        may_write: may_write(&authority, space, &author)
+            .map_err(|why| held::reason(&authority, &Reason::Unauthorized(why))),
     })
 }
 

@@ -314,6 +314,33 @@ impl Authority {
             || self.is_node_of_reader(key, rules)
     }
 
+    /// Whether the holder of a device was a reader of a space once, whatever took that from the
+    /// person. Never asked about what a peer gets: it is for copies that a person has at home. A
+    /// device that was ended itself reads nothing. Spec: `specs/access.md` §3.
+    pub fn once_read(&self, device: &PublicKey, space: SpaceId) -> bool {
+        let Some(rules) = self.rules.get(&space) else {
+            return false;
+        };
+        let mut paths = self.roster.seats.paths(device);
+        paths.any(|(path, seat)| path.is_open() && !matches!(rules.reading(seat), Reading::No))
+    }
+
+    /// The party that vouched for a device's holder once, whatever ended it; of several the lowest.
+    pub fn once_vouched(&self, device: &PublicKey) -> Option<PartyId> {
+        let mut paths = self.roster.seats.paths(device);
+        paths.next().map(|(_, seat)| seat.party)
+    }
+
+    /// Whether a person's standing with a party was ended: that binds the key for good.
+    pub fn has_ended(&self, root: &PublicKey, party: &PartyId) -> bool {
+        self.devices_ever(root).any(|device| {
+            let mut paths = self.roster.seats.paths(&device);
+            paths.any(|(_, seat)| {
+                seat.root == *root && seat.party == *party && !seat.bars.is_empty()
+            })
+        })
+    }
+
     fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
         let mut parties = self.parties.iter();
         parties.any(|(party, state)| {

@@ -3,6 +3,7 @@
 mod access;
 mod attacks;
 mod crash;
+mod cut_off;
 mod equivocation;
 mod erasure;
 mod full_disk;

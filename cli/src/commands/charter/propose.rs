@@ -110,6 +110,7 @@ impl Terms<'_> {
         changes.extend(args.name.clone().map(Change::SetName));
         changes.extend(args.purpose.clone().map(Change::SetPurpose));
         changes.extend(self.added.iter().map(|it| Change::AddParty(it.party)));
+        self.must_be_enough_to_remove(&args.remove_party)?;
         for name in &args.remove_party {
             changes.push(Change::RemoveParty(self.party(name)?));
         }
@@ -141,6 +142,22 @@ impl Terms<'_> {
             changes.push(Change::CutNode(named_key(&self.floor.community, key)?));
         }
         Ok(changes)
+    }
+
+    /// Removing takes all other parties, and a quorum of them: fewer would only sign in vain.
+    fn must_be_enough_to_remove(&self, names: &[String]) -> Result<(), CommandError> {
+        let others = self.charter.parties.len().saturating_sub(names.len()) as u64;
+        let quorum = self.charter.party_quorum;
+        if names.is_empty() || others >= quorum {
+            return Ok(());
+        }
+        Err(CommandError::failure(format!(
+            "cannot remove {}: that takes all other parties and at least {quorum} of them, and there \
+             would be {others}",
+            sanitize::line(&names.join(", "))
+        ))
+        .hint("part ways instead: `comity party leave` leaves with everything")
+        .hint("`comity community fork NAME` goes on without the others, with the whole history"))
     }
 
     /// Promises, rules, labels and articles.

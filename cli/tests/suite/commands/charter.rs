@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(super) struct Table(pub(super) Person);
 
 impl Table {
-    fn of(names: &[&str]) -> Self {
+    pub(super) fn of(names: &[&str]) -> Self {
         let table = Self(Person::ready("Alice"));
         for name in names {
             let key = name.to_lowercase();

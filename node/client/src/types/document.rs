@@ -13,6 +13,9 @@ pub struct Author {
     pub name: Option<String>,
     /// The party that vouches for the person, by name.
     pub party: Option<String>,
+    /// If none does now: the party that did once, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<String>,
 }
 
 /// Where an imported document came from. Its author is not verified: the importer signed it.

@@ -6,7 +6,7 @@ use super::{
 };
 use comity_node::ingest::Outcome;
 use comity_protocol::entry::{BareHeader, Entry};
-use comity_tests::community::{Person, topic};
+use comity_tests::community::{Person, document, put, topic};
 
 /// A chain of one device of which one narrowing lists all, and another the first entry alone.
 struct Narrowed {
@@ -221,4 +221,51 @@ fn what_no_cut_leads_to_stays_out() {
     let named = receipt(&mut it.world.b.node, it.world.public, &beyond);
     witness.save([&wide, &narrow, &named]);
     assert!(!witness.is_in_effect(&bare(&beyond)));
+}
+
+#[test]
+fn a_chain_leads_through_erasures_that_wait_for_what_they_erase() {
+    let mut world = World::new();
+    let mut ada = world.member("ada");
+    let mut chain = vec![
+        ada.device.create(world.public, &topic("First", "Stays.")),
+        ada.device.create(world.public, &topic("Second", "Goes.")),
+    ];
+    chain.push(ada.device.erase(world.public, chain[1].id()));
+    chain.push(ada.device.create(world.public, &topic("Third", "Goes.")));
+    let it = Narrowed::of(world, ada, chain);
+    let (witness, joiner) = (it.witness(), it.joiner());
+    // The erasure waits, since what it erases has no effect and is not stored.
+    joiner.take(&it.chain.iter().collect::<Vec<_>>());
+    assert!(!joiner.is_held(&it.chain[2]));
+    assert!(joiner.is_in_effect(&it.chain[0]) && joiner.is_in_effect(&bare(&it.chain[2])));
+    assert_eq!(joiner.roots(), witness.roots());
+}
+
+#[test]
+fn a_chain_leads_through_what_is_refused_for_what_it_builds_on() {
+    let mut world = World::new();
+    let mut ada = world.member("ada");
+    let public = world.public;
+    let first = ada.device.create(public, &topic("First", "Stays."));
+    let foreign = ada.device.create(public, &topic("Second", "Goes."));
+    // It edits the first, and builds on the second.
+    let edit = ada.device.edit(
+        public,
+        document(&first),
+        &[foreign.id()],
+        vec![put("title", "Mixed")],
+    );
+    let last = ada.device.create(public, &topic("Last", "Goes."));
+    let it = Narrowed::of(world, ada, vec![first, foreign, edit, last]);
+
+    let knowing = it.joiner();
+    let outcomes = knowing.take(&it.chain.iter().collect::<Vec<_>>());
+    assert!(matches!(outcomes[2], Outcome::Refused(_)), "{outcomes:?}");
+    let waiting = it.joiner();
+    let outcome = waiting.take(&[&it.chain[2]]).remove(0);
+    assert!(matches!(outcome, Outcome::Pending(_)), "{outcome:?}");
+    waiting.take(&it.chain.iter().collect::<Vec<_>>());
+    assert!(knowing.is_in_effect(&it.chain[0]));
+    assert_eq!(knowing.roots(), waiting.roots());
 }

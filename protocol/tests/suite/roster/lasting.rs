@@ -17,7 +17,7 @@ use comity_protocol::{
 use std::collections::BTreeSet;
 
 /// Histories, without `COMITY_TEST_FACTOR`.
-const HISTORIES: u64 = 40;
+const HISTORIES: usize = 40;
 const DEEDS: usize = 45;
 /// Who may be a delegate of our party, now or then.
 const POOL: [u8; 6] = [ADA, BEN, LEO, 14, 31, 32];
@@ -267,8 +267,7 @@ impl History {
 #[test]
 fn what_took_effect_at_another_partys_node_stays_whatever_a_party_does() {
     let (mut kept, mut lifted, mut excused) = (0, 0, 0);
-    let factor = std::env::var("COMITY_TEST_FACTOR").map_or(1, |it| it.parse().unwrap());
-    for seed in 1..=HISTORIES * factor {
+    for seed in 1..=crate::times_factor(HISTORIES) as u64 {
         let mut history = History::new(seed);
         for deed in 0..DEEDS {
             history.deed();

@@ -116,14 +116,33 @@ impl<'a> Desk<'a> {
         self.chain(device, &context)
     }
 
-    /// The chain of the device in a space, for statements that need no right to write there.
+    /// The chain of the device in a space of a community, for statements that need no right to write
+    /// there. Who reads the space no more, as after leaving, goes on where this device remembers.
     ///
     /// # Errors
     /// If the chain cannot be continued.
-    pub async fn statement_chain(&mut self, space: &str) -> Result<Chain<'a>, CommandError> {
+    pub(crate) async fn statement_chain(
+        &mut self,
+        community: &CommunityInfo,
+        space: &str,
+    ) -> Result<Chain<'a>, CommandError> {
         let device = self.identity.device();
-        let context = self.context(space, &device.public()).await?;
-        self.chain(device, &context)
+        let author = device.public().to_string();
+        match self.client.signing_context(space, &author).await {
+            Ok(context) => self.chain(device, &context),
+            Err(error) if error.code() == Some("not_found") => {
+                let id: SpaceId = parse(space, "space")?;
+                let next = match self.session.chains().last(&id) {
+                    Some(head) => ChainLink::after(head.seq, head.id),
+                    None => ChainLink::FIRST,
+                };
+                let public = &community.governance_space;
+                let known = self.context(public, &device.public()).await?;
+                let governance = parse(&known.governance, "governance digest")?;
+                Ok(Chain::new(device, id, governance, next))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The chain of the root key in the governance space of a community.

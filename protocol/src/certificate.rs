@@ -149,12 +149,13 @@ impl CertificateBody {
         }
     }
 
-    /// Whether delegates may be asked to approve it by a proposal: a later state or a resolution.
+    /// Whether delegates may be asked to approve it by a proposal: a later state, a resolution or an
+    /// order of erasure.
     pub fn is_proposable(&self) -> bool {
         match self {
             Self::Party(state) => state.parent.is_some(),
-            Self::Resolution(_) => true,
-            Self::Genesis(_) | Self::SpaceDeclaration(_) | Self::ErasureOrder(_) => false,
+            Self::Resolution(_) | Self::ErasureOrder(_) => true,
+            Self::Genesis(_) | Self::SpaceDeclaration(_) => false,
         }
     }
 

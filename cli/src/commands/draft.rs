@@ -1,7 +1,7 @@
 //! Certificates that several delegates sign: a file goes from one to the next with `comity sign`.
 //!
 //! For what must not be proposed before everybody's eyes: spaces of a party that only its own people
-//! know, and orders to erase.
+//! know, and orders to erase in spaces that only their readers know of.
 
 use crate::{
     app::App, args::space::Sign, desk::parse, error::CommandError, lookup, render, session::Reach,

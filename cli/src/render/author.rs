@@ -22,8 +22,15 @@ pub fn key_tail(key: &str) -> String {
     format!("…{}", key.get(start..).unwrap_or(key))
 }
 
+/// The system of origins that name a document here: its author published it anew.
+pub const CARRIED: &str = "comity";
+
 /// Where a text comes from, if it was imported: its author is a claim of the other system.
 pub fn origin(origin: &Origin) -> String {
+    if origin.system == CARRIED && origin.author.is_empty() {
+        let id = sanitize::line(&origin.id);
+        return format!("carried over from {id}, as its author says");
+    }
     let author = if origin.author.is_empty() {
         "an unnamed author".to_owned()
     } else {
@@ -44,6 +51,7 @@ pub fn origin(origin: &Origin) -> String {
 pub fn cell(who: &Author, imported: Option<&Origin>) -> String {
     match imported {
         None => author(who),
+        Some(origin) if origin.system == CARRIED && origin.author.is_empty() => author(who),
         Some(origin) => format!(
             "{} [imported, not verified] by {}",
             if origin.author.is_empty() {

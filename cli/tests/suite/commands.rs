@@ -3,9 +3,12 @@
 mod bars;
 mod charter;
 mod errors;
+mod narrowing;
 mod offline;
 mod people;
+mod readers;
 mod shapes;
+mod succession;
 mod together;
 
 use serde_json::Value;

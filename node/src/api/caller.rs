@@ -9,6 +9,7 @@
 use super::{App, bytes, error::Failure};
 use crate::random;
 use axum::http::HeaderMap;
+use comity_client::types::Task;
 use comity_protocol::{
     access::{ReaderError, ReaderToken},
     authority::Authority,
@@ -95,6 +96,15 @@ impl App {
             known.and_then(|it| ledger.authority(&it.community))
         };
         authority.is_some_and(|it| self.caller.reads(&it, *space))
+    }
+
+    /// The work that the caller may know of: what is brought of a space names it.
+    pub(super) fn shown_tasks(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let is_shown = |task: &Task| {
+            let space = task.space.as_deref();
+            space.is_none_or(|it| it.parse().is_ok_and(|it| self.shows(&it)))
+        };
+        tasks.into_iter().filter(is_shown).collect()
     }
 
     /// The spaces of a community that the caller may read, its governance space among them.

@@ -43,11 +43,19 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
     if let Some(newest) = &newest
         && newest.forked
     {
-        app.inner.warn(format!(
-            "{author} signed two different entries number {} in space {space}: its chain is \
+        // Everybody at the node is shown warnings, so those of restricted spaces name nothing.
+        app.inner.warn(match authority.may_read(None, space) {
+            false => {
+                "a chain is forked in a space that not everyone reads, as after a restore from \
+                      an old backup; `comity sync status` shows it to readers"
+                    .to_owned()
+            }
+            true => format!(
+                "{author} signed two different entries number {} in space {space}: its chain is \
              forked, as after a restore from an old backup. New entries follow {}",
-            newest.seq, newest.id
-        ));
+                newest.seq, newest.id
+            ),
+        });
     }
     Ok(SigningContext {
         space: space.to_string(),

@@ -9,6 +9,7 @@
 //! that still waited taken back.
 
 mod frames;
+mod kept;
 mod replica;
 
 use super::{

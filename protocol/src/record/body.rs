@@ -46,7 +46,7 @@ pub enum BodyError {
     #[error("{0}")]
     Certificate(#[from] CertificateError),
     /// A proposal of what needs no deliberation.
-    #[error("only later states of a party and resolutions are proposed")]
+    #[error("only later states of a party, resolutions and orders of erasure are proposed")]
     NotProposable,
     /// A list is not strictly ascending.
     #[error("a list is not strictly ascending")]

@@ -10,8 +10,9 @@ use crate::{
 use comity_protocol::{
     access::{
         AccessError, Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, JOIN_MAX_BYTES,
-        JoinAnswer, JoinRefusal, JoinRequest, NodeGrant, Ticket, TicketError, VerifiedGrant,
-        clock_in_doubt, may_be_shown_grants, next_end_ms, readable_spaces,
+        JoinAnswer, JoinRefusal, JoinRequest, NodeGrant, READER_LIFETIME_MS, ReaderToken, Ticket,
+        TicketError, VerifiedGrant, clock_in_doubt, may_be_shown_grants, next_end_ms,
+        readable_spaces,
     },
     codec::CodecError,
     entry::Entry,
@@ -27,6 +28,14 @@ pub(crate) fn grant() -> NodeGrant {
         community,
         public(MEMBERS_NODE),
         TIME_MS,
+    )
+}
+
+pub(crate) fn reader_token() -> ReaderToken {
+    ReaderToken::sign(
+        &secret(MEMBERS_DEVICE),
+        public(NODE),
+        TIME_MS + READER_LIFETIME_MS,
     )
 }
 
@@ -107,6 +116,20 @@ fn mutated_hellos_and_grants_decode_canonically_or_not_at_all() {
         assert!(
             it == grant() || it.check().is_err(),
             "a changed grant holds"
+        );
+        Some(it.encode())
+    });
+    assert!(accepted > 5_000, "{accepted}");
+}
+
+#[test]
+fn mutated_reader_tokens_decode_canonically_or_not_at_all() {
+    let token = reader_token();
+    let accepted = decodes_canonically(&[token.encode()], 45, |bytes| {
+        let it = ReaderToken::decode(bytes).ok()?;
+        assert!(
+            it == token || it.check(&token.node, TIME_MS).is_err(),
+            "a changed token holds"
         );
         Some(it.encode())
     });

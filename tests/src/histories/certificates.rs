@@ -98,6 +98,11 @@ impl World {
                 };
             }
             _ if random.chance(30) => toggle_left(&mut state, self.id),
+            _ if random.chance(50) => {
+                let delegates = state.delegates.len();
+                state.admission_needed = 1 + random.below(delegates) as u64;
+                dropped.clone_from(&state.delegates);
+            }
             _ => state.name = format!("Party of {}", self.entries.len()),
         }
         if random.chance(60) {

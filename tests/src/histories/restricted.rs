@@ -225,7 +225,7 @@ impl World {
                 RecordBody::Proposal(it) => it.decoded().ok(),
                 _ => None,
             },
-            Entry::Contribution(_) => None,
+            Entry::Contribution(_) | Entry::Bare(_) => None,
         });
         bodies.filter_map(own)
     }

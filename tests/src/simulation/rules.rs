@@ -52,6 +52,17 @@ pub(super) fn unauthorized(
             _ => authority.lets_in(*space, &entry),
         },
         Entry::Certificate(_) => authority.lets_in(*space, &entry),
+        // Its contribution is not in effect here, and a cut or receipt leads to it.
+        Entry::Bare(it) => {
+            let own = Key::new(space, &it.author(), it.link().seq, it.of());
+            if known.trie.contains(&own) {
+                return Some(format!("{} stands beside what it heads", key.id));
+            }
+            match known.coverage() {
+                Some(coverage) => authority.lets_in_bare(*space, it, &**coverage),
+                None => authority.lets_in_bare(*space, it, &NoCuts),
+            }
+        }
     };
     result.err().map(|reason| format!("{}: {reason}", key.id))
 }

@@ -8,6 +8,7 @@ mod erasure;
 mod full_disk;
 mod hostile;
 mod joining;
+mod ordered;
 mod partitions;
 mod privacy;
 mod progress;

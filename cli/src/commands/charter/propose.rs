@@ -27,7 +27,7 @@ use comity_protocol::{
 };
 
 /// Proposes changes, and approves them.
-pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
+pub(in crate::commands) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
     app.public()?;
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;
@@ -52,7 +52,7 @@ pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandErro
         floor.must_be_free(&charter.id).await?;
         let pins = terms.pins()?;
         let fork_proofs = terms.fork_proofs()?;
-        let tables = cuts::of_changes(&floor, &changes, &parties).await?;
+        let tables = cuts::of_changes(&floor, &changes).await?;
         let body = CertificateBody::Resolution(Resolution {
             community: parse(&charter.community, "community")?,
             parent: parse(&charter.id, "state")?,

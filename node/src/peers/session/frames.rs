@@ -1,10 +1,10 @@
 //! The two halves of a sync stream.
 
-use super::super::gate::Gate;
+use super::{super::gate::Gate, kept::write_kept};
 use crate::{node::Inner, random};
 use comity_net::{FrameError, FrameReader, FrameWriter, PeerStream};
 use comity_protocol::sync::Message;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{ReadHalf, WriteHalf},
     sync::mpsc,
@@ -41,16 +41,21 @@ pub(super) async fn write_frames(
     inner: &Inner,
     gate: &Gate,
 ) -> Result<(), String> {
+    let mut erasures = inner.ingest.erasures();
     while let Some(message) = frames.recv().await {
         // It may have waited long; what the peer may no longer read is not said any more.
         let readable = gate.readable(&inner.ingest.ledger(), random::now_ms());
         let Some(message) = message.only_about(|space| readable.contains(space)) else {
             continue;
         };
-        writer
-            .write(&message.encode(), WRITE_PATIENCE)
-            .await
-            .map_err(|error| error.to_string())?;
+        write_kept(
+            &mut writer,
+            Arc::new(message),
+            &inner.archive,
+            &mut erasures,
+            WRITE_PATIENCE,
+        )
+        .await?;
     }
     writer
         .close(Duration::from_secs(1))

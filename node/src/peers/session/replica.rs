@@ -18,8 +18,7 @@ impl Replica for LedgerReplica<'_> {
 
     fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
         let (named, key) = Entry::peek(entry)?;
-        (named.is_none() || named == Some(*space))
-            .then(|| Key::new(space, &key.author, key.seq, key.id))
+        (named.is_none() || named == Some(*space)).then(|| key.in_set_of(space))
     }
 
     fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {

@@ -13,7 +13,8 @@ use crate::{
 /// A body put before the delegates whose signatures would certify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// The encoded body of a later party state or a resolution; its certificate has the id
+    /// The encoded body of a later party state, a resolution or an order of erasure; its certificate has
+    /// the id
     /// [`crate::certificate::body_id`].
     pub body: Vec<u8>,
 }

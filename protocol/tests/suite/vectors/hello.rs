@@ -1,12 +1,12 @@
 //! Hello, grants, and the messages of joining.
 
 use super::super::{
-    access::{answers, grant, hello, join_request, told},
+    access::{answers, grant, hello, join_request, reader_token, told},
     community::{MEMBER, MEMBERS_DEVICE, MEMBERS_NODE, NODE, STRANGER, public, replaced, secret},
 };
 use super::{Case, case, check, damaged, refused};
 use comity_protocol::{
-    access::{Agreement, Hello, JoinAnswer, JoinRequest, NodeGrant},
+    access::{Agreement, Hello, JoinAnswer, JoinRequest, NodeGrant, ReaderToken},
     id::CommunityId,
     limits::TIME_MAX_MS,
 };
@@ -169,7 +169,7 @@ fn hello_vectors_hold() {
         .map(|it| json!({ "name": format!("{it:?}"), "bytes": hex::encode(it.encode()) }))
         .collect();
     let made = json!({
-        "about": "Hello, grants, and joining; see specs/wire.md sections 2, 3 and 5. Bodies of frames, without length.",
+        "about": "Hello, grants, and joining; see specs/wire.md sections 2, 3 and 5; tokens of readers, see specs/http-api.md. Bodies of frames, without length.",
         "hello": {
             "from": node.to_string(),
             "to": peer.to_string(),
@@ -183,6 +183,8 @@ fn hello_vectors_hold() {
         "invalid_hellos": refused(hellos(), Hello::decode),
         "invalid_grants": refused(damaged(&grant().encode(), "Codec"), NodeGrant::decode),
         "grants_not_verified": forged(),
+        "reader_token": { "bytes": hex::encode(reader_token().encode()) },
+        "invalid_reader_tokens": refused(damaged(&reader_token().encode(), "Codec"), ReaderToken::decode),
         "invalid_join_requests": refused(requests(), JoinRequest::decode),
         "invalid_join_answers": refused(joined(), JoinAnswer::decode),
     });

@@ -108,7 +108,7 @@ pub struct Report {
     pub narrowings: usize,
     /// Entries in effect at the end, on one node.
     pub in_effect: u64,
-    /// Entries in effect at the end in restricted spaces, on one reader of each.
+    /// Entries in effect at the end in restricted spaces, where most are.
     pub restricted: u64,
 }
 

@@ -527,3 +527,35 @@ fn ids_leave_the_signature_out() {
         Err(HeaderError::Author(KeyError::SmallOrder))
     ));
 }
+
+#[test]
+fn what_a_node_stored_reads_the_same_but_for_the_check_of_keys() {
+    for (name, entry) in samples() {
+        let again = match &entry {
+            Entry::Contribution(it) => Contribution::assemble_own_record(
+                it.header_bytes().to_vec(),
+                *it.signature(),
+                it.shape().to_vec(),
+                it.words().clone(),
+            )
+            .map(Entry::Contribution),
+            Entry::Record(it) => Record::assemble_own_record(
+                it.header_bytes().to_vec(),
+                *it.signature(),
+                it.body_bytes().to_vec(),
+            )
+            .map(Entry::Record),
+            Entry::Certificate(it) => Ok(Entry::Certificate(
+                Certificate::decode_own_record(&it.encode()).unwrap(),
+            )),
+        };
+        assert_eq!(again.as_ref(), Ok(&entry), "{name}");
+    }
+    let (receipt, erasure) = (record_sample("receipt"), record_sample("erasure"));
+    let swapped = Record::assemble_own_record(
+        receipt.header_bytes().to_vec(),
+        *receipt.signature(),
+        erasure.body_bytes().to_vec(),
+    );
+    assert_eq!(swapped, Err(EntryError::BodyHash));
+}

@@ -233,8 +233,11 @@ impl World {
     /// The root keys that anybody ever wanted in a party.
     fn ever_admitted(&self, side: usize) -> BTreeSet<PublicKey> {
         let party = self.sides[side].id;
-        let states = self.states_of(party);
-        let mut roots: BTreeSet<PublicKey> = states.flat_map(|it| it.delegates).collect();
+        let mut roots = BTreeSet::new();
+        for it in self.states_of(party) {
+            let listed = [it.delegates, it.stewards, it.moderators, it.observers];
+            roots.extend(listed.into_iter().flatten());
+        }
         for entry in &self.entries {
             let Entry::Record(record) = entry else {
                 continue;

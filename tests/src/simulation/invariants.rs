@@ -9,7 +9,7 @@ use comity_protocol::{
     authority::Authority,
     entry::Verified,
     id::{EntryId, SpaceId},
-    sync::{Key, Message, TrieHash},
+    sync::{Key, Message},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,6 +26,21 @@ pub const INVARIANTS: [&str; 10] = [
     "restricted_space_reaches_only_its_readers",
     "sets_equal_after_healing",
 ];
+
+/// A node that reads a space.
+struct Reader {
+    by_itself: bool,
+    /// Whether the public governance knows it, so that others may show it grants.
+    is_known: bool,
+    node: usize,
+}
+
+impl Reader {
+    /// Whether the two find out that the other reads.
+    fn tells(&self, other: &Self) -> bool {
+        (self.by_itself || other.is_known) && (other.by_itself || self.is_known)
+    }
+}
 
 impl Simulation {
     /// What is cheap, at the node that something happened to.
@@ -154,45 +169,56 @@ impl Simulation {
         nodes.filter(|(_, it)| it.malice.is_none() && it.is_up())
     }
 
-    /// The honest nodes that read each space, as whoever knows the space sees it.
-    pub(super) fn readers(&self) -> BTreeMap<SpaceId, Vec<usize>> {
+    /// Pairs of honest nodes that read a space and can tell each other, so many that all that can
+    /// reach each other do. Who reads for somebody shows that to nodes only that governance knows.
+    pub(super) fn pairs(&self) -> Vec<(SpaceId, usize, usize)> {
+        let honest: Vec<(usize, &Node)> = self.honest().collect();
+        let everyone = honest.windows(2);
+        let mut pairs: Vec<_> = everyone
+            .map(|it| (self.governance, it[0].0, it[1].0))
+            .collect();
         let mut known: BTreeMap<SpaceId, Arc<Authority>> = BTreeMap::new();
-        for (_, node) in self.honest() {
+        for (_, node) in &honest {
             let authority = node.authority();
             for space in authority.spaces().keys() {
                 known.entry(*space).or_insert_with(|| authority.clone());
             }
         }
-        let readers = known.into_iter().map(|(space, authority)| {
-            let nodes = self.honest();
-            let reads = nodes.filter(|(_, it)| it.reads_by(&authority, &space, self.now_ms));
-            (space, reads.map(|(number, _)| number).collect())
-        });
-        readers.collect()
+        for (space, authority) in known {
+            let readers = honest.iter();
+            let readers = readers.filter(|(_, it)| it.reads_by(&authority, &space, self.now_ms));
+            let mut readers: Vec<Reader> = readers
+                .map(|(number, node)| Reader {
+                    by_itself: authority.may_read(Some(&node.key), space),
+                    is_known: authority.node_party(&node.key).is_some(),
+                    node: *number,
+                })
+                .collect();
+            readers.sort_by_key(|it| (!it.by_itself, !it.is_known));
+            for (at, reader) in readers.iter().enumerate() {
+                let before = readers[..at].iter();
+                if let Some(other) = before.rev().find(|it| it.tells(reader)) {
+                    pairs.push((space, other.node, reader.node));
+                }
+            }
+        }
+        pairs
     }
 
     /// Where honest nodes differ; none if nowhere.
     pub(super) fn unequal(&self) -> Option<String> {
-        let everyone = self.honest().map(|(number, _)| number).collect();
-        let mut readers = self.readers();
-        readers.insert(self.governance, everyone);
-        let sets: BTreeMap<usize, _> = self
-            .honest()
+        let nodes = self.honest();
+        let sets: BTreeMap<usize, _> = nodes
             .map(|(number, node)| (number, node.replica().sets()))
             .collect();
-        for (space, nodes) in readers {
-            let mut first: Option<(usize, Option<(TrieHash, u64)>)> = None;
-            for number in nodes {
-                let set = sets.get(&number).and_then(|it| it.get(&space)).copied();
-                let (of, expected) = *first.get_or_insert((number, set));
-                if expected != set {
-                    let count = |it: Option<(_, u64)>| it.map_or(0, |(_, count)| count);
-                    let (a, b) = (count(expected), count(set));
-                    return Some(format!("{space}: {a} at node {of}, {b} at node {number}"));
-                }
-            }
-        }
-        None
+        let set = |node: usize, space: &SpaceId| sets.get(&node)?.get(space).copied();
+        self.pairs().into_iter().find_map(|(space, a, b)| {
+            let (of_a, of_b) = (set(a, &space), set(b, &space));
+            let count = |it: Option<(_, u64)>| it.map_or(0, |(_, count)| count);
+            let (here, there) = (count(of_a), count(of_b));
+            let what = format!("{space}: {here} at node {a}, {there} at node {b}");
+            (of_a != of_b).then_some(what)
+        })
     }
 
     /// Everything, on every honest node.
@@ -244,13 +270,13 @@ impl Simulation {
         }
         if let Some((number, authority)) = first.into_values().next() {
             let node = &self.nodes[number];
-            let readers = self.readers();
             let restricted = self.world.restricted().iter().map(|it| it.space);
-            let of_reader = restricted.filter_map(|space| {
-                let reader = *readers.get(&space)?.first()?;
-                Some(self.nodes[reader].replica().sets().get(&space)?.1)
+            let most = restricted.filter_map(|space| {
+                let nodes = self.honest();
+                let sets = nodes.filter_map(|(_, it)| Some(it.replica().sets().get(&space)?.1));
+                sets.max()
             });
-            self.report.restricted = of_reader.sum();
+            self.report.restricted = most.sum();
             self.report.charter_height = authority.charter().map_or(0, |it| it.current().height);
             self.report.narrowings = authority.narrowings().len();
             self.report.in_effect = node.replica().sets().values().map(|(_, count)| count).sum();

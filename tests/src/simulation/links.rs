@@ -362,13 +362,11 @@ impl Simulation {
 
     /// After healing the honest readers of each space find each other, whatever changed since.
     pub(super) fn join_readers(&mut self) {
-        for readers in self.readers().into_values() {
-            for pair in readers.windows(2) {
-                if !self.links.iter().any(|it| it.joins(pair[0], pair[1])) {
-                    self.links.push(Link::new(pair[0], pair[1]));
-                    let link = self.links.len() - 1;
-                    self.queue.add(self.now_ms + 1, Event::Connect { link });
-                }
+        for (_, a, b) in self.pairs() {
+            if !self.links.iter().any(|it| it.joins(a, b)) {
+                self.links.push(Link::new(a, b));
+                let link = self.links.len() - 1;
+                self.queue.add(self.now_ms + 1, Event::Connect { link });
             }
         }
     }

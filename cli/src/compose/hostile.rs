@@ -91,13 +91,16 @@ fn founding() -> Draft {
     Draft::new(start, vec![party("Vendor", 1), party("Users", 2)]).unwrap()
 }
 
+type Sealing = dyn Fn(&[u8]) -> String;
+type Rewriting = dyn Fn(&str) -> Option<String>;
+
 /// A sort of text: a valid content, the text with a good checksum for any content, and what the
 /// decoder would write for what it read of a text.
 struct Sort {
     name: &'static str,
     content: Vec<u8>,
-    text: Box<dyn Fn(&[u8]) -> String>,
-    rewritten: Box<dyn Fn(&str) -> Option<String>>,
+    text: Box<Sealing>,
+    rewritten: Box<Rewriting>,
 }
 
 fn sorts() -> Vec<Sort> {

@@ -55,10 +55,6 @@ fn a_party_leaves_and_all_its_words_stay() {
     for id in [&open, &inside] {
         says(&table.ok("keys", &["show", id]), &["Bob (once Users)"]);
     }
-    assert_eq!(
-        table.ok("keys", &["quarantine", "list", "--json"]),
-        table.ok("keys", &["quarantine", "list", "--json"])
-    );
     says(
         &table.tells("keys", &["quarantine", "list"]).err,
         &["everything that is kept here is in effect"],

@@ -62,7 +62,9 @@ async fn the_node_of_a_device_that_is_ended_hears_no_more_and_its_words_are_stub
     let before = author
         .device
         .create(members, &topic("Before", "For members."));
-    alice.submit(community.id, &[before.clone()]).await;
+    alice
+        .submit(community.id, std::slice::from_ref(&before))
+        .await;
     phone.grant(community.id, &ada).await;
     carol.connect(&alice).await;
     phone.connect(&alice).await;
@@ -108,7 +110,9 @@ async fn the_node_of_a_device_that_is_ended_hears_no_more_and_its_words_are_stub
     let more = hidden(&mut author.device, members);
     alice.submit(community.id, &more).await;
     let open = author.device.create(public, &topic("Open", "For all."));
-    alice.submit(community.id, &[open.clone()]).await;
+    alice
+        .submit(community.id, std::slice::from_ref(&open))
+        .await;
     only_refused(&alice, peer, members, since).await;
     has(&phone, &open).await;
     has(&carol, &more[4]).await;
@@ -122,7 +126,7 @@ async fn the_node_of_a_device_that_is_ended_hears_no_more_and_its_words_are_stub
     has(&hideout, &open).await;
     holds(&hideout, &late, "after the device was removed by its owner").await;
     for node in [&alice, &carol, &phone] {
-        let states = node.states(community.id, &[late.clone()]).await;
+        let states = node.states(community.id, std::slice::from_ref(&late)).await;
         assert_eq!(states, ["unauthorized"]);
         let shown = node.show(early.id()).await;
         assert_eq!(shown.text("body"), Some("Said by Ada."));
@@ -151,7 +155,9 @@ async fn a_node_that_its_party_drops_hears_no_more() {
     let (public, members) = (alliance.space("public"), alliance.space("members"));
     let mut author = alliance.sides[A].delegates[0].device.clone();
     let before = author.create(members, &topic("Before", "For members."));
-    alder.submit(alliance.id, &[before.clone()]).await;
+    alder
+        .submit(alliance.id, std::slice::from_ref(&before))
+        .await;
     other.connect(&alder).await;
     has(&other, &before).await;
     wait_for_equal_roots(&[&alder, &other]).await;
@@ -165,7 +171,7 @@ async fn a_node_that_its_party_drops_hears_no_more() {
         .submit(alliance.id, &hidden(&mut author, members))
         .await;
     let open = author.create(public, &topic("Open", "For all."));
-    alder.submit(alliance.id, &[open.clone()]).await;
+    alder.submit(alliance.id, std::slice::from_ref(&open)).await;
     only_refused(&alder, peer, members, since).await;
     has(&other, &open).await;
     let leaked = alder.transcript().sent_with(HIDDEN.as_bytes(), since);
@@ -174,7 +180,9 @@ async fn a_node_that_its_party_drops_hears_no_more() {
     let other = other.restart().await;
     other.connect(&alder).await;
     let after = author.create(public, &topic("After", "For all."));
-    alder.submit(alliance.id, &[after.clone()]).await;
+    alder
+        .submit(alliance.id, std::slice::from_ref(&after))
+        .await;
     has(&other, &after).await;
     let leaked = alder.transcript().sent_with(HIDDEN.as_bytes(), since);
     assert_eq!(leaked, vec![]);

@@ -29,7 +29,7 @@ impl Bounds {
     /// Whether a run with these bounds comes to such a state.
     pub(super) fn shows(&self, example: &str) -> bool {
         match example {
-            DIES => !self.choices && self.malicious.len() < 2,
+            DIES => !self.choices && !self.second_node && self.malicious.len() < 2,
             FORKS => self.motions.len() > 1 && !self.malicious.is_empty(),
             MOVES => self.motions.iter().any(|it| matches!(it, Sort::Move(_))),
             _ => true,

@@ -97,9 +97,7 @@ impl World {
     /// Whether a resolution has passed here, and binds.
     fn is_settled(&self, view: &View) -> bool {
         let mut passed = view.certificates.iter().map(|it| usize::from(*it));
-        !self.bounds.choices
-            && !self.without(Rule::Current)
-            && passed.any(|it| self.is_child(it))
+        !self.bounds.choices && !self.without(Rule::Current) && passed.any(|it| self.is_child(it))
     }
 
     pub(super) fn merge(&self, from: &View, to: &View) -> View {
@@ -192,7 +190,9 @@ impl Model for World {
 
     fn init_states(&self) -> Vec<State> {
         vec![State {
-            views: (0..self.honest.len()).map(|it| self.first_view(it)).collect(),
+            views: (0..self.honest.len())
+                .map(|it| self.first_view(it))
+                .collect(),
             signed: [0; MOTIONS_MAX],
             beside: false,
             stale: false,

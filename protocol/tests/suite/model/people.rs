@@ -105,10 +105,13 @@ fn record(governance: SpaceId, party: PartyId, it: Statement) -> Entry {
 impl Roster {
     pub(super) fn new(malicious: &[u8], without: Option<Rule>) -> Self {
         let names = ["Coffee Club", "Roasters", "Growers"];
-        let states = PARTIES.iter().zip(names).map(|(delegates, name)| PartyState {
-            admission_needed: delegates.len() as u64,
-            ..first_state(name, delegates, &[])
-        });
+        let states = PARTIES
+            .iter()
+            .zip(names)
+            .map(|(delegates, name)| PartyState {
+                admission_needed: delegates.len() as u64,
+                ..first_state(name, delegates, &[])
+            });
         let states: Vec<PartyState> = states.collect();
         let parties: Vec<PartyId> = states.iter().map(certificate::party_id).collect();
         let mut sorted = parties.clone();
@@ -230,7 +233,8 @@ impl Roster {
 
 fn statements(set: Set) -> impl Iterator<Item = Statement> {
     let all = STATEMENTS.into_iter().enumerate();
-    all.filter(move |(at, _)| set >> at & 1 == 1).map(|(_, it)| it)
+    all.filter(move |(at, _)| set >> at & 1 == 1)
+        .map(|(_, it)| it)
 }
 
 /// A step: somebody's record reaches a node, by itself or with all that another has.
@@ -274,7 +278,11 @@ impl Model for Roster {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        fn each(world: &Roster, state: &[Set], holds: impl Fn(Set, Members, usize) -> bool) -> bool {
+        fn each(
+            world: &Roster,
+            state: &[Set],
+            holds: impl Fn(Set, Members, usize) -> bool,
+        ) -> bool {
             state.iter().all(|set| {
                 let (members, _) = world.read(*set);
                 (0..3).all(|party| holds(*set, members, party))

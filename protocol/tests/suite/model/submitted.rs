@@ -171,7 +171,10 @@ fn resolutions(rule: Rule) -> Inbox {
         Rule::Signers => {
             let mut proposed = below(rename("by a stranger"));
             proposed.proposer = key(41);
-            vec![(below(rename("with a stranger")), everybody | STRANGER), (proposed, everybody)]
+            vec![
+                (below(rename("with a stranger")), everybody | STRANGER),
+                (proposed, everybody),
+            ]
         }
         Rule::Changes => vec![
             (below(rename("first")), everybody),
@@ -224,8 +227,14 @@ fn pins() -> Inbox {
     let submissions = vec![
         submission(Body::Resolution(first, None), A | B | C),
         submission(below("back", old, None), REPLACED | B | C),
-        submission(below("back by a false proof", old, Some((left, old))), REPLACED | B | C),
-        submission(below("over by a proof", right, Some((left, right))), A | B | C),
+        submission(
+            below("back by a false proof", old, Some((left, old))),
+            REPLACED | B | C,
+        ),
+        submission(
+            below("over by a proof", right, Some((left, right))),
+            A | B | C,
+        ),
         submission(below("over without a proof", right, None), A | B | C),
     ];
     inbox(assembly, submissions)
@@ -268,7 +277,10 @@ impl Inbox {
     /// Bounds for the report.
     pub(super) fn bounds(&self) -> String {
         let signatures: u32 = self.submissions.iter().map(|it| it.by.count_ones()).sum();
-        format!("{} submitted, {signatures} signatures", self.submissions.len())
+        format!(
+            "{} submitted, {signatures} signatures",
+            self.submissions.len()
+        )
     }
 
     /// What counts of what is signed, by submission: in one pass from the lowest height, as the real
@@ -291,9 +303,9 @@ impl Inbox {
                 };
                 let Some(parent) = parent else { continue };
                 let mut enacted = self.enacted.lock().unwrap();
-                let state = enacted.entry((*at, signed[*at])).or_insert_with(|| {
-                    self.enact(*id, body, &keys(signed[*at]), parent).ok()
-                });
+                let state = enacted
+                    .entry((*at, signed[*at]))
+                    .or_insert_with(|| self.enact(*id, body, &keys(signed[*at]), parent).ok());
                 if let Some(state) = state {
                     counted.insert(*at, state.clone());
                 }
@@ -464,9 +476,10 @@ impl Model for Inbox {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("the real charter is this one", |world: &Self, signed: &Signed| {
-                world.without.is_some() || world.is_real(signed)
-            }),
+            Property::always(
+                "the real charter is this one",
+                |world: &Self, signed: &Signed| world.without.is_some() || world.is_real(signed),
+            ),
             Property::always(NO_MINORITY, |world: &Self, signed: &Signed| {
                 world.by_each(signed, |submission, _, by, _| {
                     let here = match submission.elsewhere {
@@ -494,7 +507,9 @@ impl Model for Inbox {
                 })
             }),
             Property::always(DELEGATES, |world: &Self, signed: &Signed| {
-                world.by_each(signed, |_, it, by, _| by & STRANGER == 0 && it.proposer != key(41))
+                world.by_each(signed, |_, it, by, _| {
+                    by & STRANGER == 0 && it.proposer != key(41)
+                })
             }),
             Property::always(CHANGES, |world: &Self, signed: &Signed| {
                 world.by_each(signed, |_, _, _, (before, after)| {
@@ -504,9 +519,11 @@ impl Model for Inbox {
                 })
             }),
             Property::always(ITSELF, |world: &Self, signed: &Signed| {
-                world.submissions.iter().zip(signed).all(|(it, by)| {
-                    !world.admits_state(it, *by) || *by == B | SECOND_OF_B
-                })
+                world
+                    .submissions
+                    .iter()
+                    .zip(signed)
+                    .all(|(it, by)| !world.admits_state(it, *by) || *by == B | SECOND_OF_B)
             }),
             Property::sometimes(ALL_PASS, |world: &Self, signed: &Signed| {
                 let charter = world.charter(signed, true);

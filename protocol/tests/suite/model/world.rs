@@ -122,7 +122,11 @@ pub(super) struct Bounds {
 impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let delegates: usize = self.parties.iter().map(Vec::len).sum();
-        write!(f, "3 parties, {delegates} delegates, motions {:?}", self.motions)?;
+        write!(
+            f,
+            "3 parties, {delegates} delegates, motions {:?}",
+            self.motions
+        )?;
         let malicious = &self.malicious;
         match (malicious.is_empty(), self.puppets) {
             (true, _) => Ok(()),
@@ -215,7 +219,9 @@ impl World {
         let mut after = Assembly::new(&slices);
         if let Some(party) = mover {
             let state = successor_state(&assembly, party);
-            after.states.push((crate::assembly::state_id(&state), state));
+            after
+                .states
+                .push((crate::assembly::state_id(&state), state));
         }
         let motions = bounds.motions.iter().enumerate();
         let mut bodies: Vec<CertificateBody> = motions
@@ -224,7 +230,9 @@ impl World {
                 Sort::Quorum => draft(&assembly, Change::SetPartyQuorum(3)),
                 Sort::Admit => draft(&assembly, Change::AddParty(assembly.ids[3])),
                 Sort::Expel(party) => draft(&assembly, Change::RemoveParty(assembly.ids[*party])),
-                Sort::Take(party) => draft(&assembly, Change::Revoke(assembly.ids[*party], key(40))),
+                Sort::Take(party) => {
+                    draft(&assembly, Change::Revoke(assembly.ids[*party], key(40)))
+                }
                 Sort::Move(party) => CertificateBody::Party(successor_state(&assembly, *party)),
                 Sort::RenameAfter => draft(&after, rename(&format!("name {index}"))),
             })
@@ -341,7 +349,9 @@ impl World {
             Sort::Admit => {}
             Sort::Move(party) => {
                 let others = speakers.iter_mut().enumerate();
-                others.filter(|(it, _)| *it != party).for_each(|(_, it)| *it = 0);
+                others
+                    .filter(|(it, _)| *it != party)
+                    .for_each(|(_, it)| *it = 0);
             }
             Sort::RenameAfter => {
                 let of_mover = speakers.iter_mut().find(|it| **it == self.replaced);
@@ -354,7 +364,9 @@ impl World {
 
     /// Delegates who have a say in a motion.
     pub(super) fn concerned(&self, motion: usize) -> u8 {
-        self.speakers(motion).into_iter().fold(0, |all, it| all | it)
+        self.speakers(motion)
+            .into_iter()
+            .fold(0, |all, it| all | it)
     }
 
     /// Whether a node can judge a motion: it has the states that the motion pins.

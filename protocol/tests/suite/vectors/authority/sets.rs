@@ -1,11 +1,14 @@
 //! Sets: forks and tenures of parties, forks of charters, members, devices, readers.
 
-use super::{Book, writes};
+use super::{
+    Book,
+    certificates::add_party,
+    entries::{for_persons, for_the_board},
+    writes,
+};
 use crate::{
     community::{NODE, countersignature, node_link, public},
-    roster::world::{
-        ADA, BEN, LEO, MIA, STRANGER, World, ZOE, ZOES_NODE, device, group, second,
-    },
+    roster::world::{ADA, BEN, LEO, MIA, STRANGER, World, ZOE, ZOES_NODE, device, group, second},
 };
 use comity_protocol::{
     authority::Authority,
@@ -55,13 +58,29 @@ fn parties(book: &mut Book) {
     };
     set(book, "p7-fork-without-choices-the-lowest-id", &forked(&[]));
     let both = [(ADA, &[0][..]), (BEN, &[0])];
-    set(book, "p7-fork-both-delegates-choose-the-left", &forked(&both));
+    set(
+        book,
+        "p7-fork-both-delegates-choose-the-left",
+        &forked(&both),
+    );
     let both = [(ADA, &[1][..]), (BEN, &[1])];
-    set(book, "p7-fork-both-delegates-choose-the-right", &forked(&both));
-    let twice = [(ADA, &[0, 1][..]), (BEN, &[0])];
-    set(book, "p7-fork-who-chose-both-counts-for-neither", &forked(&twice));
+    set(
+        book,
+        "p7-fork-both-delegates-choose-the-right",
+        &forked(&both),
+    );
+    let twice = [(ADA, &[0, 1][..]), (BEN, &[1])];
+    set(
+        book,
+        "p7-fork-who-chose-both-counts-for-neither",
+        &forked(&twice),
+    );
     let foreign = [(ZOE, &[0][..]), (BEN, &[1])];
-    set(book, "p7-fork-choices-of-others-do-not-count", &forked(&foreign));
+    set(
+        book,
+        "p7-fork-choices-of-others-do-not-count",
+        &forked(&foreign),
+    );
 
     let mut world = World::new();
     world.admit(ADA, world.ours, MIA, MEMBER);
@@ -99,7 +118,11 @@ fn charters(book: &mut Book) {
     world.resolve(vec![Change::SetName("Tea".into())], all);
     set(book, "charter-one-resolution", &world);
     world.resolve(vec![Change::SetName("Milk".into())], &[ADA, BEN]);
-    set(book, "charter-a-resolution-by-one-party-counts-nowhere", &world);
+    set(
+        book,
+        "charter-a-resolution-by-one-party-counts-nowhere",
+        &world,
+    );
 
     let mut forked = World::new();
     let before = forked.charter;
@@ -121,7 +144,11 @@ fn charters(book: &mut Book) {
     let high = branches[0].max(branches[1]);
     choose(&mut forked, all, high);
     choose(&mut forked, &[ZOE], low);
-    set(book, "charter-fork-a-party-chose-both-the-other-decides", &forked);
+    set(
+        book,
+        "charter-fork-a-party-chose-both-the-other-decides",
+        &forked,
+    );
 
     // A pinned state lost against its sibling: a fork proof leads over.
     let mut world = World::new();
@@ -134,12 +161,20 @@ fn charters(book: &mut Book) {
     let resolution = world.resolution(vec![Change::SetName("Milk".into())], ADA);
     let mut without = world.clone();
     without.certify(CertificateBody::Resolution(resolution.clone()), all);
-    set(book, "charter-over-to-another-branch-without-a-proof", &without);
+    set(
+        book,
+        "charter-over-to-another-branch-without-a-proof",
+        &without,
+    );
     let mut led = resolution;
     let party = world.ours;
     led.fork_proofs = vec![ForkProof { party, left, right }];
     world.certify(CertificateBody::Resolution(led), all);
-    set(book, "charter-over-to-another-branch-by-a-fork-proof", &world);
+    set(
+        book,
+        "charter-over-to-another-branch-by-a-fork-proof",
+        &world,
+    );
 }
 
 /// Roster §3, §4.
@@ -166,9 +201,13 @@ fn admissions(book: &mut Book) {
     let party = comity_protocol::certificate::party_id(&growers);
     let state = third.certify(CertificateBody::Party(growers.clone()), &[LEO]);
     third.admit(LEO, party, MIA, MEMBER);
-    set(book, "roster-3-3-a-party-that-is-not-in-the-charter", &third);
+    set(
+        book,
+        "roster-3-3-a-party-that-is-not-in-the-charter",
+        &third,
+    );
     third.states.insert(party, (state, growers));
-    third.resolve(vec![Change::AddParty(party)], &[ADA, BEN, ZOE, LEO]);
+    add_party(&mut third, party, &[ADA, BEN, ZOE, LEO]);
     set(book, "roster-3-3-a-party-that-a-resolution-adds", &third);
 }
 
@@ -205,13 +244,21 @@ fn invitations(book: &mut Book) {
     let mut foreign = World::new();
     let invitation = foreign.invite(ZOE, foreign.ours, NODE);
     foreign.countersign(NODE, invitation, MIA);
-    set(book, "roster-4-1-an-invitation-by-another-partys-delegate", &foreign);
+    set(
+        book,
+        "roster-4-1-an-invitation-by-another-partys-delegate",
+        &foreign,
+    );
     let mut two = World::with(|ours, _| ours.admission_needed = 2);
     let invitation = two.invite(ADA, two.ours, NODE);
     two.countersign(NODE, invitation, MIA);
     let approval = || RecordBody::InvitationApproval(InvitationApproval { invitation });
     two.say(ZOE, approval());
-    set(book, "roster-4-1-an-invitation-by-one-of-two-delegates", &two);
+    set(
+        book,
+        "roster-4-1-an-invitation-by-one-of-two-delegates",
+        &two,
+    );
     two.say(BEN, approval());
     set(book, "roster-4-1-an-invitation-that-another-approves", &two);
 }
@@ -228,10 +275,31 @@ fn devices(book: &mut Book) {
     let without = ("roster-5-a-member-without-a-device", &unlinked, &world);
     let with = ("roster-5-1-a-device-and-a-strangers", &linked, &world);
     let lobby = |author| ("lobby", author, Some("topic"));
-    writes(book, "not-linked", without, lobby(device(MIA)), &[], "NotAMember");
+    writes(
+        book,
+        "not-linked",
+        without,
+        lobby(device(MIA)),
+        &[],
+        "NotAMember",
+    );
     writes(book, "linked", with, lobby(device(MIA)), &[], "Ok");
-    writes(book, "root-key-by-itself", with, lobby(MIA), &[], "NotAMember");
-    writes(book, "a-strangers-device", with, lobby(device(STRANGER)), &[], "NotAMember");
+    writes(
+        book,
+        "root-key-by-itself",
+        with,
+        lobby(MIA),
+        &[],
+        "NotAMember",
+    );
+    writes(
+        book,
+        "a-strangers-device",
+        with,
+        lobby(device(STRANGER)),
+        &[],
+        "NotAMember",
+    );
     // A node link by somebody whom nobody knows.
     let mut chain = crate::community::Chain::new(STRANGER, world.governance);
     world.entries.push(Entry::Record(node_link(&mut chain, 62)));
@@ -257,8 +325,22 @@ fn taken(book: &mut Book) {
     let name = "roster-6-1-a-member-is-revoked";
     let authority = set(book, name, &world);
     let case = (name, &authority, &world);
-    writes(book, "beyond-the-cut", case, lobby(device(MIA)), &[], "Revoked");
-    writes(book, "up-to-the-cut", case, lobby(device(MIA)), &[revoked], "Ok");
+    writes(
+        book,
+        "beyond-the-cut",
+        case,
+        lobby(device(MIA)),
+        &[],
+        "Revoked",
+    );
+    writes(
+        book,
+        "up-to-the-cut",
+        case,
+        lobby(device(MIA)),
+        &[revoked],
+        "Ok",
+    );
     world.admit(BEN, world.ours, MIA, MEMBER);
     set(book, "roster-6-1-no-grant-lifts-a-revocation", &world);
 
@@ -272,7 +354,14 @@ fn taken(book: &mut Book) {
     let case = (name, &authority, &at_zero);
     let revoked = *authority.narrowings().keys().next().unwrap();
     let author = lobby(device(MIA));
-    writes(book, "a-link-beyond-the-cut", case, author, &[revoked], "Revoked");
+    writes(
+        book,
+        "a-link-beyond-the-cut",
+        case,
+        author,
+        &[revoked],
+        "Revoked",
+    );
 
     let mut gone = World::with_mia();
     let cuts = gone.cuts_at_the_end_of(&[MIA]);
@@ -280,7 +369,14 @@ fn taken(book: &mut Book) {
     let name = "roster-6-2-a-member-departs";
     let authority = set(book, name, &gone);
     let case = (name, &authority, &gone);
-    writes(book, "after-departing", case, lobby(device(MIA)), &[], "Departed");
+    writes(
+        book,
+        "after-departing",
+        case,
+        lobby(device(MIA)),
+        &[],
+        "Departed",
+    );
 
     let mut role = World::new();
     role.admit(ADA, role.ours, MIA, &[Role::Member, Role::Steward]);
@@ -293,7 +389,14 @@ fn taken(book: &mut Book) {
     let office = ("office", device(MIA), Some("topic"));
     writes(book, "without-the-role", case, office, &[], "RoleRemoved");
     writes(book, "while-it-had-the-role", case, office, &[taken], "Ok");
-    writes(book, "another-role-stays", case, lobby(device(MIA)), &[], "Ok");
+    writes(
+        book,
+        "another-role-stays",
+        case,
+        lobby(device(MIA)),
+        &[],
+        "Ok",
+    );
 
     let mut lost = World::with_mia();
     lost.link(MIA, second(MIA), 1);
@@ -302,13 +405,34 @@ fn taken(book: &mut Book) {
     let name = "roster-6-5-a-device-is-removed-by-its-owner";
     let authority = set(book, name, &lost);
     let case = (name, &authority, &lost);
-    writes(book, "removed-device", case, lobby(device(MIA)), &[], "DeviceRemoved");
-    writes(book, "removed-by-somebody-else", case, lobby(second(MIA)), &[], "Ok");
+    writes(
+        book,
+        "removed-device",
+        case,
+        lobby(device(MIA)),
+        &[],
+        "DeviceRemoved",
+    );
+    writes(
+        book,
+        "removed-by-somebody-else",
+        case,
+        lobby(second(MIA)),
+        &[],
+        "Ok",
+    );
     lost.revoke(BEN, Target::Device(public(second(MIA))), Cuts::default());
     let name = "roster-6-5-a-device-is-revoked-by-the-party";
     let authority = set(book, name, &lost);
     let case = (name, &authority, &lost);
-    writes(book, "revoked-device", case, lobby(second(MIA)), &[], "DeviceRevoked");
+    writes(
+        book,
+        "revoked-device",
+        case,
+        lobby(second(MIA)),
+        &[],
+        "DeviceRevoked",
+    );
 
     let mut resolved = World::with_mia();
     let change = Change::Revoke(resolved.ours, public(MIA));
@@ -316,7 +440,14 @@ fn taken(book: &mut Book) {
     let name = "roster-6-1-a-member-is-revoked-by-a-resolution";
     let authority = set(book, name, &resolved);
     let case = (name, &authority, &resolved);
-    writes(book, "after-the-resolution", case, lobby(device(MIA)), &[], "Revoked");
+    writes(
+        book,
+        "after-the-resolution",
+        case,
+        lobby(device(MIA)),
+        &[],
+        "Revoked",
+    );
 }
 
 /// Access §3, §4: who reads and writes.
@@ -332,11 +463,46 @@ fn spaces(book: &mut Book) {
     let case = (name, &authority, &world);
     let by = |space, author, kind| (space, author, Some(kind));
     let (mia, leo) = (device(MIA), device(LEO));
-    writes(book, "a-reader-writes", case, by("inner", mia, "topic"), &[], "Ok");
-    writes(book, "no-reader", case, by("inner", leo, "topic"), &[], "NotAReader");
-    writes(book, "an-observer", case, by("lobby", leo, "topic"), &[], "RoleMissing");
-    writes(book, "no-steward", case, by("office", mia, "topic"), &[], "RoleMissing");
-    writes(book, "another-kind", case, by("wiki", mia, "topic"), &[], "KindNotAllowed");
+    writes(
+        book,
+        "a-reader-writes",
+        case,
+        by("inner", mia, "topic"),
+        &[],
+        "Ok",
+    );
+    writes(
+        book,
+        "no-reader",
+        case,
+        by("inner", leo, "topic"),
+        &[],
+        "NotAReader",
+    );
+    writes(
+        book,
+        "an-observer",
+        case,
+        by("lobby", leo, "topic"),
+        &[],
+        "RoleMissing",
+    );
+    writes(
+        book,
+        "no-steward",
+        case,
+        by("office", mia, "topic"),
+        &[],
+        "RoleMissing",
+    );
+    writes(
+        book,
+        "another-kind",
+        case,
+        by("wiki", mia, "topic"),
+        &[],
+        "KindNotAllowed",
+    );
     writes(book, "its-kind", case, by("wiki", mia, "page"), &[], "Ok");
 
     let wiki = world.space("wiki");
@@ -349,13 +515,34 @@ fn spaces(book: &mut Book) {
     let name = "access-4-5-a-space-is-closed-and-a-kind-forbidden";
     let authority = set(book, name, &world);
     let case = (name, &authority, &world);
-    writes(book, "closed", case, by("lobby", mia, "topic"), &[], "SpaceClosed");
-    writes(book, "before-it-closed", case, by("lobby", mia, "topic"), &[by_all], "Ok");
-    writes(book, "forbidden-kind", case, by("wiki", mia, "page"), &[], "KindForbidden");
+    writes(
+        book,
+        "closed",
+        case,
+        by("lobby", mia, "topic"),
+        &[],
+        "SpaceClosed",
+    );
+    writes(
+        book,
+        "before-it-closed",
+        case,
+        by("lobby", mia, "topic"),
+        &[by_all],
+        "Ok",
+    );
+    writes(
+        book,
+        "forbidden-kind",
+        case,
+        by("wiki", mia, "page"),
+        &[],
+        "KindForbidden",
+    );
 
-    let (_, declared) = super::certificates::for_the_board(&world, &[ADA, BEN]);
+    let (_, declared) = for_the_board(&world, &[ADA, BEN]);
     world.entries.push(declared);
-    let (_, declared) = super::certificates::for_persons(&world, MIA, device(MIA));
+    let (_, declared) = for_persons(&world, MIA, device(MIA));
     world.entries.push(declared);
     set(book, "access-3-spaces-for-a-group-and-for-persons", &world);
 }

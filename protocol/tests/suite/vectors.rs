@@ -1,7 +1,8 @@
-//! The vectors `contribution`, `record`, `certificate`, `ticket` and `hello` in `specs/vectors`.
+//! The vectors `authority`, `contribution`, `record`, `certificate`, `ticket` and `hello` in `specs/vectors`.
 //!
 //! `COMITY_WRITE_VECTORS=1 cargo test -p comity-protocol --test suite vectors` writes them anew.
 
+mod authority;
 mod certificate;
 mod contribution;
 mod hello;

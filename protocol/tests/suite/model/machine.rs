@@ -3,7 +3,7 @@
 use super::{
     properties,
     symmetry::Symmetry,
-    world::{View, World},
+    world::{MOTIONS_MAX, Rule, Sort, View, World},
 };
 use stateright::{Model, Property};
 
@@ -12,8 +12,12 @@ use stateright::{Model, Property};
 pub(super) struct State {
     /// By honest delegate.
     pub(super) views: Vec<View>,
+    /// Honest delegates who signed, by motion.
+    pub(super) signed: [u8; MOTIONS_MAX],
     /// Whether an honest delegate approved something beside what its node knew to have passed.
     pub(super) beside: bool,
+    /// Whether one approved under a state that its node knew to be replaced.
+    pub(super) stale: bool,
 }
 
 /// A step. Nodes are counted from 0, delegates given by their bit.
@@ -22,10 +26,12 @@ pub(super) enum Action {
     Approve {
         node: usize,
         motion: usize,
+        by: u8,
     },
     Reject {
         node: usize,
         motion: usize,
+        by: u8,
     },
     Choose {
         node: usize,
@@ -64,17 +70,34 @@ impl World {
         if self.bounds.choices {
             return u8::MAX;
         }
-        let public = state.views.iter().map(|it| it.approvals[motion]);
-        self.malicious | public.fold(0, |all, it| all | it)
+        self.malicious | state.signed[motion]
     }
 
     /// A node makes a certificate as soon as it can.
     fn settle(&self, view: &mut View) {
         for motion in self.motions() {
-            if self.admits(motion, view.approvals[motion]) {
+            let is_here = view.hidden >> motion & 1 == 0 && self.is_ready(motion, view);
+            if is_here && self.admits(motion, view.approvals[motion]) {
                 take_in(view, motion);
             }
         }
+        if self.is_settled(view) {
+            // No word changes what the node does any more, nor what others do to whom it tells of
+            // the certificate.
+            let certificates = std::mem::take(&mut view.certificates);
+            let choices = view.choices;
+            *view = View {
+                certificates,
+                choices,
+                ..View::default()
+            };
+        }
+    }
+
+    /// Whether a resolution has passed here, and binds.
+    fn is_settled(&self, view: &View) -> bool {
+        let mut passed = view.certificates.iter().map(|it| usize::from(*it));
+        !self.bounds.choices && !self.without(Rule::Current) && passed.any(|it| self.is_child(it))
     }
 
     pub(super) fn merge(&self, from: &View, to: &View) -> View {
@@ -84,6 +107,7 @@ impl World {
             merged.rejections[motion] |= from.rejections[motion];
             merged.choices[motion] |= from.choices[motion];
         }
+        merged.hidden &= from.hidden;
         for certificate in &from.certificates {
             take_in(&mut merged, usize::from(*certificate));
         }
@@ -93,14 +117,22 @@ impl World {
 
     fn deliberate(&self, state: &State, node: usize, actions: &mut Vec<Action>) {
         let view = &state.views[node];
-        let me = self.honest[node];
+        if self.is_settled(view) {
+            return;
+        }
         let verdicts = self.verdicts(view);
         for motion in self.motions() {
-            if verdicts.may_approve[motion] & me != 0 && view.approvals[motion] & me == 0 {
-                actions.push(Action::Approve { node, motion });
+            for by in bits(self.honest[node]) {
+                if verdicts.may_approve[motion] & by != 0 && view.approvals[motion] & by == 0 {
+                    actions.push(Action::Approve { node, motion, by });
+                }
+                let may_reject = verdicts.may_reject[motion] & by != 0 && !self.bounds.second_node;
+                if may_reject && view.rejections[motion] & by == 0 {
+                    actions.push(Action::Reject { node, motion, by });
+                }
             }
-            if verdicts.may_reject[motion] & me != 0 && view.rejections[motion] & me == 0 {
-                actions.push(Action::Reject { node, motion });
+            if self.bounds.puppets {
+                continue;
             }
             for by in bits(self.malicious) {
                 if view.approvals[motion] & by == 0 {
@@ -112,6 +144,26 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What a delegate says at one of its nodes the others know, whether they know the body or not.
+    fn say(&self, state: &mut State, by: u8, word: impl Fn(&mut View)) {
+        for (node, of) in self.honest.iter().enumerate() {
+            if of & by != 0 && !self.is_settled(&state.views[node]) {
+                word(&mut state.views[node]);
+                self.settle(&mut state.views[node]);
+            }
+        }
+    }
+
+    /// Whether two different motions change one state.
+    pub(super) fn are_siblings(&self, one: usize, other: usize) -> bool {
+        one != other && self.is_child(one) && self.is_child(other)
+    }
+
+    /// Whether a motion stands under a state that was replaced, as far as a node knows.
+    fn is_stale(&self, motion: usize, view: &View) -> bool {
+        self.has_moved(view) && self.sort(motion) == Sort::Rename
     }
 
     fn choose(&self, state: &State, node: usize, actions: &mut Vec<Action>) {
@@ -138,8 +190,12 @@ impl Model for World {
 
     fn init_states(&self) -> Vec<State> {
         vec![State {
-            views: vec![View::default(); self.honest.len()],
+            views: (0..self.honest.len())
+                .map(|it| self.first_view(it))
+                .collect(),
+            signed: [0; MOTIONS_MAX],
             beside: false,
+            stale: false,
         }]
     }
 
@@ -152,7 +208,8 @@ impl Model for World {
             }
             for motion in self.motions() {
                 let is_here = view.certificates.contains(&(motion as u8));
-                if !is_here && self.admits(motion, self.signatures(state, motion)) {
+                let can_be = !is_here && self.is_ready(motion, view);
+                if can_be && self.admits(motion, self.signatures(state, motion)) {
                     actions.push(Action::Certify { node, motion });
                 }
             }
@@ -167,17 +224,19 @@ impl Model for World {
     fn next_state(&self, last: &State, action: Action) -> Option<State> {
         let mut state = last.clone();
         let at = match action {
-            Action::Approve { node, motion } => {
-                let view = &mut state.views[node];
+            Action::Approve { node, motion, by } => {
+                let view = &state.views[node];
                 state.beside |= view
                     .certificates
                     .iter()
-                    .any(|it| usize::from(*it) != motion);
-                view.approvals[motion] |= self.honest[node];
+                    .any(|it| self.are_siblings(usize::from(*it), motion));
+                state.stale |= self.is_stale(motion, view);
+                state.signed[motion] |= by;
+                self.say(&mut state, by, |view| view.approvals[motion] |= by);
                 node
             }
-            Action::Reject { node, motion } => {
-                state.views[node].rejections[motion] |= self.honest[node];
+            Action::Reject { node, motion, by } => {
+                self.say(&mut state, by, |view| view.rejections[motion] |= by);
                 node
             }
             Action::Choose { node, motion } => {
@@ -190,6 +249,7 @@ impl Model for World {
             }
             Action::Certify { node, motion } => {
                 take_in(&mut state.views[node], motion);
+                state.views[node].hidden &= !(1 << motion);
                 node
             }
             Action::TellApproval { node, motion, by } => {
@@ -221,6 +281,6 @@ fn take_in(view: &mut View, motion: usize) {
     }
 }
 
-fn bits(of: u8) -> impl Iterator<Item = u8> {
+pub(super) fn bits(of: u8) -> impl Iterator<Item = u8> {
     (0..8).map(|at| 1 << at).filter(move |bit| of & bit != 0)
 }

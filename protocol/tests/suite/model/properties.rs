@@ -1,7 +1,7 @@
 //! What must hold in every state. The counting here is its own, and not that of the rules.
 
 use super::{
-    machine::State,
+    machine::{State, bits},
     world::{Bounds, Sort, View, World, chose_several},
 };
 use stateright::Property;
@@ -13,6 +13,7 @@ pub(super) const QUORUM_BY_ALL: &str = "only all change the quorum";
 pub(super) const ADMITTED: &str = "no party is admitted by one, or unasked";
 pub(super) const EXPELLED: &str = "no party is removed but by all others";
 pub(super) const TAKEN: &str = "nothing is taken from a party without it";
+pub(super) const NOT_STALE: &str = "nobody honest approves under a state that was replaced";
 pub(super) const NOT_BESIDE: &str = "nobody honest approves beside what has passed";
 pub(super) const DISSOLVES: &str = "honest delegates can always end a deadlock";
 pub(super) const NO_DOUBLE_VOICE: &str = "who chose both branches sways nothing";
@@ -20,15 +21,17 @@ pub(super) const NO_DOUBLE_VOICE: &str = "who chose both branches sways nothing"
 const PASSES: &str = "something passes";
 const DIES: &str = "something dies";
 const FORKS: &str = "there is a fork";
+const MOVES: &str = "a party moves on while a resolution is open";
 /// What must be found in some state, or the run shows nothing.
-pub(super) const EXAMPLES: [&str; 3] = [PASSES, DIES, FORKS];
+pub(super) const EXAMPLES: [&str; 4] = [PASSES, DIES, FORKS, MOVES];
 
 impl Bounds {
     /// Whether a run with these bounds comes to such a state.
     pub(super) fn shows(&self, example: &str) -> bool {
         match example {
-            DIES => !self.choices && self.malicious.len() < 2,
+            DIES => !self.choices && !self.second_node && self.malicious.len() < 2,
             FORKS => self.motions.len() > 1 && !self.malicious.is_empty(),
+            MOVES => self.motions.iter().any(|it| matches!(it, Sort::Move(_))),
             _ => true,
         }
     }
@@ -38,10 +41,12 @@ pub(super) fn all() -> Vec<Property<World>> {
     vec![
         Property::always(EQUAL, equal),
         Property::always(NO_FORK, |world, state| {
-            world.malicious != 0 || certified(state).len() < 2
+            world.malicious != 0 || !has_fork(world, state)
         }),
         Property::always(NO_MINORITY, |world, state| {
-            by_each(world, state, |_, approving| founders(approving) >= 2)
+            by_each(world, state, |sort, approving| {
+                matches!(sort, Sort::Move(_)) || founders(approving) >= 2
+            })
         }),
         Property::always(QUORUM_BY_ALL, |world, state| {
             by_each(world, state, |sort, approving| {
@@ -66,6 +71,7 @@ pub(super) fn all() -> Vec<Property<World>> {
             })
         }),
         Property::always(NOT_BESIDE, |_, state: &State| !state.beside),
+        Property::always(NOT_STALE, |_, state: &State| !state.stale),
         Property::always(DISSOLVES, dissolves),
         Property::always(NO_DOUBLE_VOICE, |world, state: &State| {
             state.views.iter().all(|view| {
@@ -80,7 +86,15 @@ pub(super) fn all() -> Vec<Property<World>> {
             let dead = |view: &View| world.verdicts(view).dead != 0;
             state.views.iter().any(dead)
         }),
-        Property::sometimes(FORKS, |_, state: &State| certified(state).len() > 1),
+        Property::sometimes(FORKS, has_fork),
+        Property::sometimes(MOVES, |world, state: &State| {
+            let is_open = |view: &View| {
+                let approvals = view.approvals.iter().enumerate();
+                let mut open = approvals.filter(|(at, by)| world.is_child(*at) && **by != 0);
+                world.has_moved(view) && open.next().is_some()
+            };
+            state.views.iter().any(is_open)
+        }),
     ]
 }
 
@@ -102,13 +116,20 @@ fn by_each(world: &World, state: &State, holds: fn(Sort, &[usize]) -> bool) -> b
     certified(state).into_iter().all(|motion| {
         let signed = world.signatures(state, motion);
         let approves = |bits: &u8| (signed & bits).count_ones() > bits.count_ones() / 2;
-        let parties = world.of_party.iter().enumerate();
+        let speakers = world.speakers(motion);
+        let parties = speakers.iter().enumerate();
         let approving: Vec<usize> = parties
             .filter(|(_, bits)| approves(bits))
             .map(|(party, _)| party)
             .collect();
         holds(world.bounds.motions[motion], &approving)
     })
+}
+
+/// Whether two resolutions are certified: all motions that are no moves are children of the genesis.
+fn has_fork(world: &World, state: &State) -> bool {
+    let children = certified(state).into_iter();
+    children.filter(|it| world.is_child(*it)).count() > 1
 }
 
 /// Parties of the genesis among these.
@@ -141,14 +162,17 @@ fn dissolves(world: &World, state: &State) -> bool {
         .views
         .iter()
         .fold(start, |all, it| world.merge(it, &all));
-    for me in &world.honest {
+    let free = world.honest.iter().map(|of| of & !world.lost(&all));
+    let free: Vec<u8> = free.collect();
+    for me in free.iter().flat_map(|of| bits(*of)) {
         for motion in world.motions() {
             if world.verdicts(&all).may_reject[motion] & me != 0 {
                 all.rejections[motion] |= me;
             }
         }
     }
-    let verdicts = world.verdicts(&all);
-    let fresh = verdicts.may_approve[world.bounds.motions.len()];
-    !all.certificates.is_empty() || world.honest.iter().all(|me| fresh & me != 0)
+    let fresh = world.bounds.motions.len() + usize::from(world.has_moved(&all));
+    let fresh = world.verdicts(&all).may_approve[fresh];
+    let mut passed = all.certificates.iter().map(|it| usize::from(*it));
+    passed.any(|it| world.is_child(it)) || free.iter().all(|me| fresh & me != 0)
 }

@@ -37,14 +37,24 @@ impl Symmetry {
     /// All that leave the run as it is, the one that exchanges nothing included.
     pub(super) fn of(world: &World) -> Vec<Self> {
         let motions = world.bounds.motions.len();
-        let equal = world.bounds.motions.iter().all(|it| *it == Sort::Rename);
+        let sorts = &world.bounds.motions;
+        let alike = sorts.iter().all(|it| *it == Sort::Rename);
+        let moves = sorts.iter().any(|it| matches!(it, Sort::Move(_)));
         let keep = |count: usize| vec![(0..count).collect::<Vec<_>>()];
-        let delegates: u32 = world.of_party.iter().map(|it| it.count_ones()).sum();
-        let (of_delegates, of_motions) = match (equal, world.bounds.choices) {
-            (false, _) => (keep(delegates as usize), keep(motions)),
-            (true, true) => (permutations(delegates as usize), keep(motions)),
-            (true, false) => (permutations(delegates as usize), permutations(motions)),
+        let delegates = world.delegates.len();
+        let of_delegates = match alike || moves {
+            true => permutations(delegates),
+            false => keep(delegates),
         };
+        let of_motions = match alike && !world.bounds.choices && !world.bounds.second_node {
+            true => permutations(motions),
+            false => keep(motions),
+        };
+        // Those about whom a motion is, or who have two nodes.
+        let mut fixed = world.replaced | world.successor;
+        if world.bounds.second_node {
+            fixed |= world.honest[0];
+        }
         let mut found = Vec::new();
         for delegates in of_delegates {
             let become_of = |set: u8| -> u8 {
@@ -58,17 +68,21 @@ impl Symmetry {
                 .of_party
                 .iter()
                 .all(|party| world.of_party.contains(&become_of(*party)));
-            if !keeps_parties || become_of(world.malicious) != world.malicious {
+            let keeps_fixed = become_of(fixed) == fixed;
+            if !keeps_parties || !keeps_fixed || become_of(world.malicious) != world.malicious {
                 continue;
             }
-            let node = |bit: &u8| {
-                let other = become_of(*bit);
-                world.honest.iter().position(|it| *it == other).unwrap()
+            let node = |(at, of): (usize, &u8)| match become_of(*of) == *of {
+                true => at,
+                false => {
+                    let other = become_of(*of);
+                    world.honest.iter().position(|it| *it == other).unwrap()
+                }
             };
             for motions in &of_motions {
                 found.push(Self {
                     sets: (0..=u8::MAX).map(become_of).collect(),
-                    nodes: world.honest.iter().map(node).collect(),
+                    nodes: world.honest.iter().enumerate().map(node).collect(),
                     motions: motions.clone(),
                 });
             }
@@ -77,7 +91,10 @@ impl Symmetry {
     }
 
     fn view(&self, view: &View) -> View {
-        let mut other = View::default();
+        let mut other = View {
+            hidden: view.hidden,
+            ..View::default()
+        };
         for (from, to) in self.motions.iter().enumerate() {
             let set = |of: &[u8; MOTIONS_MAX]| self.sets[usize::from(of[from])];
             other.approvals[*to] = set(&view.approvals);
@@ -96,7 +113,15 @@ impl Symmetry {
         for (from, view) in state.views.iter().enumerate() {
             views[self.nodes[from]] = self.view(view);
         }
-        State { views, ..*state }
+        let mut signed = state.signed;
+        for (from, to) in self.motions.iter().enumerate() {
+            signed[*to] = self.sets[usize::from(state.signed[from])];
+        }
+        State {
+            views,
+            signed,
+            ..*state
+        }
     }
 
     /// The least of all states that are one with this.

@@ -1,19 +1,20 @@
 //! What does not change during a run: parties, motions, and the real rules, asked once per question.
 
 use super::symmetry::Symmetry;
-use crate::assembly::{Assembly, key, rename, secret};
+use crate::assembly::{Assembly, key, keys, next_state, rename, secret};
 use comity_protocol::{
     authority::{
-        charter::{Charter, ResolutionError, demands, judge},
-        deliberation::{Approved, Deliberation, Outcome, Proposed, Refusal, Voices},
-        parties::{Choices, Parties},
+        charter::{CharterState, ResolutionError, demands, judge},
+        deliberation::Approved,
+        parties::{Parties, judge_state},
     },
-    certificate::{CertificateBody, Change, Resolution},
+    certificate::{CertificateBody, Change, PartyState, Resolution},
     id::{EntryId, domain},
     key::PublicKey,
 };
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::{Arc, Mutex},
 };
 
@@ -21,6 +22,8 @@ use std::{
 pub(super) const MOTIONS_MAX: usize = 3;
 /// The delegate of the party that asks in.
 const NEWCOMER: u16 = 31;
+/// The delegate of a party that moves on, in the place of those before.
+const SUCCESSOR: u16 = 32;
 
 /// A rule that can be left out of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,18 +42,50 @@ pub(super) enum Rule {
     OneWord,
     /// D2: an approval binds.
     Bound,
+    /// D2: what earlier delegates of one's party approved binds.
+    Replacement,
+    /// D2: an approval of what is not here binds.
+    Unseen,
     /// D3: enough rejections free.
     Dead,
     /// D3: one rejection is not enough.
     DeadByCount,
+    /// D3: where a party has moved on its current delegates reject in place of earlier ones.
+    Successors,
     /// D4: nothing is approved beside what has passed.
     Current,
+    /// D4: nothing is approved under a party's earlier state.
+    OldPin,
     /// Forks: choices decide, and not what came first.
     ForkChoice,
     /// Forks: of equals the lowest id.
     LowestId,
     /// Forks: who chose both counts for neither.
     NeitherForBoth,
+    /// R1.
+    Parent,
+    /// R2.
+    Height,
+    /// R3.
+    Pins,
+    /// R9.
+    Readers,
+    /// R10.
+    Bounds,
+    /// R11.
+    Signers,
+    /// R12.
+    Changes,
+    /// P4.
+    PartySigners,
+    /// P5.
+    PartyNumber,
+    /// Roster §3: only a party's own delegates admit and expel for it.
+    OwnDelegates,
+    /// Roster §3: as many as the party asks for.
+    EnoughDelegates,
+    /// Roster §6: what was taken is taken for good.
+    ForGood,
 }
 
 /// What a motion is about; numbers are those of parties, from 0.
@@ -61,6 +96,10 @@ pub(super) enum Sort {
     Admit,
     Expel(usize),
     Take(usize),
+    /// A later state of a party: another delegate in the place of all.
+    Move(usize),
+    /// A resolution that pins the state to which a party moves.
+    RenameAfter,
 }
 
 #[derive(Debug, Clone)]
@@ -71,7 +110,30 @@ pub(super) struct Bounds {
     pub(super) motions: Vec<Sort>,
     /// Whether the run is about choices between certificates instead of approvals.
     pub(super) choices: bool,
+    /// Whether malicious delegates say at every moment and at every node what opens most, instead
+    /// of words that stay: more can happen, in fewer states.
+    pub(super) puppets: bool,
+    /// Whether the first delegate has a second node, which knows at once what that delegate signed
+    /// but lacks the body of the first motion. In such a run nobody rejects.
+    pub(super) second_node: bool,
     pub(super) without: Option<Rule>,
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let delegates: usize = self.parties.iter().map(Vec::len).sum();
+        write!(
+            f,
+            "3 parties, {delegates} delegates, motions {:?}",
+            self.motions
+        )?;
+        let malicious = &self.malicious;
+        match (malicious.is_empty(), self.puppets) {
+            (true, _) => Ok(()),
+            (false, false) => write!(f, ", malicious {malicious:?}"),
+            (false, true) => write!(f, ", malicious {malicious:?} by free words"),
+        }
+    }
 }
 
 /// What one node knows: sets of delegates as bits, by motion, and certificates as they arrived.
@@ -81,6 +143,8 @@ pub(super) struct View {
     pub(super) rejections: [u8; MOTIONS_MAX],
     pub(super) choices: [u8; MOTIONS_MAX],
     pub(super) certificates: Vec<u8>,
+    /// Motions whose bodies are not here.
+    pub(super) hidden: u8,
 }
 
 /// What follows from what a node knows.
@@ -99,22 +163,39 @@ pub(super) struct Verdicts {
 pub(super) struct World {
     pub(super) bounds: Bounds,
     pub(super) symmetries: Vec<Symmetry>,
-    /// Every delegate, the newcomer last: bits count from the first.
-    delegates: Vec<PublicKey>,
+    /// Every delegate, the newcomer or successor last: bits count from the first.
+    pub(super) delegates: Vec<PublicKey>,
     /// Bits of each party's delegates, the newcomer's last.
     pub(super) of_party: Vec<u8>,
+    /// The delegates that a party replaces when it moves on, and who comes.
+    pub(super) replaced: u8,
+    pub(super) successor: u8,
     pub(super) malicious: u8,
-    /// Bits of honest delegates; each has a node.
+    /// Bits of the honest delegates at each node.
     pub(super) honest: Vec<u8>,
-    assembly: Assembly,
-    parties: Parties,
-    genesis: Charter,
-    resolutions: Vec<(EntryId, Resolution)>,
-    proposed: Proposed,
+    pub(super) assembly: Assembly,
+    pub(super) parties: Parties,
+    /// After the move.
+    pub(super) moved: Option<Parties>,
+    genesis: CharterState,
+    /// All motions, and last fresh ones: before and after the move.
+    pub(super) bodies: Vec<(EntryId, CertificateBody)>,
+    /// The same, where they are resolutions.
+    pub(super) resolutions: Vec<(EntryId, Option<Resolution>)>,
     /// By motion, then delegate.
-    approved: Vec<Vec<Approved>>,
-    verdicts: Mutex<BTreeMap<View, Arc<Verdicts>>>,
+    pub(super) approved: Vec<Vec<Approved>>,
+    pub(super) verdicts: Mutex<BTreeMap<View, Arc<Verdicts>>>,
     admitted: Mutex<BTreeMap<(usize, u8), bool>>,
+}
+
+/// The state by which a party moves on.
+fn successor_state(assembly: &Assembly, party: usize) -> PartyState {
+    let (_, first) = &assembly.states[party];
+    PartyState {
+        delegates: keys(&[SUCCESSOR]),
+        delegates_needed: 1,
+        ..next_state(assembly.ids[party], first, 3)
+    }
 }
 
 impl World {
@@ -126,37 +207,57 @@ impl World {
             assembly.party("newcomer", &[NEWCOMER]);
             numbers.push(vec![NEWCOMER]);
         }
-        let genesis = assembly.charter();
-        let mut changes: Vec<Change> = bounds
-            .motions
-            .iter()
-            .enumerate()
+        let mover = bounds.motions.iter().find_map(|it| match it {
+            Sort::Move(party) => Some(*party),
+            _ => None,
+        });
+        let parties = assembly.parties();
+        let genesis = assembly.charter().current().clone();
+        let draft = |assembly: &Assembly, change| {
+            CertificateBody::Resolution(assembly.draft(&genesis, vec![change]))
+        };
+        let mut after = Assembly::new(&slices);
+        if let Some(party) = mover {
+            let state = successor_state(&assembly, party);
+            after
+                .states
+                .push((crate::assembly::state_id(&state), state));
+        }
+        let motions = bounds.motions.iter().enumerate();
+        let mut bodies: Vec<CertificateBody> = motions
             .map(|(index, sort)| match sort {
-                Sort::Rename => rename(&format!("name {index}")),
-                Sort::Quorum => Change::SetPartyQuorum(3),
-                Sort::Admit => Change::AddParty(assembly.ids[3]),
-                Sort::Expel(party) => Change::RemoveParty(assembly.ids[*party]),
-                Sort::Take(party) => Change::Revoke(assembly.ids[*party], key(40)),
+                Sort::Rename => draft(&assembly, rename(&format!("name {index}"))),
+                Sort::Quorum => draft(&assembly, Change::SetPartyQuorum(3)),
+                Sort::Admit => draft(&assembly, Change::AddParty(assembly.ids[3])),
+                Sort::Expel(party) => draft(&assembly, Change::RemoveParty(assembly.ids[*party])),
+                Sort::Take(party) => {
+                    draft(&assembly, Change::Revoke(assembly.ids[*party], key(40)))
+                }
+                Sort::Move(party) => CertificateBody::Party(successor_state(&assembly, *party)),
+                Sort::RenameAfter => draft(&after, rename(&format!("name {index}"))),
             })
             .collect();
-        changes.push(rename("fresh"));
-        let mut resolutions = Vec::new();
-        let mut proposed = Proposed::new();
-        let mut approved = Vec::new();
-        for change in changes {
-            let draft = assembly.draft(genesis.current(), vec![change]);
-            let body = CertificateBody::Resolution(draft.clone());
+        bodies.push(draft(&assembly, rename("fresh")));
+        if mover.is_some() {
+            bodies.push(draft(&after, rename("fresh")));
+        }
+        let mut flat: Vec<u16> = numbers.concat();
+        flat.extend(mover.map(|_| SUCCESSOR));
+        let approved = bodies.iter().map(|body| {
             let bytes = body.encode();
             let by = |number: &u16| {
                 let signature = secret(*number).sign(domain::CERTIFICATE_SIGNATURE, &bytes);
                 Approved::check(&bytes, key(*number), signature).unwrap()
             };
-            let of_motion: Vec<Approved> = numbers.iter().flatten().map(by).collect();
-            let id = of_motion[0].certificate();
-            approved.push(of_motion);
-            proposed.insert(id, body);
-            resolutions.push((id, draft));
-        }
+            flat.iter().map(by).collect()
+        });
+        let approved: Vec<Vec<Approved>> = approved.collect();
+        let ids = approved.iter().map(|it| it[0].certificate());
+        let bodies: Vec<(EntryId, CertificateBody)> = ids.zip(bodies).collect();
+        let resolutions = bodies.iter().map(|(id, body)| match body {
+            CertificateBody::Resolution(it) => (*id, Some(it.clone())),
+            _ => (*id, None),
+        });
         let mut next = 0;
         let mut bits = |count: usize| {
             let bits = ((1u8 << count) - 1) << next;
@@ -164,20 +265,33 @@ impl World {
             bits
         };
         let of_party: Vec<u8> = numbers.iter().map(|it| bits(it.len())).collect();
-        let flat: Vec<u16> = numbers.concat();
+        let successor = if mover.is_some() { bits(1) } else { 0 };
         let bit_of = |it: &u16| 1u8 << flat.iter().position(|other| other == it).unwrap();
         let is_honest = |it: &&u16| !bounds.malicious.contains(it);
+        // A party that moves on has one node, at which its delegates follow each other.
+        let at_node = |it: &u16| match mover {
+            Some(party) if of_party[party] & bit_of(it) != 0 => of_party[party] | successor,
+            _ => bit_of(it),
+        };
+        let honest = flat.iter().filter(is_honest).map(at_node);
+        let mut honest: Vec<u8> = honest.filter(|it| *it != successor).collect();
+        if bounds.second_node {
+            honest.insert(0, honest[0]);
+        }
         let mut world = Self {
             symmetries: Vec::new(),
             malicious: bounds.malicious.iter().map(bit_of).sum(),
-            honest: flat.iter().filter(is_honest).map(bit_of).collect(),
+            honest,
             delegates: flat.iter().map(|it| key(*it)).collect(),
+            replaced: mover.map_or(0, |party| of_party[party]),
+            successor,
             of_party,
-            parties: assembly.parties(),
+            parties,
+            moved: mover.map(|_| after.parties()),
+            resolutions: resolutions.collect(),
             assembly,
             genesis,
-            resolutions,
-            proposed,
+            bodies,
             approved,
             verdicts: Mutex::default(),
             admitted: Mutex::default(),
@@ -195,7 +309,30 @@ impl World {
         self.bounds.without == Some(rule)
     }
 
-    fn keys(&self, bits: u8) -> Vec<PublicKey> {
+    /// What a motion is about; a fresh one is a renaming.
+    pub(super) fn sort(&self, motion: usize) -> Sort {
+        let sorts = &self.bounds.motions;
+        match motion.checked_sub(sorts.len()) {
+            None => sorts[motion],
+            Some(0) => Sort::Rename,
+            Some(_) => Sort::RenameAfter,
+        }
+    }
+
+    /// Whether a motion changes the genesis, and not a party.
+    pub(super) fn is_child(&self, motion: usize) -> bool {
+        !matches!(self.sort(motion), Sort::Move(_))
+    }
+
+    /// The node's knowledge before anything was said.
+    pub(super) fn first_view(&self, node: usize) -> View {
+        View {
+            hidden: u8::from(self.bounds.second_node && node == 1),
+            ..View::default()
+        }
+    }
+
+    pub(super) fn keys(&self, bits: u8) -> Vec<PublicKey> {
         let keys = self.delegates.iter().enumerate();
         let mut keys: Vec<PublicKey> = keys
             .filter(|(at, _)| bits >> at & 1 == 1)
@@ -205,30 +342,66 @@ impl World {
         keys
     }
 
-    /// Delegates who have a say in a motion.
-    fn concerned(&self, motion: usize) -> u8 {
-        let parties = match self.bounds.motions.get(motion) {
-            Some(Sort::Admit) => 4,
-            _ => 3,
-        };
-        self.of_party.iter().take(parties).sum()
+    /// The delegates of each party whose names count under a motion: the newcomer's last.
+    pub(super) fn speakers(&self, motion: usize) -> Vec<u8> {
+        let mut speakers = self.of_party.clone();
+        match self.sort(motion) {
+            Sort::Admit => {}
+            Sort::Move(party) => {
+                let others = speakers.iter_mut().enumerate();
+                others
+                    .filter(|(it, _)| *it != party)
+                    .for_each(|(_, it)| *it = 0);
+            }
+            Sort::RenameAfter => {
+                let of_mover = speakers.iter_mut().find(|it| **it == self.replaced);
+                *of_mover.unwrap() = self.successor;
+            }
+            _ => speakers.truncate(3),
+        }
+        speakers
     }
 
-    /// Whether a certificate of a motion with these signatures counts: R1 to R12.
+    /// Delegates who have a say in a motion.
+    pub(super) fn concerned(&self, motion: usize) -> u8 {
+        self.speakers(motion)
+            .into_iter()
+            .fold(0, |all, it| all | it)
+    }
+
+    /// Whether a node can judge a motion: it has the states that the motion pins.
+    pub(super) fn is_ready(&self, motion: usize, view: &View) -> bool {
+        self.sort(motion) != Sort::RenameAfter || self.has_moved(view)
+    }
+
+    /// Whether a certificate of a motion with these signatures counts: R1 to R12, P1 to P6.
     pub(super) fn admits(&self, motion: usize, signers: u8) -> bool {
         let signers = signers & self.concerned(motion);
         if let Some(known) = self.admitted.lock().unwrap().get(&(motion, signers)) {
             return *known;
         }
-        let (_, resolution) = &self.resolutions[motion];
         let keys = self.keys(signers);
-        let admits = match judge(resolution, &keys, self.genesis.current(), &self.parties) {
+        let admits = match &self.bodies[motion].1 {
+            CertificateBody::Resolution(it) => self.carries(it, &keys),
+            CertificateBody::Party(state) => {
+                let (party, _) = state.parent.unwrap();
+                judge_state(state, &keys, self.parties.chain(&party).unwrap()).is_ok()
+            }
+            _ => false,
+        };
+        let mut known = self.admitted.lock().unwrap();
+        known.insert((motion, signers), admits);
+        admits
+    }
+
+    fn carries(&self, resolution: &Resolution, keys: &[PublicKey]) -> bool {
+        let parties = self.moved.as_ref().unwrap_or(&self.parties);
+        match judge(resolution, keys, &self.genesis, parties) {
             Ok(()) => true,
             Err(error) => match (&error, self.bounds.without) {
                 // What comes after R4 is still asked.
                 (ResolutionError::Quorum { .. }, Some(Rule::Quorum)) => {
-                    let state = self.genesis.current();
-                    let demands = demands(resolution, state, &self.parties).unwrap();
+                    let demands = demands(resolution, &self.genesis, parties).unwrap();
                     demands.sides.iter().filter(|it| it.required).all(|side| {
                         let signed = side.delegates.iter().filter(|it| keys.contains(it));
                         signed.count() as u64 >= side.delegates_needed
@@ -240,175 +413,8 @@ impl World {
                 | (ResolutionError::Consent { .. }, Some(Rule::Consent)) => true,
                 _ => false,
             },
-        };
-        self.admitted
-            .lock()
-            .unwrap()
-            .insert((motion, signers), admits);
-        admits
-    }
-
-    /// What follows from a view: by the real functions, but for the rule left out.
-    pub(super) fn verdicts(&self, view: &View) -> Arc<Verdicts> {
-        if let Some(known) = self.verdicts.lock().unwrap().get(view) {
-            return Arc::clone(known);
-        }
-        let charter = self.charter(view);
-        let mut verdicts = Verdicts {
-            head: self.head(view, &charter),
-            ..Verdicts::default()
-        };
-        let voices = self.voices(view, self.without(Rule::Dead));
-        let asked = self.weigh(&charter, &voices);
-        for (motion, (id, _)) in self.resolutions.iter().enumerate() {
-            let (mut approve, mut reject) = (0, 0);
-            for (at, delegate) in self.delegates.iter().enumerate() {
-                let allowed = match asked.may_approve(delegate, id) {
-                    Ok(()) => !rejected(view, motion, at),
-                    Err(refusal) => self.lets(view, &charter, (motion, at), &refusal),
-                };
-                approve |= u8::from(allowed) << at;
-                let allowed = match asked.may_reject(delegate, id) {
-                    Err(Refusal::Approved) => self.without(Rule::OneWord),
-                    other => other.is_ok(),
-                };
-                reject |= u8::from(allowed) << at;
-            }
-            verdicts.may_approve.push(approve);
-            verdicts.may_reject.push(reject);
-            let dead = asked.motion_of(id).unwrap().outcome == Outcome::Dead;
-            verdicts.dead |= u8::from(dead) << motion;
-        }
-        let verdicts = Arc::new(verdicts);
-        let mut known = self.verdicts.lock().unwrap();
-        known.insert(view.clone(), Arc::clone(&verdicts));
-        verdicts
-    }
-
-    /// Whether a refusal falls with the rule that is left out.
-    fn lets(
-        &self,
-        view: &View,
-        charter: &Charter,
-        (motion, delegate): (usize, usize),
-        refusal: &Refusal,
-    ) -> bool {
-        match (self.bounds.without, refusal) {
-            (Some(Rule::Bound), Refusal::Bound(_)) => true,
-            (Some(Rule::Current), Refusal::NotCurrent { .. } | Refusal::Overtaken(_)) => true,
-            (Some(Rule::DeadByCount), Refusal::Bound(other)) => {
-                let at = self.resolutions.iter().position(|(id, _)| id == other);
-                view.rejections[at.unwrap()] != 0
-            }
-            // As if that word had not been given; whatever else there is still stands against it.
-            (Some(Rule::OneWord), Refusal::Rejected) => {
-                let mut unsaid = view.clone();
-                unsaid.rejections[motion] &= !(1 << delegate);
-                let voices = self.voices(&unsaid, false);
-                let asked = self.weigh(charter, &voices);
-                let (id, _) = self.resolutions[motion];
-                asked.may_approve(&self.delegates[delegate], &id).is_ok()
-            }
-            _ => false,
         }
     }
-
-    fn weigh<'a>(&'a self, charter: &'a Charter, voices: &'a Voices) -> Deliberation<'a> {
-        Deliberation::weigh(Some(charter), &self.parties, self.proposed.clone(), voices)
-    }
-
-    fn voices(&self, view: &View, deaf_to_rejections: bool) -> Voices {
-        let mut voices = Voices::default();
-        for motion in self.motions() {
-            for (at, delegate) in self.delegates.iter().enumerate() {
-                if view.approvals[motion] >> at & 1 == 1 {
-                    voices.approve(self.approved[motion][at]);
-                }
-                if rejected(view, motion, at) && !deaf_to_rejections {
-                    voices.reject(self.resolutions[motion].0, *delegate);
-                }
-            }
-        }
-        voices
-    }
-
-    /// The charter by a view's certificates, given in the order in which they arrived.
-    fn charter(&self, view: &View) -> Charter {
-        let signers: Vec<Vec<PublicKey>> = view
-            .certificates
-            .iter()
-            .map(|it| self.keys(self.concerned(usize::from(*it))))
-            .collect();
-        let certified: Vec<(EntryId, &Resolution, &[PublicKey])> = view
-            .certificates
-            .iter()
-            .zip(&signers)
-            .map(|(it, signers)| {
-                let (id, resolution) = &self.resolutions[usize::from(*it)];
-                (*id, resolution, signers.as_slice())
-            })
-            .collect();
-        let mut choices = Choices::new();
-        for motion in self.motions() {
-            for by in self.keys(view.choices[motion]) {
-                let chosen = choices.entry(by).or_default();
-                chosen.insert(self.resolutions[motion].0);
-            }
-        }
-        let genesis = (self.assembly.genesis_id(), &self.assembly.genesis);
-        let community = self.assembly.community;
-        Charter::evaluate(community, genesis, &certified, &self.parties, &choices).unwrap()
-    }
-
-    fn head(&self, view: &View, charter: &Charter) -> Option<u8> {
-        let tied = |votes: &dyn Fn(u8) -> usize| {
-            let most = view.certificates.iter().map(|it| votes(*it)).max()?;
-            let mut best = view.certificates.iter().filter(|it| votes(**it) == most);
-            best.next().copied()
-        };
-        let count = |choices: &[u8; MOTIONS_MAX], motion: u8| {
-            let of_party = |party: &&u8| {
-                let chose = choices[usize::from(motion)] & **party;
-                chose.count_ones() > party.count_ones() / 2
-            };
-            self.of_party.iter().take(3).filter(of_party).count()
-        };
-        match self.bounds.without {
-            Some(Rule::ForkChoice) => view.certificates.first().copied(),
-            Some(Rule::LowestId) => {
-                let mut choices = view.choices;
-                let both = chose_several(&choices);
-                choices.iter_mut().for_each(|it| *it &= !both);
-                tied(&|motion| count(&choices, motion))
-            }
-            Some(Rule::NeitherForBoth) => {
-                let mut choices = view.choices;
-                for motion in 1..MOTIONS_MAX {
-                    let before = choices[..motion].iter().fold(0, |all, it| all | it);
-                    choices[motion] &= !before;
-                }
-                let mut sorted = view.clone();
-                sorted.certificates.sort();
-                let most = sorted
-                    .certificates
-                    .iter()
-                    .map(|it| count(&choices, *it))
-                    .max()?;
-                let mut best = sorted.certificates.iter();
-                best.find(|it| count(&choices, **it) == most).copied()
-            }
-            _ => {
-                let id = charter.current().id;
-                let at = self.resolutions.iter().position(|(it, _)| *it == id)?;
-                Some(at as u8)
-            }
-        }
-    }
-}
-
-fn rejected(view: &View, motion: usize, delegate: usize) -> bool {
-    let bits = view.rejections.get(motion).copied().unwrap_or(0);
-    bits >> delegate & 1 == 1
 }
 
 /// Delegates who chose more than one.

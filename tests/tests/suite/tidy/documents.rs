@@ -75,6 +75,50 @@ fn threats_name_tests_that_exist() {
     assert_eq!(named, tests, "named in specs/threats.md; in the tests");
 }
 
+/// The folders or files, without `.rs`, that a module named in the threats may be.
+fn places(module: &str) -> Vec<String> {
+    let module = module.replace("::", "/");
+    if let Some(rest) = module.strip_prefix("tests/…/") {
+        let suite = "tests/tests/suite";
+        return vec![format!("{suite}/{rest}"), format!("{suite}/network/{rest}")];
+    }
+    let suite = match module.starts_with("attacks/") {
+        true => "tests/tests/suite/network",
+        false => "protocol/tests/suite",
+    };
+    vec![format!("{suite}/{module}")]
+}
+
+/// A name may be cut short by an ellipsis. What is no function may be a module.
+#[test]
+fn threats_name_modules_and_tests_that_exist() {
+    let text = read("specs/threats.md");
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named: BTreeSet<(&str, &str)> = quoted.filter_map(|it| it.rsplit_once("::")).collect();
+    let files = files();
+    let is_there = |(module, name): &(&str, &str)| {
+        let start = match name.split_once('…') {
+            Some((start, _)) => format!("fn {start}"),
+            None => format!("fn {name}("),
+        };
+        places(module).iter().any(|place| {
+            let (file, folder) = (format!("{place}.rs"), format!("{place}/"));
+            let own = format!("{folder}{name}.rs");
+            files.iter().any(|it| {
+                let is_inside = it.path == file || it.path.starts_with(&folder);
+                it.path == own || is_inside && it.text.contains(&start)
+            })
+        })
+    };
+    let missing: Vec<String> = named
+        .iter()
+        .filter(|it| !is_there(it))
+        .map(|(module, name)| format!("{module}::{name}"))
+        .collect();
+    assert!(named.len() > 40, "only {named:?}");
+    assert_none("named in specs/threats.md but missing:", &missing);
+}
+
 #[test]
 fn links_between_documents_lead_somewhere() {
     let root = root();

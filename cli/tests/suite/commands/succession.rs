@@ -188,7 +188,7 @@ fn a_space_that_few_know_of_is_succeeded_among_them() {
     );
     says(
         &table.ok("keys", &["space", "show", "roasters"]),
-        &["Alice, Bob", "goes on from roasting"],
+        &["Alice", "Bob", "2 people", "goes on from roasting"],
     );
     // Bob reads the new one alone: the old one is absent, also as what this goes on from.
     let shown = table.ok("bob", &["space", "show", "roasters"]);

@@ -30,7 +30,6 @@ use comity_protocol::{
 };
 use std::str::FromStr;
 
-/// The node's word for what is not there, or not for this reader.
 /// Entries handed in at once.
 const ENTRIES_MAX: usize = 200;
 /// Bytes of entries handed in at once; base64 makes them a third longer.

@@ -96,6 +96,8 @@ pub type Released = (Verified<Entry>, CommunityId, Source);
 struct Quota {
     order: VecDeque<Variant>,
     bytes: usize,
+    /// Which account this is by the order of opening.
+    number: u64,
 }
 
 /// The waiting room.
@@ -104,6 +106,8 @@ pub struct Pending {
     waiting: BTreeMap<Variant, Waiting>,
     by_missing: BTreeMap<EntryId, BTreeSet<Variant>>,
     quotas: HashMap<Account, Quota>,
+    /// How many accounts were ever opened.
+    opened: u64,
     links: Links,
 }
 
@@ -187,7 +191,11 @@ impl Pending {
         let account = self.account(&entry, &source, &waits);
         let is_new = !self.quotas.contains_key(&account);
         if is_new && self.accounts_like(&account) >= most_accounts(&account) {
-            return;
+            match account {
+                // Whoever has many keys must not keep others out for good.
+                Account::Source(_) => self.close_oldest_of_peers(),
+                Account::Author(..) => return,
+            }
         }
         if let Waits::For(missing) = &waits {
             for dependency in missing {
@@ -197,7 +205,11 @@ impl Pending {
         if let (Account::Author(..), Some((of, link))) = (&account, headed(&entry)) {
             self.links.add(of, link);
         }
+        self.opened += u64::from(is_new);
         let quota = self.quotas.entry(account.clone()).or_default();
+        if is_new {
+            quota.number = self.opened;
+        }
         quota.order.push_back(id);
         quota.bytes += encoded.len();
         let waiting = Waiting {
@@ -216,6 +228,17 @@ impl Pending {
         match (waits, headed(entry)) {
             (Waits::ForCut { .. }, Some((_, link))) => Account::Author(link.space, link.author),
             _ => Account::Source(source.clone()),
+        }
+    }
+
+    /// Lets go what waits for the peer that has had something waiting for longest.
+    fn close_oldest_of_peers(&mut self) {
+        let of_peer = |it: &Account| matches!(it, Account::Source(Source::Peer(_)));
+        let peers = self.quotas.iter().filter(|(account, _)| of_peer(account));
+        let oldest = peers.min_by_key(|(_, quota)| quota.number);
+        let waiting = oldest.map(|(_, quota)| quota.order.clone());
+        for id in waiting.into_iter().flatten() {
+            self.remove(&id);
         }
     }
 

@@ -323,6 +323,9 @@ impl Authority {
 
     /// The party that a node serves now, by itself or by a member who linked it.
     pub fn node_party(&self, node: &PublicKey) -> Option<PartyId> {
+        if self.is_cut_node(node) {
+            return None;
+        }
         let of_party = self
             .parties
             .iter()

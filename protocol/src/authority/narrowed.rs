@@ -42,6 +42,15 @@ pub(super) fn certified_narrowings(
             }
         }
     }
+    // A party that left stays gone when its own chain turns out forked: what took its leave counts as
+    // a narrowing though the path does not lead there any more, or nothing could be lifted from it.
+    for (party, id) in charter.ended_parties() {
+        let state = chains.chain(party).and_then(|chain| chain.state(id));
+        if let Some(state) = state {
+            let it = narrowing(*id, Issuer::Party(*party), &state.cuts);
+            narrowings.entry(it.id).or_insert(it);
+        }
+    }
     for id in charter.path() {
         if let Some((resolution, _)) = envelope.resolutions.get(id)
             && resolution.changes.iter().any(takes)

@@ -342,10 +342,21 @@ impl Authority {
     }
 
     fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
+        if self.is_cut_node(node) {
+            return false;
+        }
         let mut parties = self.parties.iter();
         parties.any(|(party, state)| {
             rules.is_kept_by_nodes_of(party) && state.nodes.binary_search(node).is_ok()
         })
+    }
+}
+
+impl Authority {
+    /// Whether a quorum has cut this key as a node: then it is nobody's node any more.
+    pub(super) fn is_cut_node(&self, node: &PublicKey) -> bool {
+        let charter = self.charter.as_ref();
+        charter.is_some_and(|it| it.node_cuts().contains_key(node))
     }
 }
 

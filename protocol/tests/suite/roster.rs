@@ -125,6 +125,7 @@ fn a_dropped_or_cut_node_countersigned_up_to_the_cut() {
     let invitation = world.invite(ADA, world.ours, NODE);
     world.countersign(NODE, invitation, MIA);
     let cuts = world.cuts_at_the_end_of(&[NODE]);
+    let world_before = world.clone();
     let mut cut = world.clone();
     world.amend(world.ours, &[ADA, BEN], |state| {
         state.nodes.clear();
@@ -139,6 +140,12 @@ fn a_dropped_or_cut_node_countersigned_up_to_the_cut() {
     cut.certify(body, &[ADA, BEN, ZOE]);
     cut.countersign(NODE, invitation, LEO);
     assert!(cut.is_member(MIA) && !cut.is_member(LEO));
+    // A cut node serves nobody, and reads nothing that is not for everyone.
+    let (before, after) = (world_before.authority(), cut.authority());
+    let node = public(NODE);
+    let members = cut.space("wiki");
+    assert!(before.node_party(&node).is_some() && before.may_read(Some(&node), members));
+    assert!(after.node_party(&node).is_none() && !after.may_read(Some(&node), members));
 }
 
 #[test]

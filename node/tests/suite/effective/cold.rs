@@ -3,7 +3,7 @@
 use super::{bare::Bare, world::World};
 use comity_node::pending::Source;
 use comity_protocol::entry::Entry;
-use comity_tests::community::{Person, topic};
+use comity_tests::community::{Person, document, put, topic};
 
 /// More than the waiting room of one source holds.
 const PROLIFIC: usize = 5_000;
@@ -44,4 +44,44 @@ fn a_long_chain_below_a_cut_arrives_in_order_through_a_flood() {
     let (missing, unauthorized) = node.ingest.pending();
     println!("{PROLIFIC} entries in effect; still waiting: {missing}, {unauthorized}");
     assert_eq!(missing, 0);
+}
+
+#[test]
+fn peers_without_end_keep_nobody_else_from_waiting() {
+    let mut world = World::new();
+    let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
+    let node = Bare::new(world.id);
+    node.save(&world.governance);
+    for n in 0..300 {
+        let draft = topic(&format!("Flood {n}"), "");
+        let flood = eve.device.create(world.public, &draft);
+        node.take_from(&[&flood], &Source::Peer(format!("peer {n}")));
+    }
+    let first = ada.device.create(world.public, &topic("First", ""));
+    let change = vec![put("title", "Changed")];
+    let edit = ada
+        .device
+        .edit(world.public, document(&first), &[first.id()], change);
+    // In the wrong order, from two who have nothing waiting yet.
+    for (n, source) in [Source::Local, Source::Peer("honest".to_owned())]
+        .iter()
+        .enumerate()
+    {
+        let (missing, _) = node.ingest.pending();
+        assert_eq!(missing, n);
+        let other = ada.device.edit(
+            world.public,
+            document(&first),
+            &[first.id()],
+            vec![put("title", &format!("{n}"))],
+        );
+        node.take_from(&[&other], source);
+    }
+    node.take_from(&[&edit], &Source::Local);
+    let (missing, unauthorized) = node.ingest.pending();
+    assert_eq!(missing, 3);
+    assert!(unauthorized < 300, "bounded: {unauthorized}");
+    node.save([&first]);
+    assert!(node.is_in_effect(&edit));
+    assert_eq!(node.ingest.pending().0, 0);
 }

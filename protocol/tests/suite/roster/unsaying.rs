@@ -215,13 +215,27 @@ fn win(world: &mut World, cuts: Cuts) -> EntryId {
     won
 }
 
+/// What the charter pinned when it took the party out is not on the path that is followed any more.
+fn leave_and_fork(world: &mut World, cuts: Cuts) -> EntryId {
+    let (community, before) = (world.id, world.states[&world.ours].clone());
+    let left = world.amend(world.ours, &[ADA, BEN], |state| {
+        state.left = vec![community];
+        state.cuts = cuts;
+    });
+    let resolution = world.resolution(vec![Change::SetName("Without them".into())], ZOE);
+    world.certify(CertificateBody::Resolution(resolution), &[ZOE]);
+    world.states.insert(world.ours, before);
+    win(world, Cuts::default());
+    left
+}
+
 fn resolve(world: &mut World, change: Change, cuts: Cuts) -> EntryId {
     let mut resolution = world.resolution(vec![change], ADA);
     resolution.cuts = cuts;
     world.certify(CertificateBody::Resolution(resolution), &[ADA, BEN, ZOE])
 }
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 11] = [
     Way {
         name: "the member is revoked, and the root's last entry is not listed",
         enter: || admitted_by(ADA),
@@ -299,6 +313,13 @@ const WAYS: [Way; 10] = [
         enter: listed_on_a_branch,
         take: win,
         reason: |world, _| Unauthorized::RoleRemoved(world.ours),
+        is_lifted: true,
+    },
+    Way {
+        name: "the party leaves, the charter says so, and its chain turns out forked",
+        enter: || admitted_by(ADA),
+        take: leave_and_fork,
+        reason: |world, _| Unauthorized::PartyLeft(world.ours),
         is_lifted: true,
     },
     Way {

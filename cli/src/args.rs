@@ -214,4 +214,46 @@ mod tests {
         }
         walk("", &Cli::command());
     }
+
+    /// The words of a line as a shell would part them, up to where its output goes elsewhere.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+        for letter in line.chars() {
+            match letter {
+                '"' => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                ' ' if !quoted => words.extend(word.take()),
+                '>' | '|' if !quoted => break,
+                _ => word.get_or_insert_default().push(letter),
+            }
+        }
+        words.extend(word);
+        let is_setting = |it: &&String| it.contains('=') && it.starts_with("COMITY_");
+        let settings = words.iter().take_while(is_setting).count();
+        words.split_off(settings)
+    }
+
+    #[test]
+    fn every_example_can_be_typed_as_it_stands() {
+        fn walk(command: &clap::Command, tried: &mut usize) {
+            command.get_subcommands().for_each(|it| walk(it, tried));
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default().replace("\\\n", " ");
+            for line in help.lines().filter(|it| it.starts_with("  ")) {
+                let typed = words(line.trim());
+                if typed.first().map(String::as_str) != Some("comity") {
+                    continue;
+                }
+                if let Err(error) = Cli::try_parse_from(&typed) {
+                    panic!("{line}: {error}");
+                }
+                *tried += 1;
+            }
+        }
+        let mut tried = 0;
+        walk(&Cli::command(), &mut tried);
+        assert!(tried > 60, "only {tried} examples were found");
+    }
 }

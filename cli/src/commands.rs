@@ -1,6 +1,7 @@
 //! What commands do, one file a group. Each takes the [`App`] and its arguments, and ends with data
 //! on standard output or with a [`CommandError`].
 
+mod carry;
 mod charter;
 mod community;
 mod demo;
@@ -22,8 +23,10 @@ mod node;
 mod party;
 mod publish;
 mod quarantine;
+mod readers;
 mod show;
 mod space;
+mod succession;
 mod sync;
 mod watch;
 

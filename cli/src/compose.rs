@@ -17,10 +17,13 @@ pub mod devices;
 pub mod document;
 pub mod edit;
 pub mod founding;
+#[cfg(test)]
+mod hostile;
 pub mod imported;
 pub mod joining;
 pub mod narrowing;
 pub mod party;
+pub mod party_ticket;
 pub mod resolution;
 
 pub use chain::Chain;

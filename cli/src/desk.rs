@@ -30,6 +30,7 @@ use comity_protocol::{
 };
 use std::str::FromStr;
 
+/// The node's word for what is not there, or not for this reader.
 /// Entries handed in at once.
 const ENTRIES_MAX: usize = 200;
 /// Bytes of entries handed in at once; base64 makes them a third longer.
@@ -116,14 +117,33 @@ impl<'a> Desk<'a> {
         self.chain(device, &context)
     }
 
-    /// The chain of the device in a space, for statements that need no right to write there.
+    /// The chain of the device in a space of a community, for statements that need no right to write
+    /// there. Who reads the space no more, as after leaving, goes on where this device remembers.
     ///
     /// # Errors
     /// If the chain cannot be continued.
-    pub async fn statement_chain(&mut self, space: &str) -> Result<Chain<'a>, CommandError> {
+    pub(crate) async fn statement_chain(
+        &mut self,
+        community: &CommunityInfo,
+        space: &str,
+    ) -> Result<Chain<'a>, CommandError> {
         let device = self.identity.device();
-        let context = self.context(space, &device.public()).await?;
-        self.chain(device, &context)
+        let author = device.public().to_string();
+        match self.client.signing_context(space, &author).await {
+            Ok(context) => self.chain(device, &context),
+            Err(error) if error.code() == Some("not_found") => {
+                let id: SpaceId = parse(space, "space")?;
+                let next = match self.session.chains().last(&id) {
+                    Some(head) => ChainLink::after(head.seq, head.id),
+                    None => ChainLink::FIRST,
+                };
+                let public = &community.governance_space;
+                let known = self.context(public, &device.public()).await?;
+                let governance = parse(&known.governance, "governance digest")?;
+                Ok(Chain::new(device, id, governance, next))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The chain of the root key in the governance space of a community.
@@ -188,8 +208,8 @@ impl<'a> Desk<'a> {
         }
         let mut chain = self.root_chain(&place.community.governance_space).await?;
         // A member whose own records are missing here has just joined: the links are on their way,
-        // and linking again would fork the chain.
-        if chain.next() == ChainLink::FIRST {
+        // and linking again would fork the chain. Whoever was admitted by key has none to come.
+        if chain.next() == ChainLink::FIRST && self.has_joined(&place.community.id).await? {
             return Ok(false);
         }
         // The slot may be taken, which only the roster tells: then the next one is tried.
@@ -208,6 +228,14 @@ impl<'a> Desk<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the person asked to be let in from here.
+    async fn has_joined(&self, community: &str) -> Result<bool, CommandError> {
+        let root = self.identity.public().root.to_string();
+        let joins = self.client.joins().await?;
+        let mut mine = joins.iter().filter(|it| it.member == root);
+        Ok(mine.any(|it| it.community == community))
     }
 
     /// What comes before the first words in a space: a profile, so that readers see a name.

@@ -258,6 +258,8 @@ mod tests {
             entries: 0,
             documents: 0,
             root: String::new(),
+            successor_of: None,
+            succeeded_by: Vec::new(),
             reader_names: Vec::new(),
             people: 0,
             nodes: 0,

@@ -1,17 +1,22 @@
 //! Between entries and the store: what of an entry goes where, and back.
 
 use crate::{
+    bare::{Bares, StoredHeader},
     held::Held,
     projection::{
-        CERTIFICATE, CONTRIBUTION, RECORD, document_prefix, erasure_key, position_of_key,
+        BARE_CONTRIBUTION, BARE_RECORD, CERTIFICATE, CONTRIBUTION, RECORD, document_prefix,
+        erasure_key, position_of_key,
     },
     store::{IndexScan, NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
 };
 use comity_protocol::{
+    authority::AuthorLink,
     certificate::Certificate,
     contribution::Header,
     document::{Intent, Kind, Shape, kind_named_in},
-    entry::{Contribution, Entry, EntryError, Record, Words},
+    entry::{
+        BareHeader, Contribution, Entry, EntryError, ErasedBy, Headed, Record, Words, bare_id,
+    },
     id::{DocumentId, EntryId, SpaceId},
     key::Signature,
     pipeline::{Known, KnownContribution, KnownDocument},
@@ -47,6 +52,7 @@ pub struct Archive {
     store: Arc<dyn Store>,
     facts: Arc<Mutex<Facts>>,
     held: Arc<RwLock<Held>>,
+    bare: Arc<RwLock<Bares>>,
 }
 
 /// Facts that linking asks again and again; immutable, so a bounded cache is always right.
@@ -66,6 +72,7 @@ impl Archive {
             store,
             facts: Arc::default(),
             held: Arc::default(),
+            bare: Arc::default(),
         }
     }
 
@@ -76,6 +83,15 @@ impl Archive {
 
     pub(crate) fn held_mut(&self) -> RwLockWriteGuard<'_, Held> {
         self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bare headers that are stored, in their sets or not.
+    pub fn bare(&self) -> RwLockReadGuard<'_, Bares> {
+        self.bare.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn bare_mut(&self) -> RwLockWriteGuard<'_, Bares> {
+        self.bare.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The contributions of a document that are stored, held ones included, in record order.
@@ -169,7 +185,18 @@ impl Archive {
         }
     }
 
-    /// The id of the erasure of a contribution's words, if there is one.
+    /// The document whose create stands at a position and is held; none if it is in effect.
+    pub fn held_at(&self, position: Position) -> Option<DocumentId> {
+        if self.held().is_empty() {
+            return None;
+        }
+        let create = self.store.read_at(position).ok()?;
+        let is_held = self.held().contains(&create.id);
+        is_held.then(|| create.id.into())
+    }
+
+    /// The id of the proof that a contribution's words are erased, if there is one: an erasure or an
+    /// order of erasure.
     ///
     /// # Errors
     /// If the index cannot be read.
@@ -184,23 +211,29 @@ impl Archive {
         let damaged = |source| ArchiveError::Damaged { id, source };
         let signature = Signature::from_bytes(stored.signature);
         match stored.kind {
-            CERTIFICATE => Certificate::decode(&stored.header)
+            CERTIFICATE => Certificate::decode_own_record(&stored.header)
                 .map(Entry::Certificate)
                 .map_err(|error| damaged(error.into())),
-            RECORD => Record::assemble(stored.header, signature, stored.shape)
+            RECORD => Record::assemble_own_record(stored.header, signature, stored.shape)
                 .map(Entry::Record)
                 .map_err(damaged),
+            BARE_CONTRIBUTION | BARE_RECORD => {
+                let heads = headed(stored.kind).unwrap_or(Headed::Contribution);
+                BareHeader::assemble(heads, stored.header, signature)
+                    .map(Entry::Bare)
+                    .map_err(damaged)
+            }
             _ => {
                 let erased = self.erasure_of(&id)?;
                 let words = match (erased, stored.words) {
                     (None, StoredWords::Present(words)) => Words::Present(words),
-                    (Some(erasure), _) => match self.get(&erasure)? {
-                        Some(Entry::Record(record)) => Words::Erased(Box::new(record)),
-                        _ => return Err(damaged(EntryError::WordsMissing)),
+                    (Some(proof), _) => match self.get(&proof)?.and_then(ErasedBy::from_entry) {
+                        Some(proof) => Words::Erased(proof),
+                        None => return Err(damaged(EntryError::WordsMissing)),
                     },
                     (None, _) => return Err(damaged(EntryError::WordsMissing)),
                 };
-                Contribution::assemble(stored.header, signature, stored.shape, words)
+                Contribution::assemble_own_record(stored.header, signature, stored.shape, words)
                     .map(Entry::Contribution)
                     .map_err(damaged)
             }
@@ -315,7 +348,40 @@ pub fn to_store(entry: &Entry, space: SpaceId) -> NewEntry {
             shape: space.as_bytes().to_vec(),
             words: Some(Vec::new()),
         },
+        Entry::Bare(it) => NewEntry {
+            kind: match it.heads() {
+                Headed::Contribution => BARE_CONTRIBUTION,
+                Headed::Record => BARE_RECORD,
+            },
+            id: it.id(),
+            header: it.header_bytes().to_vec(),
+            signature: *it.signature().as_bytes(),
+            shape: Vec::new(),
+            words: Some(Vec::new()),
+        },
     }
+}
+
+/// What stored bytes of this kind head; none if they are no bare header.
+fn headed(kind: u8) -> Option<Headed> {
+    match kind {
+        BARE_CONTRIBUTION => Some(Headed::Contribution),
+        BARE_RECORD => Some(Headed::Record),
+        _ => None,
+    }
+}
+
+/// A stored bare header: the id of what it heads, and where it stands. None if it is none.
+pub(crate) fn bare_of(stored: &StoredEntry) -> Option<(EntryId, StoredHeader)> {
+    let heads = headed(stored.kind)?;
+    let (of, space, author, link) = BareHeader::place_in_own_record(heads, &stored.header).ok()?;
+    let header = StoredHeader {
+        space,
+        place: AuthorLink { author, link },
+        key: Key::bare(&space, &author, link.seq, bare_id(&of)),
+        local: stored.position.to_u64(),
+    };
+    Some((of, header))
 }
 
 /// Where a stored entry stands in the set of its space, read without checking what was checked
@@ -338,7 +404,9 @@ pub(crate) fn place_of(stored: &StoredEntry) -> Option<(SpaceId, Key)> {
         }
         CERTIFICATE => {
             let space = SpaceId::from_bytes(stored.shape.as_slice().try_into().ok()?);
-            let signer = Certificate::decode(&stored.header).ok()?.first_signer();
+            let signer = Certificate::decode_own_record(&stored.header)
+                .ok()?
+                .first_signer();
             Some((space, Key::new(&space, &signer, 0, stored.id)))
         }
         _ => None,

@@ -7,7 +7,7 @@ use crate::{
 use comity_client::types::Author;
 use comity_protocol::{
     authority::Authority,
-    id::{CommunityId, DocumentId, SpaceId},
+    id::{CommunityId, DocumentId, PartyId, SpaceId},
     key::PublicKey,
 };
 use std::{
@@ -102,18 +102,24 @@ impl<'a> Authors<'a> {
     /// What stands beside a text by this device.
     pub fn author(&self, device: &PublicKey) -> Author {
         let root = self.authority.root_of(device);
-        let party = self.authority.standing(device).and_then(|standing| {
-            self.authority
-                .parties()
-                .get(&standing.party)
-                .map(|party| party.name.clone())
-        });
+        let party = self.authority.standing(device).map(|it| it.party);
+        let once = match party {
+            Some(_) => None,
+            None => self.authority.once_vouched(device),
+        };
         Author {
             device: device.to_string(),
             root: root.map(|root| root.to_string()),
             name: root.and_then(|root| self.name(&root)),
-            party,
+            party: party.and_then(|it| self.party_name(&it)),
+            once: once.and_then(|it| self.party_name(&it)),
         }
+    }
+
+    /// The name of a party, of the charter or not any more.
+    fn party_name(&self, party: &PartyId) -> Option<String> {
+        let chain = self.authority.party_chains().chain(party)?;
+        Some(chain.current().1.name.clone())
     }
 
     /// The name a person goes by, from the newest of their profiles that is readable here.

@@ -10,6 +10,7 @@ mod document;
 use crate::{
     archive::Archive,
     held::HeldEntry,
+    ingest::Reckon,
     ledger::{Entered, Ledger, Space},
     pending::Pending,
     store::StoreError,
@@ -49,6 +50,17 @@ pub(crate) enum Move {
     Adopt { id: EntryId, by: Option<EntryId> },
 }
 
+impl Move {
+    /// What enters or leaves its set, so that its bare header may leave or enter.
+    pub(crate) fn shifted(&self) -> Option<(SpaceId, EntryId)> {
+        match self {
+            Self::Hold(entry) => Some((entry.space, entry.key.id)),
+            Self::Restore { space, id, .. } => Some((*space, *id)),
+            Self::Adopt { .. } => None,
+        }
+    }
+}
+
 /// What a change comes to.
 #[derive(Default)]
 pub(crate) struct Judgement {
@@ -61,6 +73,8 @@ pub(crate) struct Judgement {
     pub(crate) changed: BTreeSet<CommunityId>,
     /// Keys whose waiting contributions may be authorized now, by space.
     pub(crate) waiting: BTreeMap<SpaceId, BTreeSet<PublicKey>>,
+    /// Keys of whose entries others may be covered now, by space.
+    pub(crate) covered_anew: BTreeMap<SpaceId, BTreeSet<PublicKey>>,
 }
 
 impl Judgement {
@@ -103,6 +117,7 @@ pub(crate) fn judge(
     archive: &Archive,
     pending: &Pending,
     entered: &Entered,
+    reckon: &dyn Reckon,
 ) -> Result<Judgement, StoreError> {
     let mut judgement = Judgement::default();
     let mut communities = entered.governed.clone();
@@ -115,6 +130,7 @@ pub(crate) fn judge(
             archive,
             pending,
             entered,
+            reckon,
             community,
         };
         bench.judge(&mut judgement)?;
@@ -134,6 +150,7 @@ struct Bench<'a> {
     archive: &'a Archive,
     pending: &'a Pending,
     entered: &'a Entered,
+    reckon: &'a dyn Reckon,
     community: CommunityId,
 }
 
@@ -146,10 +163,10 @@ impl Bench<'_> {
         let mut after = before.clone();
         let mut changed = Changed::default();
         if self.entered.governed.contains(&self.community) {
-            let evaluated = Authority::evaluate(self.community, known.governance());
-            if evaluated != *before {
+            let evaluated = self.reckon.evaluate(self.community, known.governance());
+            if evaluated != before {
                 changed = evaluated.changed_keys(&before);
-                after = Arc::new(evaluated);
+                after = evaluated;
                 judgement.authorities.insert(self.community, after.clone());
                 judgement.changed.insert(self.community);
             }
@@ -181,6 +198,16 @@ impl Bench<'_> {
             coverage = self.read_cuts(id, space, after);
             if let (Some(known), Some(new)) = (known, &coverage) {
                 keys.extend(new.differing_keys(known));
+            }
+            let known = known.map(|it| &**it);
+            let anew = match &coverage {
+                Some(new) => new.keys_covered_anew(known),
+                None => known
+                    .map(|it| it.keys_covered_anew(None))
+                    .unwrap_or_default(),
+            };
+            if !anew.is_empty() {
+                judgement.covered_anew.insert(id, anew);
             }
             judgement.coverages.insert(id, coverage.clone());
         }
@@ -305,11 +332,11 @@ fn cuts_differ(space: SpaceId, before: &Arc<Authority>, after: &Arc<Authority>) 
         || before.charter() != after.charter()
 }
 
-/// The headers known here of one space: stored ones, and those of what waits.
-struct Links<'a> {
-    space: SpaceId,
-    archive: &'a Archive,
-    pending: &'a Pending,
+/// The headers known here of one space: stored ones, bare or not, and those of what waits.
+pub(crate) struct Links<'a> {
+    pub(crate) space: SpaceId,
+    pub(crate) archive: &'a Archive,
+    pub(crate) pending: &'a Pending,
 }
 
 impl ChainLinks for Links<'_> {
@@ -320,7 +347,11 @@ impl ChainLinks for Links<'_> {
                 link: link.link,
             });
         }
-        stored_link(self.archive, id, Some(self.space))
+        stored_link(self.archive, id, Some(self.space)).or_else(|| {
+            let bare = self.archive.bare();
+            let header = bare.get(id).filter(|it| it.space == self.space)?;
+            Some(header.place)
+        })
     }
 }
 

@@ -5,26 +5,30 @@
 //! Entries that wait are tried again as soon as what they wait for is in effect.
 
 mod assembly;
+mod reckon;
 mod round;
 mod verify;
 
 use crate::{
     archive::{Archive, to_store},
-    effect,
+    bare::{self, StoredHeader},
+    effect::{self, Move},
     ledger::{Applied, Entered, Ledger},
     library::Library,
     pending::{Pending, Released, Source, Waits},
-    store::StoreError,
+    store::{NewEntry, StoreError},
 };
 use comity_protocol::{
     authority::Unauthorized,
-    entry::{Entry, EntryError, Verified, VerifyError},
+    certificate::CertificateBody,
+    entry::{Entry, EntryError, Verified, VerifyError, Words},
     id::{CommunityId, EntryId, SpaceId},
     pipeline::{Known, LinkError},
     record::RecordBody,
     sync::Key,
 };
-use round::{Change, Round, Verdict};
+pub use reckon::{Computed, Reckon};
+use round::{Accepted, Change, Round, Verdict};
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -94,6 +98,8 @@ struct Writer {
     pending: Pending,
     /// What entered the sets and was not judged yet.
     unjudged: Entered,
+    /// Whose bare headers are still to be looked at.
+    due: bare::Due,
 }
 
 impl Writer {
@@ -114,6 +120,7 @@ impl Writer {
 pub struct Ingest {
     archive: Archive,
     library: Arc<Library>,
+    reckon: Arc<dyn Reckon>,
     ledger: RwLock<Ledger>,
     writer: Mutex<Writer>,
     announcements: broadcast::Sender<Arc<Inserted>>,
@@ -124,18 +131,37 @@ pub struct Ingest {
 impl Ingest {
     /// The way into an archive.
     pub fn new(archive: Archive, library: Arc<Library>, ledger: Ledger) -> Self {
+        Self::reckoned(archive, library, ledger, Arc::new(Computed))
+    }
+
+    /// The same, where something else answers what costs most.
+    pub fn reckoned(
+        archive: Archive,
+        library: Arc<Library>,
+        ledger: Ledger,
+        reckon: Arc<dyn Reckon>,
+    ) -> Self {
         let (announcements, _) = broadcast::channel(ANNOUNCEMENTS);
         let newest = ledger.spaces().values().map(|it| it.trie.last_local());
         let applied = watch::Sender::new(newest.max().unwrap_or_default());
-        Self {
+        let due = bare::Due::everything(&ledger);
+        let ingest = Self {
             applied,
             erasures: watch::Sender::new(0),
             archive,
             library,
+            reckon,
             ledger: RwLock::new(ledger),
             writer: Mutex::default(),
             announcements,
+        };
+        ingest.writer().due = due;
+        // What a crash left undone. If nothing can be written now, the next commit does it.
+        let shifted = ingest.shift_headers(&mut ingest.writer(), &mut Announcements::default());
+        if let Err(error) = shifted {
+            warn!(%error, "headers below cuts could not be saved yet");
         }
+        ingest
     }
 
     /// Sets and authority as they are now.
@@ -186,7 +212,7 @@ impl Ingest {
     ) -> Result<Vec<(Option<EntryId>, Outcome)>, StoreError> {
         let mut outcomes: Vec<(Option<EntryId>, Outcome)> = Vec::with_capacity(entries.len());
         let mut turn = Vec::new();
-        for (index, verified) in verify::verify_all(entries).into_iter().enumerate() {
+        for (index, verified) in self.reckon.verify(entries).into_iter().enumerate() {
             match verified {
                 Ok(entry) => {
                     outcomes.push((Some(entry.id()), Outcome::AlreadyPresent));
@@ -224,6 +250,7 @@ impl Ingest {
             .filter_map(|it| Some((it.entry.id(), it.index?)))
             .collect();
         let mut queue: VecDeque<Candidate> = candidates.into();
+        let mut unproven = Vec::new();
         let again = |released: Vec<Released>| {
             let candidates = released
                 .into_iter()
@@ -240,8 +267,14 @@ impl Ingest {
             let mut put_off = Vec::new();
             while let Some(candidate) = queue.pop_front() {
                 let index = candidate.index;
-                let outcome = match round.judge(&candidate, &writer.pending)? {
+                let verdict = round.judge(&candidate, &writer.pending)?;
+                queue.extend(round.loose.drain(..));
+                let outcome = match verdict {
                     Verdict::Settled(outcome) => outcome,
+                    Verdict::Unproven(outcome) => {
+                        unproven.push(candidate);
+                        outcome
+                    }
                     Verdict::Accept { adopting } => {
                         for id in adopting {
                             let adopted = writer.pending.take_one(&id);
@@ -266,6 +299,9 @@ impl Ingest {
                     break;
                 }
             }
+            if !round.governed.is_empty() {
+                queue.extend(unproven.drain(..));
+            }
             let change = round.into_change();
             let completing = change.completing();
             let released = self.commit(change, &mut writer)?;
@@ -283,7 +319,7 @@ impl Ingest {
 
     /// Certificates that what was committed completes.
     fn carried(&self, community: CommunityId) -> Vec<Candidate> {
-        let carried = assembly::carried(&self.ledger(), &community);
+        let carried = assembly::carried(&self.ledger(), &self.archive, &community);
         let verified = carried.into_iter().filter_map(|entry| {
             let id = entry.id();
             let verified = Verified::check(entry);
@@ -305,13 +341,13 @@ impl Ingest {
 
     /// Makes entries durable, then lets them take effect; gives back what waited for them.
     fn commit(&self, change: Change, writer: &mut Writer) -> Result<Vec<Released>, StoreError> {
-        if change.accepted.is_empty() && change.connected.is_empty() {
+        if change.is_empty() {
             return Ok(Vec::new());
         }
         let store = self.archive.store();
         let accepted = change.accepted.iter();
-        let stored = accepted.map(|it| to_store(&it.entry, it.space)).collect();
-        let committed = store.commit(stored)?;
+        let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
+        let committed = store.commit(kept?)?;
         let mut applied = Vec::with_capacity(change.accepted.len());
         let mut announcements = Announcements::default();
         // What is durable must enter its set whatever else fails: it would count as present and
@@ -319,9 +355,14 @@ impl Ingest {
         let mut failed = None;
         for (it, committed) in change.accepted.into_iter().zip(committed) {
             let local = committed.position().to_u64();
-            let entry_key = it.entry.key();
-            let key = Key::new(&it.space, &entry_key.author, entry_key.seq, entry_key.id);
-            announcements.add((it.community, it.space), (key, local), &it.source);
+            let key = it.entry.key().in_set_of(&it.space);
+            writer.due.extend_by(&it.entry, it.space, &self.archive);
+            if let Entry::Bare(header) = &*it.entry {
+                let header = StoredHeader::of(header, local);
+                self.archive.bare_mut().add(header.0, header.1);
+            } else {
+                announcements.add((it.community, it.space), (key, local), &it.source);
+            }
             if let Err(error) = self.take_effect(&it.entry) {
                 failed.get_or_insert(error);
             }
@@ -336,9 +377,14 @@ impl Ingest {
         let mut entered = self.change_ledger().enter(&self.archive, &applied);
         entered.covered.extend(change.connected);
         entered.add_documents(change.regrouped);
+        for (space, of) in change.headed {
+            writer.due.add_entry(space, of);
+        }
         writer.unjudged.merge(entered);
         let mut released = Vec::new();
         if let Err(error) = self.rejudge(writer, &mut announcements, &mut released) {
+            failed.get_or_insert(error);
+        } else if let Err(error) = self.shift_headers(writer, &mut announcements) {
             failed.get_or_insert(error);
         }
         let newest = applied.iter().map(|it| it.local).max().unwrap_or_default();
@@ -374,6 +420,7 @@ impl Ingest {
                 &self.archive,
                 &writer.pending,
                 &writer.unjudged,
+                &*self.reckon,
             )?;
             let restored = judgement.restored(&self.archive);
             writer.unjudged = self.change_ledger().install(&self.archive, &judgement);
@@ -389,10 +436,56 @@ impl Ingest {
             for community in &judgement.changed {
                 released.extend(writer.pending.released_by_authority(community));
             }
-            for (space, keys) in &judgement.waiting {
+            let moved = judgement.moves.iter().filter_map(Move::shifted);
+            moved.for_each(|(space, of)| writer.due.add_entry(space, of));
+            for (space, keys) in judgement.waiting.iter().chain(&judgement.covered_anew) {
                 released.extend(writer.pending.released_by_coverage(space, keys));
             }
+            for (space, keys) in judgement.covered_anew {
+                writer.due.add_keys(space, keys);
+            }
         }
+        Ok(())
+    }
+
+    /// Lets bare headers enter and leave the sets, those that are new here once they are durable.
+    /// What could not be saved is looked at again with the next commit.
+    fn shift_headers(
+        &self,
+        writer: &mut Writer,
+        announcements: &mut Announcements,
+    ) -> Result<(), StoreError> {
+        if writer.due.is_empty() {
+            return Ok(());
+        }
+        let shift = bare::shift(&self.ledger(), &self.archive, &writer.pending, &writer.due)?;
+        let mut enter = shift.enter;
+        for missing in shift.missing.chunks(COMMIT_MAX) {
+            let stored = missing.iter().map(|it| to_store(&it.entry, it.space));
+            let committed = self.archive.store().commit(stored.collect())?;
+            for (it, committed) in missing.iter().zip(committed) {
+                let Entry::Bare(header) = &*it.entry else {
+                    continue;
+                };
+                let (of, stored) = StoredHeader::of(header, committed.position().to_u64());
+                self.archive.bare_mut().add(of, stored);
+                enter.push((it.space, stored.key, stored.local));
+            }
+        }
+        self.change_ledger().shift_headers(&enter, &shift.leave);
+        let ledger = self.ledger();
+        let community = |space: &SpaceId| Some(ledger.spaces().get(space)?.community);
+        for (space, key, local) in enter {
+            if let Some(community) = community(&space) {
+                announcements.add((community, space), (key, local), &Source::Local);
+            }
+        }
+        for (space, _) in shift.leave {
+            if let Some(community) = community(&space) {
+                announcements.mention(community, space);
+            }
+        }
+        writer.due = bare::Due::default();
         Ok(())
     }
 
@@ -407,22 +500,44 @@ impl Ingest {
                 self.archive.remember(it);
                 let document = it.header().document(it.id());
                 self.library.changed(&document);
-                if let comity_protocol::entry::Words::Erased(record) = it.words() {
-                    debug!(id = %it.id(), erasure = %record.id(), "arrived erased");
+                if let Words::Erased(proof) = it.words() {
+                    debug!(id = %it.id(), erasure = %proof.id(), "arrived erased");
                 }
             }
             Entry::Record(record) => {
                 if let RecordBody::Erasure(erasure) = record.body() {
-                    self.archive.store().erase_words(&erasure.contribution)?;
-                    self.erasures.send_modify(|count| *count += 1);
-                    if let Some(known) = self.archive.contribution(erasure.contribution) {
-                        self.library.forget(&known.document);
-                    }
+                    self.drop_words(&erasure.contribution)?;
                 }
             }
-            Entry::Certificate(_) => {}
+            Entry::Certificate(certificate) => {
+                if let CertificateBody::ErasureOrder(order) = certificate.body() {
+                    self.drop_words(&order.contribution)?;
+                }
+            }
+            Entry::Bare(_) => {}
         }
         Ok(())
+    }
+
+    /// What a durable erasure, or order of erasure, does here.
+    fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
+        self.archive.store().erase_words(contribution)?;
+        self.erasures.send_modify(|count| *count += 1);
+        if let Some(known) = self.archive.contribution(*contribution) {
+            self.library.forget(&known.document);
+        }
+        Ok(())
+    }
+
+    /// What the store is to keep. Words whose erasure is here are not written again, whoever still
+    /// has them: a damaged contribution may be fetched from a peer that missed the erasure.
+    fn to_keep(&self, it: &Accepted) -> Result<NewEntry, StoreError> {
+        let mut kept = to_store(&it.entry, it.space);
+        let has_words = matches!(&*it.entry, Entry::Contribution(_)) && kept.words.is_some();
+        if has_words && self.archive.erasure_of(&kept.id)?.is_some() {
+            kept.words = None;
+        }
+        Ok(kept)
     }
 
     /// Finishes erasures that a crash may have interrupted: the record of the erasure is durable

@@ -52,7 +52,7 @@ impl Community {
 pub struct Space {
     /// Its community.
     pub community: CommunityId,
-    /// Its set: everything in effect.
+    /// Its set: everything in effect, and bare headers of what cuts lead through.
     pub trie: Trie,
     /// The certificate in its set that declares it; none if the public governance does.
     pub declaration: Option<Key>,
@@ -146,6 +146,7 @@ impl Ledger {
             }
             space.trie.rehash();
         }
+        archive.bare_mut().forget(&lost);
         let mut held = archive.held_mut();
         for id in lost {
             held.release(id);
@@ -194,6 +195,14 @@ impl Ledger {
             let Some(space) = self.spaces.get_mut(&it.space) else {
                 continue;
             };
+            // A bare header enters once it is known whether it belongs there.
+            if let Entry::Bare(header) = &*it.entry {
+                let coverage = space.coverage.as_deref();
+                if coverage.is_some_and(|coverage| coverage.awaits(&header.of())) {
+                    entered.covered.insert(it.space);
+                }
+                continue;
+            }
             if !space.trie.insert(&it.key, it.local) {
                 continue;
             }
@@ -277,6 +286,28 @@ impl Ledger {
         entered
     }
 
+    /// Lets bare headers enter and leave their sets.
+    pub(crate) fn shift_headers(
+        &mut self,
+        enter: &[(SpaceId, Key, u64)],
+        leave: &[(SpaceId, Key)],
+    ) {
+        let mut touched = BTreeSet::new();
+        for (id, key, local) in enter {
+            if let Some(space) = self.spaces.get_mut(id) {
+                space.trie.insert(key, *local);
+                touched.insert(*id);
+            }
+        }
+        for (id, key) in leave {
+            if let Some(space) = self.spaces.get_mut(id) {
+                space.trie.remove(key);
+                touched.insert(*id);
+            }
+        }
+        self.rehash(touched);
+    }
+
     /// Opens the spaces that a community declares now: of those that the record knew everything is to
     /// be judged, and of all of them the cuts are to be read.
     fn add_declared(&mut self, community: CommunityId, entered: &mut Entered) {
@@ -358,6 +389,7 @@ fn touched_document(archive: &Archive, it: &Applied) -> Option<DocumentId> {
             CertificateBody::ErasureOrder(order) => Some(held.get(&order.contribution)?.document),
             _ => None,
         },
+        Entry::Bare(_) => None,
     }
 }
 

@@ -13,6 +13,7 @@
 mod api;
 pub mod archive;
 pub mod authors;
+pub mod bare;
 mod effect;
 pub mod held;
 pub mod home;

@@ -14,7 +14,7 @@ use crate::{
 use comity_protocol::{
     derive::{DeriveError, DerivedDocument, Input},
     document::{Shape, Words as OpenedWords},
-    entry::{Contribution, Entry, Words},
+    entry::{Contribution, Entry, ErasedBy, Words},
     id::{DocumentId, EntryId},
 };
 use std::{
@@ -92,6 +92,8 @@ pub struct Listed {
     pub header: comity_protocol::contribution::Header,
     /// Whether its words were erased.
     pub erased: bool,
+    /// The order of a quorum that erased them; none if their author did.
+    pub order: Option<EntryId>,
     /// Top-level fields it touches; empty for a merge.
     pub fields: BTreeSet<String>,
 }
@@ -372,6 +374,10 @@ fn open(it: &Contribution) -> (Input, Listed) {
         id: it.id(),
         header: header.clone(),
         erased: matches!(it.words(), Words::Erased(_)),
+        order: match it.words() {
+            Words::Erased(proof @ ErasedBy::Order(_)) => Some(proof.id()),
+            _ => None,
+        },
         fields,
     };
     let input = Input {

@@ -29,6 +29,8 @@ use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
 use comity_protocol::sync::InFlight;
 use doubts::ClockDoubts;
 use hub::{Hub, end, remember};
+#[doc(hidden)]
+pub use session::LedgerReplica;
 use session::Shared;
 use std::{
     collections::BTreeMap,

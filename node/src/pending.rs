@@ -14,7 +14,7 @@
 mod links;
 
 use comity_protocol::{
-    entry::{Entry, Verified},
+    entry::{Entry, Verified, bare_id},
     id::{CommunityId, EntryId, SpaceId},
     key::PublicKey,
 };
@@ -135,10 +135,37 @@ impl Pending {
         if let Some(link) = self.links.get(id) {
             return Some(link);
         }
-        match &*self.waiting.get(&(*id, 0))?.entry {
-            Entry::Contribution(it) => Some(Link::of(it.header())),
-            _ => None,
+        headed(&self.waiting_header(id)?.entry).map(|(_, link)| link)
+    }
+
+    /// What waits under this id, or a bare header of it.
+    fn waiting_header(&self, id: &EntryId) -> Option<&Waiting> {
+        if self.waiting.is_empty() {
+            return None;
         }
+        let whole = self.waiting.get(&(*id, 0));
+        whole.or_else(|| self.waiting.get(&(bare_id(id), 0)))
+    }
+
+    /// The bare header of an entry that waits, or whose bare header does.
+    pub(crate) fn header(&self, id: &EntryId) -> Option<Verified<Entry>> {
+        let entry = &self.waiting_header(id)?.entry;
+        match &**entry {
+            Entry::Bare(_) => Some(entry.clone()),
+            _ => entry.bare(),
+        }
+    }
+
+    /// Ids of entries by these authors in a space that wait, or whose bare headers do.
+    pub(crate) fn headed_by(
+        &self,
+        space: &SpaceId,
+        authors: &BTreeSet<PublicKey>,
+    ) -> impl Iterator<Item = EntryId> {
+        let entries = self.waiting.values().filter_map(|it| headed(&it.entry));
+        entries
+            .filter(|(_, link)| link.space == *space && authors.contains(&link.author))
+            .map(|(id, _)| id)
     }
 
     /// Whether anything waits for the top of a cut of this author in the space.
@@ -167,8 +194,8 @@ impl Pending {
                 self.by_missing.entry(*dependency).or_default().insert(id);
             }
         }
-        if let (Account::Author(..), Entry::Contribution(it)) = (&account, &*entry) {
-            self.links.add(it.id(), Link::of(it.header()));
+        if let (Account::Author(..), Some((of, link))) = (&account, headed(&entry)) {
+            self.links.add(of, link);
         }
         let quota = self.quotas.entry(account.clone()).or_default();
         quota.order.push_back(id);
@@ -186,10 +213,8 @@ impl Pending {
     }
 
     fn account(&self, entry: &Entry, source: &Source, waits: &Waits) -> Account {
-        match (waits, entry) {
-            (Waits::ForCut { .. }, Entry::Contribution(it)) => {
-                Account::Author(it.header().space, it.header().author)
-            }
+        match (waits, headed(entry)) {
+            (Waits::ForCut { .. }, Some((_, link))) => Account::Author(link.space, link.author),
             _ => Account::Source(source.clone()),
         }
     }
@@ -237,7 +262,9 @@ impl Pending {
     /// Takes an entry out whose place in a chain is of no more interest.
     fn remove(&mut self, id: &Variant) -> Option<Waiting> {
         let waiting = self.take_out(id)?;
-        self.links.remove(&id.0);
+        if let Some((of, _)) = headed(&waiting.entry) {
+            self.links.remove(&of);
+        }
         Some(waiting)
     }
 
@@ -297,12 +324,12 @@ impl Pending {
     ) -> Vec<Released> {
         let mut waiters: Vec<(u64, Variant)> = Vec::new();
         for (id, it) in &self.waiting {
-            if let Entry::Contribution(contribution) = &*it.entry
-                && contribution.header().space == *space
-                && authors.contains(&contribution.header().author)
+            if let Some((_, link)) = headed(&it.entry)
+                && link.space == *space
+                && authors.contains(&link.author)
                 && !matches!(it.waits, Waits::For(_))
             {
-                waiters.push((contribution.header().link.seq, *id));
+                waiters.push((link.link.seq, *id));
             }
         }
         waiters.sort_unstable();
@@ -319,6 +346,31 @@ impl Pending {
             .filter_map(|id| self.remove(&id))
             .map(|it| (it.entry, it.community, it.source))
             .collect()
+    }
+}
+
+/// The id and place of what an entry is the header of, bare or with the rest; none for certificates.
+fn headed(entry: &Entry) -> Option<(EntryId, Link)> {
+    match entry {
+        Entry::Contribution(it) => Some((it.id(), Link::of(it.header()))),
+        Entry::Bare(it) => {
+            let link = Link {
+                space: it.space(),
+                author: it.author(),
+                link: it.link(),
+            };
+            Some((it.of(), link))
+        }
+        Entry::Record(it) => {
+            let header = it.header();
+            let link = Link {
+                space: header.space,
+                author: header.author,
+                link: header.link,
+            };
+            Some((it.id(), link))
+        }
+        Entry::Certificate(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `l` space, position | kind code | documents of a space, by arrival |
 //! | `t` root document, position | kind code | replies and acceptances of a thread |
 //! | `p` space, device, position | document id | profiles |
-//! | `e` contribution id | erasure id | which words were erased, and the proof |
+//! | `e` contribution id | id of its erasure or order | which words were erased, and the proof |
 //! | `r` space, author, node | seq, time | who holds an author's words, by receipts |
 //!
 //! Positions are those of the record, eight bytes, big endian: order of arrival at this node. The
@@ -17,6 +17,7 @@
 
 use crate::store::{EntryRef, IndexBatch, IndexReader, Position, Projection, StoreError};
 use comity_protocol::{
+    certificate::{Certificate, CertificateBody},
     contribution::{Header, Target},
     document::{Intent, Key, Shape, Value},
     entry::Record,
@@ -29,8 +30,12 @@ use comity_protocol::{
 pub const CONTRIBUTION: u8 = 0;
 /// The store's kind of a record.
 pub const RECORD: u8 = 1;
-/// The store's kind of a certificate; its shape part holds the governance space.
+/// The store's kind of a certificate; its shape part holds the space in whose set it stands.
 pub const CERTIFICATE: u8 = 2;
+/// The store's kind of the bare header of a contribution.
+pub const BARE_CONTRIBUTION: u8 = 3;
+/// The store's kind of the bare header of a record.
+pub const BARE_RECORD: u8 = 4;
 
 /// Codes of kinds in the index; not on any wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct EntryProjection;
 
 impl Projection for EntryProjection {
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn project(
@@ -72,6 +77,7 @@ impl Projection for EntryProjection {
         match entry.kind {
             CONTRIBUTION => project_contribution(position, entry, view, out)?,
             RECORD => project_record(entry, view, out)?,
+            CERTIFICATE => project_certificate(entry, view, out)?,
             _ => {}
         }
         Ok(())
@@ -207,27 +213,52 @@ fn contribution_keys(header: &Header, entry: &EntryRef<'_>) -> Vec<(Vec<u8>, Vec
     keys
 }
 
+fn project_certificate(
+    entry: &EntryRef<'_>,
+    view: &dyn IndexReader,
+    out: &mut IndexBatch,
+) -> Result<(), StoreError> {
+    let Ok(certificate) = Certificate::decode(entry.header) else {
+        return Ok(());
+    };
+    match certificate.body() {
+        CertificateBody::ErasureOrder(it) => {
+            project_erasure(&it.contribution, &entry.id, view, out)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Several erasures of one contribution prove the same; the lowest id is kept, so that equal sets give
+/// equal bytes.
+fn project_erasure(
+    contribution: &EntryId,
+    proof: &EntryId,
+    view: &dyn IndexReader,
+    out: &mut IndexBatch,
+) -> Result<(), StoreError> {
+    let key = erasure_key(contribution);
+    let known = view.get(&key)?;
+    if known.is_none_or(|known| proof.as_bytes()[..] < known[..]) {
+        out.put(key, *proof.as_bytes());
+    }
+    Ok(())
+}
+
 fn project_record(
     entry: &EntryRef<'_>,
     view: &dyn IndexReader,
     out: &mut IndexBatch,
 ) -> Result<(), StoreError> {
     let signature = Signature::from_bytes(*entry.signature);
-    let Ok(record) = Record::assemble(entry.header.to_vec(), signature, entry.shape.to_vec())
+    let Ok(record) =
+        Record::assemble_own_record(entry.header.to_vec(), signature, entry.shape.to_vec())
     else {
         return Ok(());
     };
     let header = record.header();
     match record.body() {
-        RecordBody::Erasure(erasure) => {
-            // Several erasures of one contribution prove the same; the lowest id is kept, so that
-            // equal sets give equal bytes.
-            let key = erasure_key(&erasure.contribution);
-            let known = view.get(&key)?;
-            if known.is_none_or(|known| entry.id.as_bytes()[..] < known[..]) {
-                out.put(key, *entry.id.as_bytes());
-            }
-        }
+        RecordBody::Erasure(it) => project_erasure(&it.contribution, &entry.id, view, out)?,
         RecordBody::Receipt(receipt) => {
             for head in &receipt.heads {
                 let mut key = receipts_prefix(&header.space, &head.author);

@@ -245,8 +245,14 @@ impl Work {
             if now.saturating_duration_since(line.logged_at) >= LOG_EVERY {
                 line.logged_at = now;
                 let Task { done, total, .. } = line.now;
-                let (label, unit) = (&line.now.label, &line.now.unit);
-                info!(done, total, unit, "{label}");
+                let Task {
+                    label, unit, what, ..
+                } = &line.now;
+                // Names of spaces are words: the log names ids.
+                match &line.now.space {
+                    Some(space) => info!(done, total, unit, space, "{what}"),
+                    None => info!(done, total, unit, "{label}"),
+                }
             }
             board.tell(id, now);
             true

@@ -1,7 +1,7 @@
 //! How readers see documents: lists, threads, histories, who wrote what. Views are total: whatever
 //! is in effect gives a view or a stub, never a failure.
 
-mod held;
+pub(crate) mod held;
 mod json;
 
 use crate::{
@@ -84,7 +84,8 @@ impl Views<'_> {
         Ok(summary)
     }
 
-    /// A document, now or at given heads, with its thread.
+    /// A document, now or at given heads, with its thread. With `stubs`, what is held of the thread
+    /// stands in its place, without words.
     ///
     /// # Errors
     /// [`ViewError`] if it is unknown, cannot be read, or the heads are not here.
@@ -92,24 +93,30 @@ impl Views<'_> {
         &self,
         document: &DocumentId,
         at: &[EntryId],
+        stubs: bool,
     ) -> Result<DocumentView, ViewError> {
         let read = self
             .library
             .read(document, |shelved| self.view(document, shelved, at));
         let mut view = match read {
             Ok(view) => view?,
+            Err(LibraryError::Held { reason, .. }) if stubs => self.stub(document, reason)?,
             Err(LibraryError::Held { reason, .. }) => return self.stub(document, reason),
             Err(error) => return Err(error.into()),
         };
         view.held = self.held_of(document);
         self.add_thread_facts(document, &mut view.summary)?;
-        for reply in self.thread(document)? {
-            // A reply that cannot be read must not hide the rest of the thread.
-            if let Ok(Ok(reply)) = self
+        for reply in self.thread(document, stubs)? {
+            let read = self
                 .library
-                .glance(&reply, |shelved| self.view(&reply, shelved, &[]))
-            {
-                view.replies.push(reply);
+                .glance(&reply, |shelved| self.view(&reply, shelved, &[]));
+            match read {
+                Ok(Ok(reply)) => view.replies.push(reply),
+                Err(LibraryError::Held { reason, .. }) if stubs => {
+                    view.replies.extend(self.stub(&reply, reason));
+                }
+                // A reply that cannot be read must not hide the rest of the thread.
+                Ok(Err(_)) | Err(_) => {}
             }
         }
         Ok(view)
@@ -188,6 +195,7 @@ impl Views<'_> {
                 root: None,
                 name: None,
                 party: None,
+                once: None,
             },
         }
     }
@@ -236,6 +244,7 @@ impl Views<'_> {
                 .unwrap_or_default(),
             origin: view.as_ref().and_then(origin),
             erased: create.erased,
+            erased_by_order: create.order.map(|it| it.to_string()),
             void,
             held: None,
         }
@@ -249,7 +258,7 @@ impl Views<'_> {
         let Some(topic) = self.archive.contribution(EntryId::from(*document)) else {
             return Ok(());
         };
-        for (id, kind) in self.in_thread(document)? {
+        for (id, kind) in self.in_thread(document, false)? {
             if kind == KindCode::of("reply") {
                 summary.replies += 1;
             } else if kind == KindCode::of("accept") {
@@ -273,22 +282,28 @@ impl Views<'_> {
         Ok(())
     }
 
-    fn thread(&self, root: &DocumentId) -> Result<Vec<DocumentId>, StoreError> {
-        let in_thread = self.in_thread(root)?.into_iter();
+    fn thread(&self, root: &DocumentId, stubs: bool) -> Result<Vec<DocumentId>, StoreError> {
+        let in_thread = self.in_thread(root, stubs)?.into_iter();
         let replies = in_thread.filter(|(_, kind)| *kind == KindCode::of("reply"));
         Ok(replies.map(|(id, _)| id).collect())
     }
 
     /// What names the document as its thread, from the same space: what is written elsewhere does
-    /// not reach into it.
-    fn in_thread(&self, root: &DocumentId) -> Result<Vec<(DocumentId, KindCode)>, StoreError> {
+    /// not reach into it. With `held`, what is not in effect too.
+    fn in_thread(
+        &self,
+        root: &DocumentId,
+        held: bool,
+    ) -> Result<Vec<(DocumentId, KindCode)>, StoreError> {
         let space_of = |id: &DocumentId| Some(self.archive.contribution((*id).into())?.space);
         let space = space_of(root);
         let scan = IndexScan::forward(thread_prefix(root), THREAD_MAX);
         let page = self.archive.store().index().scan(&scan)?;
         let listed = page.items.iter().filter_map(|(key, value)| {
             let (position, kind) = read_listed(key, value)?;
-            Some((self.archive.document_at(position)?, kind))
+            let document = self.archive.document_at(position);
+            let held_at = || held.then(|| self.archive.held_at(position)).flatten();
+            Some((document.or_else(held_at)?, kind))
         });
         Ok(listed.filter(|(id, _)| space_of(id) == space).collect())
     }
@@ -328,6 +343,7 @@ impl Views<'_> {
                 .into(),
                 reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
                 erased: it.erased,
+                erased_by_order: it.order.map(|it| it.to_string()),
             }
         });
         items.collect()

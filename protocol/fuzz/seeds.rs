@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::{fs, path::Path};
 
 /// Target, file of vectors, list in it, field of each of its cases.
-const SOURCES: [(&str, &str, &str, &str); 33] = [
+const SOURCES: [(&str, &str, &str, &str); 36] = [
     ("certificate", "certificate", "valid", "bytes"),
     ("certificate", "certificate", "invalid", "bytes"),
     ("certificate", "certificate", "not_verified", "bytes"),
@@ -15,6 +15,9 @@ const SOURCES: [(&str, &str, &str, &str); 33] = [
     ("entry", "contribution", "valid", "bytes"),
     ("entry", "contribution", "invalid_entries", "bytes"),
     ("entry", "contribution", "not_verified", "bytes"),
+    ("entry", "contribution", "bare", "bytes"),
+    ("entry", "contribution", "invalid_bare", "bytes"),
+    ("entry", "contribution", "bare_not_verified", "bytes"),
     ("entry", "record", "valid", "bytes"),
     ("entry", "record", "invalid_entries", "bytes"),
     ("entry", "record", "not_verified", "bytes"),

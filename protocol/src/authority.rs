@@ -15,7 +15,7 @@
 use crate::{
     certificate::{self, Genesis, PartyState, Space},
     contribution::ChainLink,
-    entry::{Entry, Record, Verified},
+    entry::{BareHeader, Entry, Record, Verified},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
     record::{RecordBody, Roles},
@@ -32,6 +32,7 @@ pub mod effective;
 mod envelope;
 mod narrowed;
 pub mod narrowing;
+mod orders;
 pub mod parties;
 pub mod receipts;
 mod rights;
@@ -45,7 +46,7 @@ pub use changed::Changed;
 pub use unauthorized::Unauthorized;
 
 use charter::Charter;
-use coverage::{NoCuts, NodeStanding, NodeTenure, SpaceCoverage};
+use coverage::{Coverage, NoCuts, NodeStanding, NodeTenure, SpaceCoverage};
 use envelope::Envelope;
 use narrowed::certified_narrowings;
 use narrowing::Narrowing;
@@ -347,6 +348,33 @@ impl Authority {
     /// [`Unauthorized`] names the first rule that does not hold.
     pub fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), Unauthorized> {
         self.envelope.lets_in(space, entry)
+    }
+
+    /// Whether at least one narrowing in force covers an entry: what stands below it may count because
+    /// of it, whether it counts itself or not.
+    pub fn is_covered(&self, key: &PublicKey, id: &EntryId, coverage: &dyn Coverage) -> bool {
+        let mut narrowings = self.narrowings.keys();
+        narrowings.any(|it| coverage.covers(it, key, id))
+    }
+
+    /// Whether a bare header belongs into the set of `space`, as long as what it heads is not in
+    /// effect. Spec: `specs/cuts.md` §7.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] names the rule that does not hold.
+    pub fn lets_in_bare(
+        &self,
+        space: SpaceId,
+        header: &BareHeader,
+        coverage: &dyn Coverage,
+    ) -> Result<(), Unauthorized> {
+        if space == self.governance_space || header.space() != space {
+            return Err(Unauthorized::WrongSpace);
+        }
+        match self.is_covered(&header.author(), &header.of(), coverage) {
+            true => Ok(()),
+            false => Err(Unauthorized::NotCovered),
+        }
     }
 
     /// Whether a contribution with this author, made now, would count: no cut is asked.

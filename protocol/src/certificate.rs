@@ -10,7 +10,7 @@
 //! cuts).
 
 use crate::{
-    codec::{CodecError, Reader, Writer},
+    codec::{CodecError, Origin, Reader, Writer},
     id::{CommunityId, EntryId, PartyId, SpaceId, digest, domain},
     key::{BadSignature, KeyError, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
     limits::PAYLOAD_MAX_BYTES,
@@ -112,11 +112,15 @@ impl CertificateBody {
     /// # Errors
     /// [`CertificateError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Self::decode_from(Origin::Anywhere, bytes)
+    }
+
+    pub(crate) fn decode_from(origin: Origin, bytes: &[u8]) -> Result<Self, CertificateError> {
         if bytes.len() > BODY_MAX_BYTES {
             let (limit, found) = (BODY_MAX_BYTES, bytes.len() as u64);
             return Err(CodecError::TooLong { limit, found }.into());
         }
-        let mut reader = Reader::new(bytes);
+        let mut reader = Reader::over(bytes, origin);
         let fields = reader.array(32)?;
         let r = &mut reader;
         let body = match r.uint()? {
@@ -145,12 +149,13 @@ impl CertificateBody {
         }
     }
 
-    /// Whether delegates may be asked to approve it by a proposal: a later state or a resolution.
+    /// Whether delegates may be asked to approve it by a proposal: a later state, a resolution or an
+    /// order of erasure.
     pub fn is_proposable(&self) -> bool {
         match self {
             Self::Party(state) => state.parent.is_some(),
-            Self::Resolution(_) => true,
-            Self::Genesis(_) | Self::SpaceDeclaration(_) | Self::ErasureOrder(_) => false,
+            Self::Resolution(_) | Self::ErasureOrder(_) => true,
+            Self::Genesis(_) | Self::SpaceDeclaration(_) => false,
         }
     }
 
@@ -268,15 +273,27 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let mut reader = Reader::new(bytes);
+        Self::decode_from(Origin::Anywhere, bytes)
+    }
+
+    /// Reads a certificate without the costly check of the keys in it. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Certificate::decode`].
+    pub fn decode_own_record(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Self::decode_from(Origin::OwnRecord, bytes)
+    }
+
+    fn decode_from(origin: Origin, bytes: &[u8]) -> Result<Self, CertificateError> {
+        let mut reader = Reader::over(bytes, origin);
         reader.array_of(2)?;
         let body_bytes = reader.bytes(BODY_MAX_BYTES)?.to_vec();
-        let body = CertificateBody::decode(&body_bytes)?;
+        let body = CertificateBody::decode_from(origin, &body_bytes)?;
         let count = reader.array(SIGNATURES_MAX)?;
         let mut signatures: Vec<(PublicKey, Signature)> = Vec::with_capacity(count);
         for _ in 0..count {
             reader.array_of(2)?;
-            let key = PublicKey::from_bytes(reader.fixed()?)?;
+            let key = PublicKey::of(reader.fixed()?, origin)?;
             if signatures.last().is_some_and(|(last, _)| *last >= key) {
                 return Err(CertificateError::Order);
             }
@@ -341,6 +358,11 @@ impl Certificate {
     /// Who signed, strictly ascending.
     pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
         self.signatures.iter().map(|(key, _)| *key)
+    }
+
+    /// Who signed, strictly ascending, each with the signature.
+    pub fn signatures(&self) -> impl Iterator<Item = (PublicKey, Signature)> {
+        self.signatures.iter().copied()
     }
 
     fn check_signers(&self) -> Result<(), CertificateError> {

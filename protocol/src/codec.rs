@@ -207,16 +207,40 @@ pub enum ItemType {
     Null,
 }
 
+/// Where bytes come from, which says whether the keys inside are still to be checked: that costs
+/// more than all other reading together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A peer, a person, a file.
+    Anywhere,
+    /// The node's own record, for which they were checked before they were stored.
+    OwnRecord,
+}
+
 /// Reads canonical CBOR and refuses everything else.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    origin: Origin,
 }
 
 impl<'a> Reader<'a> {
     /// A reader over `input`, from its first byte.
     pub fn new(input: &'a [u8]) -> Self {
-        Self { rest: input }
+        Self::over(input, Origin::Anywhere)
+    }
+
+    /// The same, over bytes of this origin.
+    pub(crate) fn over(input: &'a [u8], origin: Origin) -> Self {
+        Self {
+            rest: input,
+            origin,
+        }
+    }
+
+    /// Where the bytes come from.
+    pub(crate) fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// How many bytes are still unread.

@@ -8,7 +8,7 @@
 //! Spec: `specs/contribution.md` §4 (header), §5 (payload).
 
 use crate::{
-    codec::{CodecError, Reader, Writer},
+    codec::{CodecError, Origin, Reader, Writer},
     document::{shape_hash, words_hash},
     id::{DocumentId, EntryId, GovernanceDigest, ShapeHash, SpaceId, WordsHash, digest, domain},
     key::{KeyError, PublicKey, SecretKey, Signature},
@@ -166,7 +166,7 @@ impl Header {
     /// # Errors
     /// [`HeaderError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
-        Self::decode_with(bytes, PublicKey::from_bytes)
+        Self::decode_from(Origin::Anywhere, bytes)
     }
 
     /// Reads a header that this node checked before it stored it: the same, but for the author's
@@ -175,16 +175,13 @@ impl Header {
     /// # Errors
     /// As [`Header::decode`].
     pub fn decode_own_record(bytes: &[u8]) -> Result<Self, HeaderError> {
-        Self::decode_with(bytes, |bytes| Ok(PublicKey::from_own_record(bytes)))
+        Self::decode_from(Origin::OwnRecord, bytes)
     }
 
-    fn decode_with(
-        bytes: &[u8],
-        key: fn([u8; 32]) -> Result<PublicKey, KeyError>,
-    ) -> Result<Self, HeaderError> {
+    pub(crate) fn decode_from(origin: Origin, bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut reader = begin_header(bytes, HEADER_FIELDS)?;
         let space = SpaceId::from_bytes(reader.fixed()?);
-        let author = key(reader.fixed()?)?;
+        let author = PublicKey::of(reader.fixed()?, origin)?;
         let link = ChainLink::read(&mut reader)?;
         let target = read_target(&mut reader)?;
         let governance = GovernanceDigest::from_bytes(reader.fixed()?);

@@ -9,23 +9,31 @@
 
 use crate::{
     certificate::{Certificate, CertificateError},
-    codec::{CodecError, ItemType, Reader, Writer},
+    codec::{CodecError, ItemType, Origin, Reader, Writer},
     contribution::{self, Header, HeaderError, Payload},
     document,
     id::{EntryId, SpaceId, domain},
-    key::{self, BadSignature, BatchItem, PublicKey, Signature},
+    key::{BatchItem, Signature},
     limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES},
     record::{self, BodyError, RecordBody, RecordHeader},
 };
 use thiserror::Error;
 
+mod bare;
+mod consent;
+mod erased;
+mod place;
 mod verified;
 
+pub use bare::{BareHeader, Headed, bare_id};
+pub use erased::{ErasedBy, ORDER_MAX_BYTES};
+pub use place::EntryKey;
 pub use verified::{Verified, VerifyError};
 
-/// Largest encoding of an entry, in bytes: payload, header, signature, framing. An erasure beside a
-/// contribution stands in place of its words, and headers have far less than their limit.
-pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024;
+/// Largest encoding of an entry, in bytes: payload, header, signature, framing, and the order of
+/// erasure that may stand in place of a few words. An erasure by the author is smaller than what
+/// headers leave of their limit.
+pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024 + ORDER_MAX_BYTES;
 
 const TAG_CONTRIBUTION: u64 = 0;
 const TAG_RECORD: u64 = 1;
@@ -63,13 +71,13 @@ pub enum EntryError {
     UnknownType(u64),
 }
 
-/// The words of a contribution, or the record that erased them.
+/// The words of a contribution, or the proof that they were erased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Words {
     /// Nonce and texts, matching their digest.
     Present(Vec<u8>),
-    /// The erasure, by the device that wrote the words or its root key.
-    Erased(Box<Record>),
+    /// The erasure by their author, or the order of a quorum.
+    Erased(ErasedBy),
 }
 
 /// A contribution whose parts match its header; its signature is not yet checked.
@@ -113,6 +121,30 @@ impl Contribution {
         words: Words,
     ) -> Result<Self, EntryError> {
         let header = Header::decode(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    /// The same without the costly check of the author's key. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Contribution::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
+        let header = Header::decode_own_record(&header_bytes)?;
+        Self::from_checked(header, header_bytes, signature, shape, words)
+    }
+
+    fn from_checked(
+        header: Header,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        shape: Vec<u8>,
+        words: Words,
+    ) -> Result<Self, EntryError> {
         let id = contribution::id_of(&header_bytes);
         if shape.len() != header.shape_bytes as usize
             || document::shape_hash(&shape) != header.shape_hash
@@ -127,8 +159,8 @@ impl Contribution {
                     return Err(EntryError::WordsHash);
                 }
             }
-            Words::Erased(record) => {
-                if !erases(record, &header, id) {
+            Words::Erased(proof) => {
+                if !proof.erases(&header, id) {
                     return Err(EntryError::WordsMissing);
                 }
             }
@@ -173,25 +205,17 @@ impl Contribution {
         &self.words
     }
 
-    /// The same contribution with its words replaced by the erasure that removes them.
+    /// The same contribution with its words replaced by the proof of their erasure.
     ///
     /// # Errors
-    /// [`EntryError::WordsMissing`] if `record` is not an erasure of this contribution.
-    pub fn erased_by(mut self, record: Record) -> Result<Self, EntryError> {
-        if !erases(&record, &self.header, self.id) {
+    /// [`EntryError::WordsMissing`] if `proof` does not erase this contribution in its space.
+    pub fn erased_by(mut self, proof: impl Into<ErasedBy>) -> Result<Self, EntryError> {
+        let proof = proof.into();
+        if !proof.erases(&self.header, self.id) {
             return Err(EntryError::WordsMissing);
         }
-        self.words = Words::Erased(Box::new(record));
+        self.words = Words::Erased(proof);
         Ok(self)
-    }
-}
-
-/// Whether `record` is an erasure of the contribution, in its space. Whether its signer may erase the
-/// words is for authority to say.
-fn erases(record: &Record, header: &Header, id: EntryId) -> bool {
-    match record.body() {
-        RecordBody::Erasure(it) => it.contribution == id && record.header.space == header.space,
-        _ => false,
     }
 }
 
@@ -234,13 +258,34 @@ impl Record {
         signature: Signature,
         body_bytes: Vec<u8>,
     ) -> Result<Self, EntryError> {
-        let header = RecordHeader::decode(&header_bytes)?;
+        Self::assemble_from(Origin::Anywhere, header_bytes, signature, body_bytes)
+    }
+
+    /// The same without the costly check of the keys in it. Only for a node's own record.
+    ///
+    /// # Errors
+    /// As [`Record::assemble`].
+    pub fn assemble_own_record(
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        Self::assemble_from(Origin::OwnRecord, header_bytes, signature, body_bytes)
+    }
+
+    fn assemble_from(
+        origin: Origin,
+        header_bytes: Vec<u8>,
+        signature: Signature,
+        body_bytes: Vec<u8>,
+    ) -> Result<Self, EntryError> {
+        let header = RecordHeader::decode_from(origin, &header_bytes)?;
         if body_bytes.len() != header.body_bytes as usize
             || record::body_hash(&body_bytes) != header.body_hash
         {
             return Err(EntryError::BodyHash);
         }
-        let body = RecordBody::decode(header.record_type, &body_bytes)?;
+        let body = RecordBody::decode_from(origin, header.record_type, &body_bytes)?;
         Ok(Self::from_parts(
             header,
             header_bytes,
@@ -286,63 +331,6 @@ impl Record {
             .bytes(self.signature.as_bytes())
             .bytes(&self.body_bytes);
     }
-
-    /// Checks the signature and the consents inside.
-    ///
-    /// # Errors
-    /// [`BadSignature`] if one does not hold.
-    fn check(&self) -> Result<(), BadSignature> {
-        let author = &self.header.author;
-        key::verify(
-            author,
-            domain::RECORD_SIGNATURE,
-            &self.header_bytes,
-            &self.signature,
-        )?;
-        self.consents()
-            .iter()
-            .try_for_each(|it| key::verify(&it.key, it.domain, &it.message, &it.signature))
-    }
-
-    /// The signatures inside by which others agree to what the record says about them.
-    fn consents(&self) -> Vec<Consent> {
-        let header = &self.header;
-        match &self.body {
-            RecordBody::DeviceLink(it) => vec![Consent {
-                key: it.device,
-                domain: domain::DEVICE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.device),
-                signature: it.by_device,
-            }],
-            RecordBody::NodeLink(it) => vec![Consent {
-                key: it.node,
-                domain: domain::NODE_CONSENT_SIGNATURE,
-                message: record::consent_message(header.space, &header.author, &it.node),
-                signature: it.by_node,
-            }],
-            RecordBody::Countersignature(it) => {
-                let message = record::join_message(header.space, it.invitation, &it.member);
-                let asked = |key, signature| Consent {
-                    key,
-                    domain: domain::JOIN_SIGNATURE,
-                    message: message.clone(),
-                    signature,
-                };
-                vec![
-                    asked(it.invitation_key, it.by_invitation),
-                    asked(it.member, it.by_member),
-                ]
-            }
-            _ => Vec::new(),
-        }
-    }
-}
-
-struct Consent {
-    key: PublicKey,
-    domain: &'static [u8],
-    message: Vec<u8>,
-    signature: Signature,
 }
 
 /// One element of a space's set.
@@ -354,17 +342,8 @@ pub enum Entry {
     Record(Record),
     /// A self-contained statement of a party or the charter.
     Certificate(Certificate),
-}
-
-/// Where an entry stands in its space's set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EntryKey {
-    /// Who signed; the first signer of a certificate.
-    pub author: PublicKey,
-    /// Place in the signer's chain; 0 for certificates, which stand on none.
-    pub seq: u64,
-    /// The entry's id.
-    pub id: EntryId,
+    /// The header of a contribution or record without the rest.
+    Bare(BareHeader),
 }
 
 impl Entry {
@@ -379,15 +358,16 @@ impl Entry {
         Ok(entry)
     }
 
+    fn expect_fields(fields: usize, expected: usize) -> Result<(), CodecError> {
+        let found = fields as u64;
+        let fit = fields == expected;
+        fit.then_some(())
+            .ok_or(CodecError::WrongLength { expected, found })
+    }
+
     fn read(reader: &mut Reader<'_>) -> Result<Self, EntryError> {
         let fields = reader.array(8)?;
-        let expect = |expected: usize| match fields == expected {
-            true => Ok(()),
-            false => Err(CodecError::WrongLength {
-                expected,
-                found: fields as u64,
-            }),
-        };
+        let expect = |expected| Self::expect_fields(fields, expected);
         match reader.uint()? {
             TAG_CONTRIBUTION => {
                 expect(5)?;
@@ -402,7 +382,11 @@ impl Entry {
                 let bytes = reader.bytes(PAYLOAD_MAX_BYTES)?;
                 Ok(Self::Certificate(Certificate::decode(bytes)?))
             }
-            unknown => Err(EntryError::UnknownType(unknown)),
+            tag => {
+                let heads = Headed::of_tag(tag).ok_or(EntryError::UnknownType(tag))?;
+                expect(3)?;
+                BareHeader::read(heads, reader).map(Self::Bare)
+            }
         }
     }
 
@@ -420,23 +404,21 @@ impl Entry {
             return Some((entry.space(), entry.key()));
         }
         let header = reader.bytes(HEADER_MAX_BYTES).ok()?;
-        let (space, author, seq, id) = match (tag, fields) {
-            (TAG_CONTRIBUTION, 5) => {
-                let it = Header::decode_own_record(header).ok()?;
-                (
-                    it.space,
-                    it.author,
-                    it.link.seq,
-                    contribution::id_of(header),
-                )
-            }
-            (TAG_RECORD, 4) => {
-                let it = RecordHeader::decode_own_record(header).ok()?;
-                (it.space, it.author, it.link.seq, record::id_of(header))
-            }
+        let heads = match (tag, fields) {
+            (TAG_CONTRIBUTION, 5) => Headed::Contribution,
+            (TAG_RECORD, 4) => Headed::Record,
+            (tag, 3) => Headed::of_tag(tag)?,
             _ => return None,
         };
-        Some((Some(space), EntryKey { author, seq, id }))
+        let is_bare = Headed::of_tag(tag).is_some();
+        let (of, space, author, link) = BareHeader::place_in_own_record(heads, header).ok()?;
+        let key = EntryKey {
+            author,
+            seq: link.seq,
+            id: if is_bare { bare_id(&of) } else { of },
+            is_bare,
+        };
+        Some((Some(space), key))
     }
 
     /// The canonical encoding.
@@ -453,13 +435,14 @@ impl Entry {
                     Words::Present(words) => {
                         writer.bytes(words);
                     }
-                    Words::Erased(record) => record.encode_into(&mut writer),
+                    Words::Erased(proof) => proof.encode_into(&mut writer),
                 }
             }
             Self::Record(it) => it.encode_into(&mut writer),
             Self::Certificate(it) => {
                 writer.array(2).uint(TAG_CERTIFICATE).bytes(&it.encode());
             }
+            Self::Bare(it) => it.encode_into(&mut writer),
         }
         writer.finish()
     }
@@ -470,6 +453,7 @@ impl Entry {
             Self::Contribution(it) => it.id,
             Self::Record(it) => it.id,
             Self::Certificate(it) => it.id(),
+            Self::Bare(it) => it.id(),
         }
     }
 
@@ -480,27 +464,23 @@ impl Entry {
             Self::Contribution(it) => Some(it.header.space),
             Self::Record(it) => Some(it.header.space),
             Self::Certificate(it) => it.own_space(),
+            Self::Bare(it) => Some(it.space()),
         }
     }
 
     /// Its place in the set.
     pub fn key(&self) -> EntryKey {
-        match self {
-            Self::Contribution(it) => EntryKey {
-                author: it.header.author,
-                seq: it.header.link.seq,
-                id: it.id,
-            },
-            Self::Record(it) => EntryKey {
-                author: it.header.author,
-                seq: it.header.link.seq,
-                id: it.id,
-            },
-            Self::Certificate(it) => EntryKey {
-                author: it.first_signer(),
-                seq: 0,
-                id: it.id(),
-            },
+        let (author, seq) = match self {
+            Self::Contribution(it) => (it.header.author, it.header.link.seq),
+            Self::Record(it) => (it.header.author, it.header.link.seq),
+            Self::Certificate(it) => (it.first_signer(), 0),
+            Self::Bare(it) => (it.author(), it.link().seq),
+        };
+        EntryKey {
+            author,
+            seq,
+            id: self.id(),
+            is_bare: matches!(self, Self::Bare(_)),
         }
     }
 
@@ -510,14 +490,14 @@ impl Entry {
                 let key = it.header.author;
                 let domain = domain::CONTRIBUTION_SIGNATURE;
                 items.push(BatchItem::new(key, domain, &it.header_bytes, it.signature));
-                if let Words::Erased(record) = &it.words {
+                if let Words::Erased(ErasedBy::Record(record)) = &it.words {
                     items.push(record_item(record));
                 }
             }
             Self::Record(it) => {
                 items.push(record_item(it));
                 items.extend(it.consents().into_iter().map(|consent| {
-                    let Consent {
+                    let consent::Consent {
                         key,
                         domain,
                         message,
@@ -528,6 +508,11 @@ impl Entry {
             }
             // Certificates are rare and checked one by one.
             Self::Certificate(_) => {}
+            Self::Bare(it) => {
+                let (key, domain) = (it.author(), it.signature_domain());
+                let signature = *it.signature();
+                items.push(BatchItem::new(key, domain, it.header_bytes(), signature));
+            }
         }
     }
 }
@@ -547,13 +532,7 @@ fn read_contribution(reader: &mut Reader<'_>) -> Result<Contribution, EntryError
     let signature = Signature::from_bytes(reader.fixed()?);
     let shape = reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec();
     let words = match reader.peek()? {
-        ItemType::Array => {
-            reader.array_of(4)?;
-            match reader.uint()? {
-                TAG_RECORD => Words::Erased(Box::new(read_record(reader)?)),
-                unknown => return Err(EntryError::UnknownType(unknown)),
-            }
-        }
+        ItemType::Array => Words::Erased(ErasedBy::read(reader)?),
         _ => Words::Present(reader.bytes(PAYLOAD_MAX_BYTES)?.to_vec()),
     };
     Contribution::assemble(header_bytes, signature, shape, words)

@@ -30,6 +30,8 @@ pub mod domain {
     pub const RECORD_ID: &[u8] = b"comity/1/record-id\0";
     /// Message that a signer signs for a record.
     pub const RECORD_SIGNATURE: &[u8] = b"comity/1/record-signature\0";
+    /// Id of a bare header: digest of the id of what it heads.
+    pub const BARE_ID: &[u8] = b"comity/1/bare-id\0";
     /// Digest of a record's body.
     pub const RECORD_BODY: &[u8] = b"comity/1/record-body\0";
     /// Id of a certificate: digest of its body.
@@ -64,6 +66,8 @@ pub mod domain {
     pub const READER_SIGNATURE: &[u8] = b"comity/1/reader-signature\0";
     /// Key prefix of an author in a space's trie.
     pub const TRIE_AUTHOR: &[u8] = b"comity/1/trie-author\0";
+    /// Key prefix of an author's bare headers in a space's trie.
+    pub const TRIE_BARE: &[u8] = b"comity/1/trie-bare\0";
     /// Digest of a leaf of a space's trie.
     pub const TRIE_LEAF: &[u8] = b"comity/1/trie-leaf\0";
     /// Digest of a branch of a space's trie.

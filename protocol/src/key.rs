@@ -7,6 +7,7 @@
 //!
 //! Spec: `specs/identity.md` §2 (keys), §3 (verification).
 
+use crate::codec::Origin;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use ed25519_dalek::Signer;
 use ed25519_zebra::{VerificationKey, VerificationKeyBytes, batch};
@@ -74,6 +75,14 @@ impl PublicKey {
     /// Only for bytes read back from a node's own record; never for anything from a peer or a file.
     pub const fn from_own_record(bytes: [u8; PUBLIC_KEY_BYTES]) -> Self {
         Self(bytes)
+    }
+
+    /// Checks the key unless its bytes were checked before they were stored.
+    pub(crate) fn of(bytes: [u8; PUBLIC_KEY_BYTES], origin: Origin) -> Result<Self, KeyError> {
+        match origin {
+            Origin::Anywhere => Self::from_bytes(bytes),
+            Origin::OwnRecord => Ok(Self::from_own_record(bytes)),
+        }
     }
 
     /// The canonical encoding.

@@ -79,6 +79,8 @@ enum Asks {
     Erasure { written_by: PublicKey },
     /// Whether it belongs into the set.
     Statement,
+    /// Whether a narrowing covers it.
+    Header,
 }
 
 impl Linked {
@@ -118,12 +120,13 @@ impl Linked {
                 }
                 Asks::Statement
             }
+            Entry::Bare(_) => Asks::Header,
         };
         Ok(Self { entry, space, asks })
     }
 
-    /// Decides by the authority of its community, and for contributions by what narrowings leave in
-    /// force in its space, whether it takes effect.
+    /// Decides by the authority of its community, and for contributions and bare headers by what
+    /// narrowings leave in force in its space, whether it takes effect.
     ///
     /// # Errors
     /// The entry itself and what says most about why not, so that it can be tried again.
@@ -150,8 +153,8 @@ impl Linked {
         match (&*self.entry, &self.asks) {
             (Entry::Contribution(it), Asks::Contribution { act, kind }) => {
                 let author = &it.header().author;
-                if let Words::Erased(record) = it.words() {
-                    authority.may_erase(&record.header().author, author)?;
+                if let Words::Erased(proof) = it.words() {
+                    authority.judge_erasure(proof, author)?;
                 }
                 let id = it.id();
                 authority
@@ -162,6 +165,9 @@ impl Linked {
                 authority.may_erase(&record.header().author, written_by)?;
                 authority.lets_in(self.space, &self.entry).map(|()| None)
             }
+            (Entry::Bare(it), _) => authority
+                .lets_in_bare(self.space, it, coverage)
+                .map(|()| None),
             (entry, _) => authority.lets_in(self.space, entry).map(|()| None),
         }
     }

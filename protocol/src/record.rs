@@ -7,10 +7,10 @@
 //! Spec: `specs/contribution.md` §6 (records).
 
 use crate::{
-    codec::Writer,
+    codec::{Origin, Writer},
     contribution::{ChainLink, Context, HEADER_VERSION, HeaderError, begin_header},
     id::{EntryId, GovernanceDigest, ID_BYTES, SpaceId, digest, domain},
-    key::{KeyError, PublicKey, SecretKey},
+    key::{PublicKey, SecretKey},
     limits::{PAYLOAD_MAX_BYTES, TIME_MAX_MS},
 };
 
@@ -69,7 +69,7 @@ impl RecordHeader {
     /// # Errors
     /// [`HeaderError`] names the first rule that is broken.
     pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
-        Self::decode_with(bytes, PublicKey::from_bytes)
+        Self::decode_from(Origin::Anywhere, bytes)
     }
 
     /// Reads a record header without the costly check of its signer's key. Only for a node's own
@@ -78,17 +78,14 @@ impl RecordHeader {
     /// # Errors
     /// As [`RecordHeader::decode`].
     pub fn decode_own_record(bytes: &[u8]) -> Result<Self, HeaderError> {
-        Self::decode_with(bytes, |bytes| Ok(PublicKey::from_own_record(bytes)))
+        Self::decode_from(Origin::OwnRecord, bytes)
     }
 
-    fn decode_with(
-        bytes: &[u8],
-        key: fn([u8; 32]) -> Result<PublicKey, KeyError>,
-    ) -> Result<Self, HeaderError> {
+    pub(crate) fn decode_from(origin: Origin, bytes: &[u8]) -> Result<Self, HeaderError> {
         let mut reader = begin_header(bytes, HEADER_FIELDS)?;
         let record_type = reader.uint()?;
         let space = SpaceId::from_bytes(reader.fixed()?);
-        let author = key(reader.fixed()?)?;
+        let author = PublicKey::of(reader.fixed()?, origin)?;
         let link = ChainLink::read(&mut reader)?;
         let governance = GovernanceDigest::from_bytes(reader.fixed()?);
         let time_ms = reader.uint_max(TIME_MAX_MS)?;

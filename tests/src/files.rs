@@ -20,17 +20,25 @@ pub fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 /// # Panics
 /// If a file cannot be read.
 pub fn search(folder: &Path, text: &str) -> (Vec<PathBuf>, u64) {
+    search_bytes(folder, text.as_bytes())
+}
+
+/// The same for any bytes.
+///
+/// # Panics
+/// If a file cannot be read.
+pub fn search_bytes(folder: &Path, sought: &[u8]) -> (Vec<PathBuf>, u64) {
     let (mut found, mut searched) = (Vec::new(), 0);
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            let (more, bytes) = search(&path, text);
+            let (more, bytes) = search_bytes(&path, sought);
             found.extend(more);
             searched += bytes;
         } else if path.is_file() {
             let bytes = std::fs::read(&path).unwrap();
             searched += bytes.len() as u64;
-            if contains(&bytes, text.as_bytes()) {
+            if contains(&bytes, sought) {
                 found.push(path);
             }
         }

@@ -10,6 +10,7 @@ mod content;
 mod cuts;
 mod mischief;
 pub mod replica;
+mod restricted;
 mod roster;
 mod statements;
 
@@ -28,6 +29,7 @@ use comity_protocol::{
     record::RecordBody,
 };
 use cuts::Drawn;
+pub(crate) use restricted::{Granted, Restricted};
 use std::collections::BTreeMap;
 
 /// What whoever acts can see and reach.
@@ -103,6 +105,9 @@ pub struct World {
     charter: Vec<Enacted>,
     spaces: Vec<SpaceId>,
     public: SpaceId,
+    restricted: Vec<Restricted>,
+    /// Persons and the nodes that they let read, both by number.
+    granted: Vec<(usize, usize)>,
     papers: Vec<Paper>,
     invitations: Vec<(EntryId, SecretKey, usize)>,
     narrowings: Vec<(EntryId, usize)>,
@@ -154,6 +159,8 @@ impl World {
             charter: Vec::new(),
             public: spaces[0],
             spaces,
+            restricted: Vec::new(),
+            granted: Vec::new(),
             papers: Vec::new(),
             invitations: Vec::new(),
             narrowings: Vec::new(),

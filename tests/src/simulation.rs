@@ -5,30 +5,40 @@
 //! and their frames. Only time, links and the driver that carries effects out are made here. One
 //! thread, one queue of events: a seed always runs alike, so a failing one can be stepped through.
 
+mod carry;
+mod fault;
 mod invariants;
 mod links;
 mod log;
 mod malice;
 mod nodes;
+mod people;
 mod queue;
+mod rules;
+mod shared;
 
 use crate::{
-    histories::{Shape, Sight, World},
+    histories::{Shape, World},
     random::Random,
 };
-use comity_node::{ingest::Outcome, pending::Source};
 use comity_protocol::{
     certificate::governance_space,
-    entry::Entry,
-    id::{EntryId, SpaceId},
-    sync::{Effect, Message, session::Input},
+    id::SpaceId,
+    sync::{Message, session::Input},
 };
+pub use fault::Fault;
+pub use invariants::INVARIANTS;
 use links::Link;
 pub use log::{Log, Step, record, seed_of};
 use malice::Malice;
 use nodes::Node;
 use queue::{Event, Queue};
-use std::collections::{BTreeMap, VecDeque};
+use shared::Shared;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 /// How large a simulation is.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +49,8 @@ pub struct Size {
     pub nodes: usize,
     /// Deeds of people.
     pub deeds: usize,
+    /// Restricted spaces that people declare.
+    pub restricted: usize,
 }
 
 impl Size {
@@ -47,6 +59,7 @@ impl Size {
         parties: 5,
         nodes: 10,
         deeds: 120,
+        restricted: 4,
     };
 }
 
@@ -95,6 +108,8 @@ pub struct Report {
     pub narrowings: usize,
     /// Entries in effect at the end, on one node.
     pub in_effect: u64,
+    /// Entries in effect at the end in restricted spaces, where most are.
+    pub restricted: u64,
 }
 
 /// One run. See the [module documentation](self).
@@ -102,6 +117,8 @@ pub struct Simulation {
     random: Random,
     size: Size,
     world: World,
+    governance: SpaceId,
+    shared: Arc<Shared>,
     nodes: Vec<Node>,
     links: Vec<Link>,
     queue: Queue,
@@ -112,27 +129,31 @@ pub struct Simulation {
     /// Inputs that sessions are still to handle before the next event.
     work: VecDeque<(usize, usize, Input)>,
     peers: u64,
+    /// Who could ever hold which restricted space, and after how many entries that was found.
+    ever: RefCell<BTreeMap<(usize, SpaceId), (usize, bool)>>,
+    fault: Option<Fault>,
+    /// The only invariant that is looked at, if there is a fault.
+    awaited: Option<&'static str>,
     report: Report,
     broken: Option<Broken>,
     log: Log,
 }
 
-/// What a person sees on one node.
-struct Desk<'a>(&'a Node);
-
-impl Sight for Desk<'_> {
-    fn sees(&self, id: &EntryId) -> bool {
-        self.0.replica().archive.contains(id).unwrap_or(false)
-    }
-
-    fn offers(&self, space: &SpaceId) -> bool {
-        self.0.reads(space)
-    }
-}
-
 impl Simulation {
     /// The run of a seed.
     pub fn new(seed: u64, size: Size, log: Log) -> Self {
+        Self::with(seed, size, log, None)
+    }
+
+    /// The run of a seed with a fault, which ends where this invariant does not hold: no other is
+    /// looked at.
+    pub fn broken_by(seed: u64, size: Size, fault: Fault, invariant: &'static str) -> Self {
+        let mut simulation = Self::with(seed, size, Log::Off, Some(fault));
+        simulation.awaited = Some(invariant);
+        simulation
+    }
+
+    fn with(seed: u64, size: Size, log: Log, fault: Option<Fault>) -> Self {
         let mut random = Random::new(seed);
         let shape = Shape {
             parties: size.parties,
@@ -145,11 +166,13 @@ impl Simulation {
         let mut liars: Vec<usize> = (0..count).collect();
         random.shuffle(&mut liars);
         liars.truncate(count / 10);
+        let shared = Arc::new(Shared::new(fault));
         let nodes: Vec<Node> = (0..count)
             .map(|number| {
                 let malice = liars.iter().position(|it| *it == number);
                 let key = world.nodes[number].public();
-                Node::new(key, world.id, malice.map(Malice::of_number))
+                let malice = malice.map(|it| Malice::of_number(it + seed as usize));
+                Node::new(key, world.id, malice, &shared)
             })
             .collect();
         let mut simulation = Self {
@@ -160,11 +183,16 @@ impl Simulation {
             healed: false,
             work: VecDeque::new(),
             peers: 0,
+            ever: RefCell::default(),
+            fault,
+            awaited: None,
             report: Report::default(),
             broken: None,
             random,
             size,
+            governance: governance_space(world.id),
             world,
+            shared,
             nodes,
             log,
         };
@@ -187,6 +215,10 @@ impl Simulation {
         for _ in 0..self.size.deeds {
             at += self.random.below(2 * DEED_EVERY_MS as usize) as u64;
             self.queue.add(at, Event::Deed);
+        }
+        for _ in 0..self.size.restricted {
+            let when = 3_000 + self.random.below(at as usize / 2) as u64;
+            self.queue.add(when, Event::Declare);
         }
         for _ in 0..4 {
             let from = self.random.below(at as usize) as u64;
@@ -247,6 +279,7 @@ impl Simulation {
         match event {
             Event::Found => self.found(),
             Event::Deed => self.deed(line),
+            Event::Declare => self.declare(line),
             Event::Connect { link } => self.connect(link),
             Event::Arrive {
                 link,
@@ -274,70 +307,10 @@ impl Simulation {
         false
     }
 
-    /// The founders bring what they signed, each party to a node of its own.
-    fn found(&mut self) {
-        let entries: Vec<Vec<u8>> = self.world.entries.iter().map(Entry::encode).collect();
-        for party in 0..self.size.parties {
-            let mut own = (0..self.nodes.len()).filter(|it| self.world.party_of_node(*it) == party);
-            let honest = own.find(|it| self.nodes[*it].malice.is_none());
-            if let Some(node) = honest {
-                self.submit(node, entries.clone());
-            }
-        }
-    }
-
-    fn deed(&mut self, line: &mut Step) {
-        let up: Vec<usize> = (0..self.nodes.len())
-            .filter(|it| self.nodes[*it].is_up() && self.nodes[*it].malice.is_none())
-            .collect();
-        let Some(node) = self.random.pick(&up).copied() else {
-            return;
-        };
-        let entries = self.world.act(&mut self.random, &Desk(&self.nodes[node]));
-        line.detail = format!("{} entries signed at node {node}", entries.len());
-        let mut bytes: Vec<Vec<u8>> = entries.iter().map(Entry::encode).collect();
-        let noise = std::mem::take(&mut self.world.noise);
-        bytes.extend(noise);
-        self.submit(node, bytes);
-        self.check_event(node);
-    }
-
-    /// People give entries to a node; what is not saved they give again later.
-    fn submit(&mut self, node: usize, entries: Vec<Vec<u8>>) {
-        let outcomes = self.nodes[node].replica().take(&entries, &Source::Local);
-        for (bytes, outcome) in entries.into_iter().zip(outcomes) {
-            match outcome {
-                Outcome::Saved | Outcome::AlreadyPresent => {
-                    if let Some((_, key)) = Entry::peek(&bytes) {
-                        self.nodes[node].acknowledged.push(key.id);
-                        self.report.acknowledged += 1;
-                    }
-                }
-                Outcome::Refused(_) => {}
-                _ => self.nodes[node].unsaved.push(bytes),
-            }
-        }
-        self.hear(node);
-    }
-
-    fn retry(&mut self, node: usize) {
-        if !self.nodes[node].is_up() || self.nodes[node].unsaved.is_empty() {
-            return;
-        }
-        let unsaved = std::mem::take(&mut self.nodes[node].unsaved);
-        // People do not give words to a node that may not read them.
-        let (now, later): (Vec<_>, Vec<_>) = unsaved.into_iter().partition(|bytes| {
-            let space = Entry::peek(bytes).and_then(|(space, _)| space);
-            space.is_none_or(|space| self.nodes[node].reads(&space))
-        });
-        self.submit(node, now);
-        self.nodes[node].unsaved.extend(later);
-    }
-
     fn lose(&mut self, node: usize) {
         if self.nodes[node].is_up() {
             self.hang_up_all(node);
-            self.nodes[node].lose();
+            self.nodes[node].lose(self.fault);
             self.report.restarts += 1;
         }
     }
@@ -396,126 +369,11 @@ impl Simulation {
         false
     }
 
-    /// Handles inputs until nothing follows any more.
-    fn settle(&mut self) {
-        while let Some((link, side, input)) = self.work.pop_front() {
-            self.input(link, side, input);
-        }
-    }
-
-    fn input(&mut self, link: usize, side: usize, input: Input) {
-        let node = self.links[link].ends[side].node;
-        if !self.nodes[node].is_up() {
-            return;
-        }
-        let is_writable = matches!(input, Input::Writable);
-        let Some(session) = &mut self.links[link].ends[side].session else {
-            return;
-        };
-        self.nodes[node].handle(session, input, self.now_ms);
-        if session.has_effects() || !is_writable {
-            self.perform(link, side);
-        }
-    }
-
-    /// Carries out the effects of a session: what is to be sent first, then the rest.
-    fn perform(&mut self, link: usize, side: usize) {
-        let node = self.links[link].ends[side].node;
-        let mut ingests = Vec::new();
-        let mut ended = false;
-        let mut any = false;
-        while let Some(session) = &mut self.links[link].ends[side].session
-            && let Some(effect) = session.next_effect()
-        {
-            any = true;
-            match effect {
-                Effect::Send(message) => self.send(link, side, message),
-                Effect::Load {
-                    space,
-                    ids,
-                    max_bytes,
-                } => {
-                    let entries = self.nodes[node].load(&ids, max_bytes);
-                    let loaded = Input::Loaded { space, entries };
-                    self.work.push_back((link, side, loaded));
-                }
-                Effect::Ingest { space, entries } => ingests.push((space, entries)),
-                Effect::Learn { space, entry, .. } => ingests.push((space, vec![entry])),
-                // Nodes read by their own keys here.
-                Effect::Granted { .. } => {}
-                Effect::InSync { space } => {
-                    if space == governance_space(self.world.id) {
-                        self.links[link].ends[side].synced = true;
-                    }
-                }
-                Effect::PeerMisbehaved(how) => {
-                    self.caught(link, side, &how.to_string());
-                    ended = true;
-                }
-                Effect::Closed(_) => ended = true,
-            }
-        }
-        for (space, entries) in ingests {
-            self.ingest(link, side, space, entries);
-        }
-        if ended {
-            return self.hang_up(link);
-        }
-        self.open_spaces(link, side);
-        if any {
-            self.work.push_back((link, side, Input::Writable));
-        }
-    }
-
-    /// A peer broke the protocol: an honest one never does.
-    fn caught(&mut self, link: usize, side: usize, how: &str) {
-        self.report.caught += 1;
-        let peer = self.links[link].ends[1 - side].node;
-        let own = self.links[link].ends[side].node;
-        if self.nodes[peer].malice.is_none() && self.nodes[own].malice.is_none() {
-            let found = format!("node {own} says that node {peer} {how}");
-            self.broken("honest_peers_trust_each_other", found);
-        }
-    }
-
-    fn ingest(&mut self, link: usize, side: usize, space: SpaceId, entries: Vec<Vec<u8>>) {
-        let node = self.links[link].ends[side].node;
-        let peer = self.links[link].ends[1 - side].node;
-        let bytes = entries.iter().map(|it| it.len() as u64).sum();
-        let source = Source::Peer(format!("node {peer}"));
-        self.nodes[node].replica().take(&entries, &source);
-        let entries = entries.len();
-        let ingested = Input::Ingested {
-            space,
-            entries,
-            bytes,
-        };
-        self.work.push_back((link, side, ingested));
-        self.hear(node);
-    }
-
-    /// Tells every session of a node what took effect, and lets spaces follow authority.
-    fn hear(&mut self, node: usize) {
-        let news = self.nodes[node].news();
-        let mut keys = BTreeMap::new();
-        for (space, key) in &news {
-            keys.entry(*space).or_insert_with(Vec::new).extend(*key);
-        }
-        for (space, keys) in keys {
-            for (link, side) in self.ends_of(node) {
-                let keys = keys.clone();
-                let inserted = Input::Inserted { space, keys };
-                self.work.push_back((link, side, inserted));
-            }
-        }
-        if self.nodes[node].authority_changed() {
-            for (link, side) in self.ends_of(node) {
-                self.open_spaces(link, side);
-            }
-        }
-    }
-
     fn broken(&mut self, invariant: &'static str, found: String) {
+        debug_assert!(INVARIANTS.contains(&invariant), "{invariant}");
+        if self.awaited.is_some_and(|it| it != invariant) {
+            return;
+        }
         let event = self.report.events;
         self.broken.get_or_insert(Broken {
             invariant,

@@ -11,7 +11,7 @@ use comity_protocol::{
     id::{CommunityId, GovernanceDigest, SpaceId, digest},
     key::{PublicKey, SecretKey},
     sync::{
-        Key, Message,
+        Message,
         message::{ANNOUNCE_MAX, FRAME_MAX_BYTES},
     },
 };
@@ -207,7 +207,7 @@ impl Conversation {
         for chunk in entries.chunks(ANNOUNCE_MAX) {
             let filed = |bytes: &Vec<u8>| {
                 let (_, key) = Entry::peek(bytes).expect("an entry that can be filed");
-                Key::new(&space, &key.author, key.seq, key.id)
+                key.in_set_of(&space)
             };
             let mut keys: Vec<_> = chunk.iter().map(filed).collect();
             keys.sort();

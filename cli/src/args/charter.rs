@@ -87,7 +87,7 @@ pub enum CharterCommand {
 }
 
 /// `comity charter propose`
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  comity charter propose --space support:everyone --reason \"one place to ask\"\n  \
     comity charter propose --space ours:Vendor+Users:stewards:topic,reply\n  \

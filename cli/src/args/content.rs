@@ -67,7 +67,8 @@ pub struct Publish {
     /// The author there, if it is not you.
     #[arg(long, requires = "origin", value_name = "NAME")]
     pub origin_author: Option<String>,
-    /// Do not ask, even if the text names something that fewer people read.
+    /// Do not ask, even if more people will read it than what it answers or names, or than what you
+    /// wrote last.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -96,7 +97,8 @@ pub struct Reply {
     /// The text itself.
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Do not ask, even if the text names something that fewer people read.
+    /// Do not ask, even if more people will read it than what it answers or names, or than what you
+    /// wrote last.
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -119,12 +121,16 @@ pub struct Edit {
     /// The heads you saw, if not the newest; separated by commas.
     #[arg(long, value_delimiter = ',', value_name = "HEADS")]
     pub at: Vec<String>,
+    /// Do not ask, even if more people will read it than what it names.
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// `comity erase`
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  comity erase 3f2a\n  comity erase 3f2a --yes\n  \
+    comity erase 3f2a --by-quorum --reason \"a home address\"\n  \
     comity erase 3f2a --order --reason \"a home address\" > draft.json"
 )]
 pub struct Erase {
@@ -133,11 +139,15 @@ pub struct Erase {
     /// Do not ask.
     #[arg(long, short)]
     pub yes: bool,
-    /// Order the erasure of what somebody else wrote: a quorum of parties has to sign.
-    #[arg(long, requires = "reason")]
+    /// Propose the erasure of what somebody else wrote: a quorum of parties has to approve it, with
+    /// `comity charter approve`. Everybody sees the proposal.
+    #[arg(long, requires = "reason", group = "quorum")]
+    pub by_quorum: bool,
+    /// The same by a draft that delegates sign and send on, seen by readers of the space only.
+    #[arg(long, requires = "reason", group = "quorum")]
     pub order: bool,
-    /// Why; everybody who reads the space sees it.
-    #[arg(long, requires = "order", value_name = "TEXT")]
+    /// Why; with `--by-quorum` everybody sees it, else whoever reads the space.
+    #[arg(long, requires = "quorum", value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
@@ -187,7 +197,7 @@ pub struct List {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  comity show 3f2a\n  comity show 3f2a --at 77ab,90c1\n  \
-    comity show 3f2a --body > page.md"
+    comity show 3f2a --body > page.md\n  comity show --held 3f2a"
 )]
 pub struct Show {
     /// Id of the document, or the start of it.
@@ -198,6 +208,9 @@ pub struct Show {
     /// Print the text and nothing else.
     #[arg(long)]
     pub body: bool,
+    /// Show what a removal took out of effect too, as if it were not.
+    #[arg(long, conflicts_with = "at")]
+    pub held: bool,
 }
 
 /// `comity history`

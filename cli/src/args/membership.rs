@@ -97,6 +97,13 @@ pub enum CommunityCommand {
         signatures: Vec<String>,
     },
     /// Start a community with the whole history of another and a charter of your own.
+    ///
+    /// You found it alone, with a new party: a chain of its own that starts with you as its only
+    /// delegate and this node, even where it has the name of the old one. Other delegates, members
+    /// and nodes are not taken along: add them with `comity party` and `comity invite`; other parties
+    /// join with their consent. Rules, labels, articles, promises of all parties and those of your
+    /// own party are carried over. What cannot be is said: promises of parties that take no part,
+    /// and spaces that you do not read.
     #[command(after_help = "Example:\n  comity community fork \"Free Coffee\"")]
     Fork {
         /// The name of the new community.

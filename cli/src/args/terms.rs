@@ -15,6 +15,16 @@ pub enum ReadersArgument {
     Parties(Vec<String>),
 }
 
+impl From<&str> for ReadersArgument {
+    fn from(text: &str) -> Self {
+        match text {
+            "everyone" => Self::Everyone,
+            "members" => Self::Members,
+            parties => Self::Parties(list(parties, '+')),
+        }
+    }
+}
+
 /// NAME:READERS[:WRITERS[:KINDS]]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceTerms {
@@ -41,11 +51,7 @@ impl FromStr for SpaceTerms {
         if name.is_empty() || readers.is_empty() {
             return Err(format!("a space needs a name and readers: {SPACE_FORM}"));
         }
-        let readers = match readers {
-            "everyone" => ReadersArgument::Everyone,
-            "members" => ReadersArgument::Members,
-            parties => ReadersArgument::Parties(list(parties, '+')),
-        };
+        let readers = ReadersArgument::from(readers);
         let only_stewards_write = match parts.next() {
             None | Some("" | "members") => false,
             Some("stewards") => true,

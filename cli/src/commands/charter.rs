@@ -1,7 +1,10 @@
 //! `comity charter …`
 
+pub(super) mod erasure;
 pub(super) mod floor;
 mod propose;
+
+pub(super) use propose::propose;
 
 use crate::{
     app::App,
@@ -34,7 +37,7 @@ pub(super) async fn run(app: &App, command: CharterCommand) -> Result<(), Comman
         CharterCommand::Proposals { id, all, community } => {
             proposals(app, id.as_deref(), all, community.as_deref()).await
         }
-        CharterCommand::Propose(args) => propose::propose(app, &args).await,
+        CharterCommand::Propose(args) => propose(app, &args).await,
         CharterCommand::Approve(args) => floor::approve(app, &args).await,
         CharterCommand::Reject {
             id,
@@ -99,7 +102,13 @@ async fn proposals(
         if app.ui.is_json() {
             return app.ui.json(&item);
         }
-        return lines(app, &render::proposal::document(&item, &community.name));
+        let words = app
+            .with_node(Reach::Store, async |client| {
+                Ok(erasure::words_of(client, &item).await)
+            })
+            .await?;
+        lines(app, &render::proposal::document(&item, &community.name))?;
+        return lines(app, &words);
     }
     let open = |it: &ProposalInfo| matches!(it.state.as_str(), "open" | "carried");
     let shown: Vec<ProposalInfo> = items.into_iter().filter(|it| all || open(it)).collect();

@@ -1,18 +1,21 @@
 //! Certificates that several delegates sign: a file goes from one to the next with `comity sign`.
 //!
 //! For what must not be proposed before everybody's eyes: spaces of a party that only its own people
-//! know, and orders to erase.
+//! know, and orders to erase in spaces that only their readers know of.
 
 use crate::{
     app::App, args::space::Sign, desk::parse, error::CommandError, lookup, render, session::Reach,
     ui::sanitize,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use comity_client::{Client, types::Submit};
+use comity_client::{
+    Client,
+    types::{CommunityInfo, PartyInfo, Submit},
+};
 use comity_protocol::{
-    certificate::{self, Certificate, CertificateBody},
+    certificate::{self, Certificate, CertificateBody, Declarer},
     entry::Entry,
-    id::EntryId,
+    id::{EntryId, SpaceId},
     key::{PublicKey, SecretKey, Signature},
 };
 use serde::{Deserialize, Serialize};
@@ -130,6 +133,11 @@ impl Draft {
         }
     }
 
+    /// The space that the certificate declares, or belongs to.
+    pub(super) fn space(&self, governance: &str) -> Result<SpaceId, CommandError> {
+        Ok(self.assemble()?.home(parse(governance, "space")?))
+    }
+
     pub(super) fn to_text(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -145,6 +153,7 @@ pub(super) async fn sign(app: &App, args: &Sign) -> Result<(), CommandError> {
         app.ui.status(&describe(&body));
         app.ui
             .status(&format!("in {}", sanitize::line(&community.name)));
+        must_be_delegate(&body, &community, &app.public()?.root.to_string())?;
         if !args.yes {
             app.confirm("Sign it?")?;
         }
@@ -176,6 +185,31 @@ pub(super) async fn sign(app: &App, args: &Sign) -> Result<(), CommandError> {
         }
     })
     .await
+}
+
+/// A signature of anybody else would spoil the draft: nobody takes a certificate with it.
+fn must_be_delegate(
+    body: &CertificateBody,
+    community: &CommunityInfo,
+    root: &str,
+) -> Result<(), CommandError> {
+    let of = match body {
+        CertificateBody::SpaceDeclaration(it) => match it.declarer {
+            Declarer::Party { party, .. } => Some(party.to_string()),
+            Declarer::Member { .. } => return Ok(()),
+        },
+        _ => None,
+    };
+    let mut parties = community.parties.iter();
+    let asked = |it: &&PartyInfo| of.as_ref().is_none_or(|of| it.id == *of);
+    let speaks = |it: &PartyInfo| it.delegates.iter().any(|key| key == root);
+    match parties.by_ref().filter(asked).any(speaks) {
+        true => Ok(()),
+        false => Err(CommandError::failure(
+            "you cannot sign this draft: only delegates of the party can, and the draft is as it was",
+        )
+        .hint("`comity party show` lists the delegates: send it to one of them")),
+    }
 }
 
 fn write(path: &Path, draft: &Draft) -> Result<(), CommandError> {

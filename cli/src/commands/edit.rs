@@ -1,6 +1,10 @@
 //! `comity edit`: from a changed text to the smallest operations that make it.
 
-use super::{input, publish::say_saved};
+use super::{
+    input,
+    publish::say_saved,
+    readers::{Said, before_publishing},
+};
 use crate::{
     app::App,
     args::content::Edit,
@@ -35,7 +39,7 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
                  them, and is merged with them",
             );
         }
-        let operations = changes(&args, new.as_deref(), &view)?;
+        let (operations, words) = changes(&args, new.as_deref(), &view)?;
         if operations.is_empty() {
             if app.ui.is_json() {
                 return app
@@ -46,9 +50,14 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
             return Ok(());
         }
         let drafts = edit::drafts(operations);
+        let place = lookup::place_of(client, &view.summary.space).await?;
+        let said = Said {
+            texts: words.iter().map(String::as_str).collect(),
+            thread: None,
+        };
+        before_publishing(app, client, &place, &said, args.yes).await?;
         let identity = app.unlock()?;
         let mut desk = Desk::open(app, client, &identity)?;
-        let place = lookup::place_of(client, &view.summary.space).await?;
         let mut chain = desk.device_chain(&place).await?;
         let mut entries = desk.greeting(&mut chain)?;
         let document: DocumentId = parse(&found.id, "document")?;
@@ -73,12 +82,12 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
     .await
 }
 
-fn changes(
-    args: &Edit,
-    new: Option<&str>,
-    view: &DocumentView,
-) -> Result<Vec<Operation<String>>, CommandError> {
+/// The operations, and the new words as a whole.
+type Changes = (Vec<Operation<String>>, Vec<String>);
+
+fn changes(args: &Edit, new: Option<&str>, view: &DocumentView) -> Result<Changes, CommandError> {
     let mut operations = Vec::new();
+    let mut words: Vec<String> = args.title.iter().cloned().collect();
     if let Some(title) = &args.title
         && view.text("title") != Some(title.as_str())
     {
@@ -91,7 +100,7 @@ fn changes(
         operations.push(edit::put_text("title", title));
     }
     if args.title.is_some() && new.is_none() {
-        return Ok(operations);
+        return Ok((operations, words));
     }
     let Some(old) = view.text("body") else {
         return Err(CommandError::usage(format!(
@@ -109,7 +118,8 @@ fn changes(
         None => input::edit(old)?,
     };
     operations.extend(edit::operations("body", &edit::splices(old, &new)));
-    Ok(operations)
+    words.push(new);
+    Ok((operations, words))
 }
 
 fn report(

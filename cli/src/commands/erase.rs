@@ -1,6 +1,6 @@
 //! `comity erase`: takes words back, and says what that means.
 
-use super::{draft::Draft, publish::say_saved};
+use super::{charter::erasure, draft::Draft, publish::say_saved};
 use crate::{
     app::App,
     args::content::Erase,
@@ -13,7 +13,7 @@ use crate::{
 };
 use comity_client::{
     Client,
-    types::{Candidate, HistoryItem},
+    types::{Candidate, CommunityInfo, HistoryItem},
 };
 use comity_protocol::{
     certificate::{CertificateBody, ErasureOrder},
@@ -23,7 +23,7 @@ use comity_protocol::{
 };
 use serde_json::json;
 
-const MEANING: &str = "\
+pub(super) const MEANING: &str = "\
 Erasing removes the words for good, here at once and at every peer as soon as it hears of it.
 That something was written, by whom and when, and what others built on it, stays.
 What others have copied, exported or kept in backups is out of reach.";
@@ -31,7 +31,10 @@ What others have copied, exported or kept in backups is out of reach.";
 /// Erases words of one's own.
 pub(super) async fn erase(app: &App, args: Erase) -> Result<(), CommandError> {
     if let Some(reason) = &args.reason {
-        return order(app, &args, reason).await;
+        return match args.by_quorum {
+            true => erasure::propose(app, &args, reason).await,
+            false => order(app, &args, reason).await,
+        };
     }
     let public = app.public()?;
     app.with_node(Reach::Store, async |client| {
@@ -103,17 +106,7 @@ async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError
         let found = lookup::id(client, &args.id, &["contribution", "document"]).await?;
         let entry = client.entry(&found.id).await?;
         let community = client.community(&entry.community).await?;
-        let root = public.root.to_string();
-        if !community
-            .parties
-            .iter()
-            .any(|it| it.delegates.contains(&root))
-        {
-            return Err(CommandError::failure(
-                "you cannot order an erasure: only delegates of a party can",
-            )
-            .hint("`comity community show` lists the delegates: ask one of them"));
-        }
+        must_be_delegate(&community, &public.root.to_string())?;
         if !args.yes {
             app.confirm("Order that these words are erased for good?")?;
         }
@@ -131,10 +124,8 @@ async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError
         draft.sign(identity.root()?)?;
         match draft.hand_in(client).await? {
             Some(id) => {
-                app.ui
-                    .status("a quorum has signed: the order is kept beside the words for good");
-                app.ui.warning(
-                    "nodes of this version do not drop the words yet: the author can, with `comity erase`",
+                app.ui.status(
+                    "a quorum has signed: the words are erased here, and at every peer that hears of it",
                 );
                 app.ui.line(&id.to_string())
             }
@@ -150,6 +141,18 @@ async fn order(app: &App, args: &Erase, reason: &str) -> Result<(), CommandError
         }
     })
     .await
+}
+
+/// Refuses early what nodes would refuse later.
+pub(super) fn must_be_delegate(community: &CommunityInfo, root: &str) -> Result<(), CommandError> {
+    let mut parties = community.parties.iter();
+    match parties.any(|it| it.delegates.iter().any(|key| key == root)) {
+        true => Ok(()),
+        false => Err(CommandError::failure(
+            "you cannot order an erasure: only delegates of a party can",
+        )
+        .hint("`comity community show` lists the delegates: ask one of them")),
+    }
 }
 
 /// The document, and of its contributions those that are meant.
@@ -176,5 +179,8 @@ fn nothing(items: &[HistoryItem], device: &str) -> Result<(), CommandError> {
     } else {
         CommandError::failure("nothing to erase: you wrote none of it on this device")
             .hint("people erase their own words; ask the author, or the moderators of a party")
+            .hint(
+                "delegates of a quorum of parties can: `comity erase ID --by-quorum --reason TEXT`",
+            )
     })
 }

@@ -72,6 +72,10 @@ pub(super) async fn import(app: &App, command: ImportCommand) -> Result<(), Comm
     app.with_node(Reach::Store, async |client| {
         let named = (into.community.as_deref(), into.space.as_deref());
         let place = lookup::space(client, named.0, named.1).await?;
+        app.ui.status(&format!(
+            "readers: {}",
+            render::community::readers(&place.space)
+        ));
         let identity = app.unlock()?;
         let hashed = match &command {
             ImportCommand::Mail { keep_addresses, .. } => Some(!keep_addresses),

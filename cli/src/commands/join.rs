@@ -388,10 +388,11 @@ fn report(
     let name = sanitize::line(&ticket.community_name).into_owned();
     let reason = state.reason.as_deref().unwrap_or("no reason given");
     if state.state == "refused" {
-        return Err(
-            CommandError::failure(format!("cannot join {name}: {reason}"))
-                .hint("ask whoever gave you the ticket for a new one"),
-        );
+        let hint = match reason.contains("new key") {
+            true => "`comity init` with `--identity` of another folder makes one",
+            false => "ask whoever gave you the ticket for a new one",
+        };
+        return Err(CommandError::failure(format!("cannot join {name}: {reason}")).hint(hint));
     }
     if app.ui.is_json() {
         return app.ui.json(state);

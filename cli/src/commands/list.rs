@@ -25,6 +25,7 @@ pub(super) async fn list(app: &App, args: List) -> Result<(), CommandError> {
             }),
             cursor: args.cursor.clone(),
             oldest_first: args.oldest_first,
+            stubs: true,
             ..DocumentQuery::default()
         };
         if let Some(id) = &args.thread {
@@ -61,6 +62,10 @@ fn show(app: &App, page: &Page<comity_client::types::DocumentSummary>) -> Result
         return Ok(());
     }
     app.ui.table(&render::list::documents(&page.items))?;
+    if page.items.iter().any(|it| it.held.is_some()) {
+        app.ui
+            .hint("what is not in effect stands in brackets; `comity show --held ID` shows it");
+    }
     if let Some(cursor) = &page.next {
         app.ui
             .hint(&format!("there is more: add --cursor {cursor}, or --all"));

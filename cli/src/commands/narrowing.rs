@@ -13,7 +13,7 @@ use crate::{
 };
 use comity_client::{
     Client,
-    types::{CommunityInfo, CutPlan},
+    types::{CommunityInfo, CutPlan, CutQuery},
 };
 use comity_protocol::{certificate::Cuts, entry::Entry, id::EntryId, record::RecordBody};
 
@@ -33,7 +33,11 @@ impl Kept {
         keys: &[String],
         keep: Keep,
     ) -> Result<Self, CommandError> {
-        let known = client.cuts(&community.id, keys).await?;
+        let of = CutQuery {
+            keys: keys.to_vec(),
+            ..CutQuery::default()
+        };
+        let known = client.cuts(&community.id, &of).await?;
         let mut plan = known.clone();
         if keep == Keep::None {
             // Records stay: without the links of devices nothing could be lifted again.
@@ -87,7 +91,7 @@ pub(super) async fn sign(
     desk.hand_in(&community.id, vec![Entry::Record(record)])
         .await?;
     for (space, table) in cutting.tables(id) {
-        let mut chain = desk.statement_chain(&space.to_string()).await?;
+        let mut chain = desk.statement_chain(community, &space.to_string()).await?;
         let record = chain.record(now_ms(), RecordBody::CutTable(table));
         desk.hand_in(&community.id, vec![Entry::Record(record)])
             .await?;

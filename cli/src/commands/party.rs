@@ -28,7 +28,7 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{
     Client,
-    types::{CommunityInfo, PartyDetail},
+    types::{CommunityInfo, CutQuery, PartyDetail},
 };
 use comity_protocol::{
     authority::parties::Capacity,
@@ -202,27 +202,53 @@ async fn edit(
         let mut floor = take_floor(app, client, &identity, place.community.as_deref()).await?;
         let detail = my_party(&floor, place.party.as_deref()).await?;
         let edit = make(&floor.community, &detail).await?;
+        let leaves = edit.leave.is_some();
         let (id, before) = state_of(client, &detail).await?;
         let party = parse(&detail.id, "party")?;
         let root = identity.root()?.public();
         let next = party::next_state(party, (id, &before), &edit, root, random::bytes()?);
         let mut next = next.map_err(|error| not_possible(&detail, &error))?;
         floor.must_be_free(&detail.state).await?;
-        let mut dropped = party::dropped(&before, &next);
-        if edit.leave.is_some() {
-            dropped.extend(cuts::keys_of_party(&floor.community, &detail)?);
-        }
-        let tables = cuts::of_keys(&floor, &dropped).await?;
+        let concerned = concerned(client, (&detail, &before), &next, &edit).await?;
+        let tables = match &concerned {
+            Some(concerned) => Some(cuts::of(&floor, concerned).await?),
+            None => None,
+        };
         if let Some(tables) = &tables {
             next.cuts = tables.cuts();
         }
         floor
             .put(&CertificateBody::Party(next), Vec::new(), tables)
             .await?;
-        warn(app, &client.party(&floor.community.id, &detail.id).await?);
+        if !leaves {
+            warn(app, &client.party(&floor.community.id, &detail.id).await?);
+        }
         Ok(())
     })
     .await
+}
+
+/// Whose chains the next state of a party cuts; none if it takes nothing.
+async fn concerned(
+    client: &Client,
+    (detail, before): (&PartyDetail, &PartyState),
+    next: &PartyState,
+    edit: &Edit,
+) -> Result<Option<CutQuery>, CommandError> {
+    let mut people = party::dropped(before, next);
+    if next.admission_needed > before.admission_needed {
+        // Whom fewer delegates admitted stays: what any of them signed so far counts as it did.
+        for step in detail.states.iter().filter(|it| it.in_force) {
+            people.extend(state_at(client, &step.id).await?.1.delegates);
+        }
+    }
+    let leaving = edit.leave.map(|_| detail.id.clone());
+    let takes = !people.is_empty() || leaving.is_some();
+    Ok(takes.then(|| CutQuery {
+        people: people.iter().map(ToString::to_string).collect(),
+        parties: leaving.into_iter().collect(),
+        ..CutQuery::default()
+    }))
 }
 
 fn not_possible(party: &PartyDetail, error: &EditError) -> CommandError {
@@ -275,7 +301,11 @@ async fn state_of(
     client: &Client,
     party: &PartyDetail,
 ) -> Result<(EntryId, PartyState), CommandError> {
-    let raw = client.entry(&party.state).await?;
+    state_at(client, &party.state).await
+}
+
+async fn state_at(client: &Client, id: &str) -> Result<(EntryId, PartyState), CommandError> {
+    let raw = client.entry(id).await?;
     let bytes = STANDARD_NO_PAD.decode(&raw.entry).ok();
     if let Some(Entry::Certificate(it)) = bytes.and_then(|it| Entry::decode(&it).ok())
         && let CertificateBody::Party(state) = it.body()

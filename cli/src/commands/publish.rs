@@ -1,6 +1,9 @@
 //! `comity publish` and `comity reply`.
 
-use super::input;
+use super::{
+    input,
+    readers::{Said, before_publishing, remember},
+};
 use crate::{
     app::App,
     args::content::{Publish, Reply},
@@ -41,7 +44,14 @@ pub(super) async fn publish(app: &App, args: Publish) -> Result<(), CommandError
     };
     app.with_node(Reach::Store, async |client| {
         let place = lookup::space(client, args.community.as_deref(), args.space.as_deref()).await?;
-        super::space::before_publishing(app, client, &place, &body, args.yes).await?;
+        let origin = args.origin.iter().map(|(_, id)| id.as_str());
+        let tags = args.tags.iter().map(String::as_str);
+        let texts = [body.as_str(), &title].into_iter();
+        let said = Said {
+            texts: texts.chain(tags).chain(origin).collect(),
+            thread: None,
+        };
+        before_publishing(app, client, &place, &said, args.yes).await?;
         create(app, client, &place, &draft).await
     })
     .await
@@ -73,7 +83,11 @@ pub(super) async fn reply(app: &App, args: Reply) -> Result<(), CommandError> {
             None,
         );
         let place = lookup::place_of(client, &view.summary.space).await?;
-        super::space::before_publishing(app, client, &place, &body, args.yes).await?;
+        let said = Said {
+            texts: vec![&body],
+            thread: Some(&topic),
+        };
+        before_publishing(app, client, &place, &said, args.yes).await?;
         create(app, client, &place, &draft).await
     })
     .await
@@ -103,6 +117,7 @@ async fn create(
     let id = created.id().to_string();
     entries.push(Entry::Contribution(created));
     let saved = desk.hand_in(&place.community.id, entries).await?;
+    remember(app, place);
     if app.ui.is_json() {
         return app.ui.json(&json!({
             "id": id,

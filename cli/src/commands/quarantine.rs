@@ -48,7 +48,7 @@ async fn list(app: &App, named: Option<&str>, limit: u64) -> Result<(), CommandE
         app.ui.hint("there is more: ask with a higher --limit");
     }
     app.ui
-        .hint("`comity quarantine show DOCUMENT` shows the words all the same");
+        .hint("`comity show --held DOCUMENT` shows the words all the same");
     Ok(())
 }
 
@@ -62,13 +62,13 @@ async fn show(app: &App, id: &str) -> Result<(), CommandError> {
     if app.ui.is_json() {
         return app.ui.json(&view);
     }
-    render::document::document(&view)
+    render::document::with_held(&view)
         .iter()
         .try_for_each(|line| app.ui.line(line))
 }
 
 /// The document of something held, by the start of either id. What is not in effect is in no list.
-async fn document(client: &Client, id: &str) -> Result<String, CommandError> {
+pub(super) async fn document(client: &Client, id: &str) -> Result<String, CommandError> {
     let mut query = QuarantineQuery {
         limit: Some(500),
         ..QuarantineQuery::default()

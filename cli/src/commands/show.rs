@@ -1,5 +1,6 @@
 //! `comity show`, `history`, `diff` and `blame`.
 
+use super::quarantine;
 use crate::{
     app::App,
     args::content::{Blame, Diff, History, Show},
@@ -17,16 +18,33 @@ use std::collections::BTreeSet;
 pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
     let view = app
         .with_node(Reach::Store, async |client| {
-            let found = lookup::id(client, &args.id, &["document", "contribution"]).await?;
+            let found = match lookup::id(client, &args.id, &["document", "contribution"]).await {
+                Ok(found) => found,
+                // What is held is found by no look-up; it is shown as a stub, or as asked for.
+                Err(error) => {
+                    let Ok(held) = quarantine::document(client, &args.id).await else {
+                        return Err(error);
+                    };
+                    return Ok(match args.held {
+                        true => client.document_with_held(&held).await?,
+                        false => client.document_with_stubs(&held, &[]).await?,
+                    });
+                }
+            };
+            if args.held {
+                let entry = client.entry(&found.id).await?;
+                let document = entry.document.unwrap_or(found.id);
+                return Ok(client.document_with_held(&document).await?);
+            }
             let at = lookup::heads(client, &args.at).await?;
             if found.what == "contribution" {
                 // A step of a document stands for the document as of that step.
                 let entry = client.entry(&found.id).await?;
                 let document = entry.document.unwrap_or_else(|| found.id.clone());
                 let at = if at.is_empty() { vec![found.id] } else { at };
-                return Ok(client.document(&document, &at).await?);
+                return Ok(client.document_with_stubs(&document, &at).await?);
             }
-            Ok(client.document(&found.id, &at).await?)
+            Ok(client.document_with_stubs(&found.id, &at).await?)
         })
         .await?;
     if app.ui.is_json() {
@@ -40,9 +58,11 @@ pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
             None => app.ui.bytes(text.as_bytes()),
         };
     }
-    render::document::document(&view)
-        .iter()
-        .try_for_each(|line| app.ui.line(line))
+    let lines = match args.held {
+        true => render::document::with_held(&view),
+        false => render::document::document(&view),
+    };
+    lines.iter().try_for_each(|line| app.ui.line(line))
 }
 
 /// Shows the steps that made a document.

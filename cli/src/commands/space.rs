@@ -1,15 +1,20 @@
 //! `comity space …`: who reads what, and spaces for a few.
 
-use super::{draft::Draft, member::find_member, member::party_of_delegate};
+use super::{
+    carry::carry,
+    draft::Draft,
+    member::{find_member, party_of_delegate},
+    succession::succeed,
+};
 use crate::{
     app::App,
     args::space::SpaceCommand,
     desk::parse,
     error::CommandError,
-    lookup::{self, Place},
+    lookup,
     moment::now_ms,
     random,
-    render::community::readers,
+    render::{self, community::readers},
     session::Reach,
     ui::sanitize,
 };
@@ -19,6 +24,7 @@ use comity_client::{
 };
 use comity_protocol::{
     certificate::{CertificateBody, Declarer, Readers, Space, SpaceDeclaration, Writers},
+    id::SpaceId,
     key::PublicKey,
 };
 use serde_json::json;
@@ -30,11 +36,19 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
         SpaceCommand::List { community } => {
             super::community::spaces(app, community.as_deref()).await
         }
+        SpaceCommand::Show { name, community } => show(app, &name, community.as_deref()).await,
+        SpaceCommand::Successor(args) => succeed(app, &args).await,
+        SpaceCommand::Carry {
+            ids,
+            to,
+            community,
+            yes,
+        } => carry(app, &ids, &to, community.as_deref(), yes).await,
         SpaceCommand::Open {
             name,
             with,
             community,
-        } => open(app, &name, &with, community.as_deref()).await,
+        } => open(app, &name, &with, community.as_deref(), None).await,
         SpaceCommand::Declare {
             name,
             party,
@@ -49,7 +63,7 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
             };
             app.with_node(Reach::Store, async |client| {
                 let community = lookup::community(client, community.as_deref()).await?;
-                let space = (name.as_str(), writers);
+                let space = (name.as_str(), writers, None);
                 declare(app, client, &community, party.as_deref(), &groups, space).await
             })
             .await
@@ -57,11 +71,26 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
     }
 }
 
-async fn open(
+async fn show(app: &App, name: &str, community: Option<&str>) -> Result<(), CommandError> {
+    let place = app
+        .with_node(Reach::Store, async |client| {
+            lookup::space(client, community, Some(name)).await
+        })
+        .await?;
+    if app.ui.is_json() {
+        return app.ui.json(&as_json(&place.space));
+    }
+    let mut lines = render::community::space(&place.community, &place.space).into_iter();
+    lines.try_for_each(|line| app.ui.line(&line))
+}
+
+/// Opens a space for a few people; it may go on from another.
+pub(super) async fn open(
     app: &App,
     name: &str,
     with: &[String],
     named: Option<&str>,
+    successor_of: Option<SpaceId>,
 ) -> Result<(), CommandError> {
     let public = app.public()?;
     app.with_node(Reach::Store, async |client| {
@@ -80,7 +109,10 @@ async fn open(
                 root: public.root,
                 signer: public.device,
             },
-            space: Space::new(name, readers, Writers::Members),
+            space: Space {
+                successor_of,
+                ..Space::new(name, readers, Writers::Members)
+            },
             nonce: random::bytes()?,
             time_ms: now_ms(),
         };
@@ -97,7 +129,7 @@ async fn open(
             .hint("`comity member list` shows whether you are a member")
             .hint("`comity device list` shows whether this device is linked"));
         }
-        tell(app, client, &community, name).await
+        tell(app, client, &community, &draft).await
     })
     .await
 }
@@ -108,17 +140,33 @@ fn check(declaration: &SpaceDeclaration) -> Result<(), CommandError> {
         .map_err(|error| CommandError::usage("such a space cannot be declared").because(&error))
 }
 
-async fn declare(
+/// Declares a space for a party or groups of it; it may go on from another.
+pub(super) async fn declare(
     app: &App,
     client: &Client,
     community: &CommunityInfo,
     party: Option<&str>,
     groups: &[String],
-    (name, writers): (&str, Writers),
+    (name, writers, successor_of): (&str, Writers, Option<SpaceId>),
 ) -> Result<(), CommandError> {
     let public = app.public()?;
     let party = party_of_delegate(community, party, &public.root.to_string())?;
     let id = parse(&party.id, "party")?;
+    let known = client.party(&community.id, &party.id).await?.groups;
+    if let Some(group) = groups
+        .iter()
+        .find(|it| known.iter().all(|of| of.name != **it))
+    {
+        let group = sanitize::line(group);
+        return Err(CommandError::failure(format!(
+            "{} has no group {group:?}: nobody would read the space",
+            sanitize::line(&party.name)
+        ))
+        .hint("`comity party show` lists the groups")
+        .hint(format!(
+            "`comity party groups add {group} MEMBER…` makes it"
+        )));
+    }
     let readers = match groups {
         [] => Readers::Parties(vec![id]),
         groups => {
@@ -133,7 +181,10 @@ async fn declare(
             state: parse(&party.state, "state")?,
             proposer: public.root,
         },
-        space: Space::new(name, readers, writers),
+        space: Space {
+            successor_of,
+            ..Space::new(name, readers, writers)
+        },
         nonce: random::bytes()?,
         time_ms: now_ms(),
     };
@@ -159,24 +210,25 @@ async fn declare(
         return Err(CommandError::failure("the space was not declared")
             .hint("the party's state may have changed: run `comity sync --wait`, then try again"));
     }
-    tell(app, client, community, name).await
+    tell(app, client, community, &draft).await
 }
 
-/// The space as it stands now. What is new is the newest of that name.
+/// The space as it stands now. Who declares a space for others is not shown it.
 async fn tell(
     app: &App,
     client: &Client,
     community: &CommunityInfo,
-    name: &str,
+    draft: &Draft,
 ) -> Result<(), CommandError> {
-    let before: BTreeSet<&str> = community.spaces.iter().map(|it| it.id.as_str()).collect();
+    let id = draft.space(&community.governance_space)?.to_string();
     let now = client.community(&community.id).await?;
-    let mut fresh = now.spaces.iter().filter(|it| !before.contains(&*it.id));
-    let Some(space) = fresh.find(|it| it.name == name) else {
-        return Err(CommandError::failure(
-            "the space is declared, but this node does not show it to you",
-        )
-        .hint("`comity whoami` shows who you are here"));
+    let Some(space) = now.spaces.iter().find(|it| it.id == id) else {
+        if app.ui.is_json() {
+            return app.ui.json(&json!({ "id": id, "community": community.id }));
+        }
+        app.ui
+            .status("the space is declared. You are not among its readers: it is not shown to you");
+        return app.ui.line(&id);
     };
     if app.ui.is_json() {
         return app.ui.json(space);
@@ -184,64 +236,10 @@ async fn tell(
     app.ui.status(&format!("readers: {}", readers(space)));
     app.ui.line(&space.id)?;
     app.ui.hint(&format!(
-        "write in it: `comity publish FILE --space {name}`"
+        "write in it: `comity publish FILE --space {}`",
+        sanitize::line(&space.name)
     ));
     Ok(())
-}
-
-/// Says who will read what is about to be published. What names a document of a space with fewer
-/// readers asks for consent: a name alone tells that something is there.
-pub(super) async fn before_publishing(
-    app: &App,
-    client: &Client,
-    place: &Place,
-    text: &str,
-    yes: bool,
-) -> Result<(), CommandError> {
-    app.ui
-        .status(&format!("readers: {}", readers(&place.space)));
-    let mut narrower = BTreeSet::new();
-    for id in named_ids(text) {
-        let Ok(entry) = client.entry(&id).await else {
-            continue;
-        };
-        if entry.space != place.space.id
-            && let Ok(other) = lookup::place_of(client, &entry.space).await
-            && is_narrower(&other.space, &place.space)
-        {
-            narrower.insert(other.path());
-        }
-    }
-    if narrower.is_empty() || yes {
-        return Ok(());
-    }
-    let from: Vec<String> = narrower.into_iter().collect();
-    app.ui.warning(&format!(
-        "the text names something of {}, which fewer people read",
-        from.join(", ")
-    ));
-    app.confirm(&format!("Publish it in {}?", place.path()))
-}
-
-/// Whether a space has fewer readers than another, as far as their sorts and numbers tell.
-fn is_narrower(space: &SpaceInfo, than: &SpaceInfo) -> bool {
-    let width = |it: &SpaceInfo| match it.readers.as_str() {
-        "everyone" => 2,
-        "members" => 1,
-        _ => 0,
-    };
-    let (own, other) = (width(space), width(than));
-    own < other || (own == 0 && other == 0 && space.reader_names != than.reader_names)
-}
-
-/// Whole ids that stand in a text.
-fn named_ids(text: &str) -> BTreeSet<String> {
-    const DIGITS: usize = 64;
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let is_id = |word: &&str| {
-        word.len() == DIGITS && word.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    words.filter(is_id).map(str::to_owned).collect()
 }
 
 /// What a space looks like as JSON, with the readers in words.
@@ -251,67 +249,4 @@ pub(super) fn as_json(space: &SpaceInfo) -> serde_json::Value {
         fields.insert("readable_by".into(), readers(space).into());
     }
     value
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn space(readers: &str, names: &[&str]) -> SpaceInfo {
-        SpaceInfo {
-            id: String::new(),
-            name: String::new(),
-            community: String::new(),
-            readers: readers.into(),
-            writers: "members".into(),
-            entries: 0,
-            documents: 0,
-            root: String::new(),
-            reader_names: names.iter().map(ToString::to_string).collect(),
-            people: 12,
-            nodes: 3,
-        }
-    }
-
-    #[test]
-    fn readers_are_named_and_counted() {
-        assert_eq!(readers(&space("everyone", &[])), "everyone");
-        assert_eq!(
-            readers(&space("members", &[])),
-            "members (12 people, 3 nodes)"
-        );
-        assert_eq!(
-            readers(&space("parties", &["A", "B"])),
-            "members of A and B (12 people, 3 nodes)"
-        );
-        assert_eq!(
-            readers(&space("persons", &["Ada", "Bob"])),
-            "Ada, Bob (12 people, 3 nodes)"
-        );
-    }
-
-    #[test]
-    fn fewer_readers_are_narrower() {
-        assert!(is_narrower(&space("members", &[]), &space("everyone", &[])));
-        assert!(is_narrower(
-            &space("parties", &["A"]),
-            &space("members", &[])
-        ));
-        assert!(is_narrower(
-            &space("parties", &["A"]),
-            &space("parties", &["B"])
-        ));
-        assert!(!is_narrower(
-            &space("everyone", &[]),
-            &space("members", &[])
-        ));
-        assert!(!is_narrower(&space("members", &[]), &space("members", &[])));
-    }
-
-    #[test]
-    fn whole_ids_are_found_wherever_they_stand() {
-        let id = "ab".repeat(32);
-        let text = format!("see [it](comity:{id}), not {}", "g".repeat(64));
-        assert_eq!(named_ids(&text), BTreeSet::from([id]));
-    }
 }

@@ -9,6 +9,8 @@ use comity_protocol::certificate::body_id;
 use thiserror::Error;
 
 const CHECKSUM_BYTES: usize = 4;
+/// Longest code that is read, in characters: a draft with its parties fits well.
+const TEXT_MAX_CHARACTERS: usize = 4 * 1024 * 1024;
 
 /// What a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,9 @@ impl Code {
                 },
             });
         };
+        if encoded.len() > TEXT_MAX_CHARACTERS {
+            return Err(CodeError::TooLong);
+        }
         let mut bytes = URL_SAFE_NO_PAD
             .decode(encoded)
             .map_err(|_| CodeError::Damaged)?;
@@ -104,6 +109,9 @@ pub enum CodeError {
         /// What it is.
         found: &'static str,
     },
+    /// It is longer than any code.
+    #[error("it is longer than any code can be")]
+    TooLong,
     /// Characters are missing or mistyped.
     #[error("the code is incomplete or mistyped; copy it again, whole")]
     Damaged,

@@ -15,8 +15,8 @@ use comity_protocol::{
 use std::{fmt, str::FromStr};
 use thiserror::Error;
 
-const TICKET_PREFIX: &str = "comitydevice1";
-const CODE_PREFIX: &str = "comitycode1";
+pub(super) const TICKET_PREFIX: &str = "comitydevice1";
+pub(super) const CODE_PREFIX: &str = "comitycode1";
 const VERSION: u64 = 1;
 const SLOT_MAX: u64 = 15;
 const COMMUNITIES_MAX: usize = 64;
@@ -158,8 +158,10 @@ impl FromStr for DeviceCode {
 }
 
 fn version(r: &mut Reader<'_>) -> Result<(), DeviceTextError> {
-    r.uint_max(VERSION)?;
-    Ok(())
+    match r.uint_max(VERSION)? {
+        VERSION => Ok(()),
+        _ => Err(CodecError::OutOfRange.into()),
+    }
 }
 
 fn key(r: &mut Reader<'_>) -> Result<PublicKey, DeviceTextError> {
@@ -172,7 +174,7 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
     sum
 }
 
-fn to_text(prefix: &str, bytes: &[u8]) -> String {
+pub(super) fn to_text(prefix: &str, bytes: &[u8]) -> String {
     let sum = checksum(bytes);
     format!("{prefix}{}", hex::encode([bytes, &sum[..]].concat()))
 }

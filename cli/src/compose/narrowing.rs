@@ -2,12 +2,17 @@
 
 use comity_client::types::{CutPlan, SpaceCutPlan};
 use comity_protocol::{
+    authority::segments::PART_MAX_BYTES,
     certificate::{CutTable, Cuts, DeviceCut, SealedCuts, SpaceCut},
     id::{EntryId, SpaceId},
     key::PublicKey,
 };
 use std::str::FromStr;
 use thiserror::Error;
+
+/// Bytes of cuts that stand in the open at most: half of what a record holds, so that a certificate
+/// has room for all else it says and every signature.
+const OPEN_MAX_BYTES: usize = PART_MAX_BYTES;
 
 /// Why no cuts can be made of what the node said.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -29,8 +34,8 @@ pub struct Cutting {
 }
 
 impl Cutting {
-    /// Cuts that keep what a plan says. Where not everyone reads they are sealed: `random` gives
-    /// salts and leaves, fresh and unpredictable.
+    /// Cuts that keep what a plan says. Where not everyone reads they are sealed, and also what does
+    /// not fit into the open list: `random` gives salts and leaves, fresh and unpredictable.
     ///
     /// # Errors
     /// [`CutError`] if the plan is not what a node says; or what `random` fails with.
@@ -39,9 +44,14 @@ impl Cutting {
         mut random: impl FnMut() -> Result<[u8; 32], E>,
     ) -> Result<Self, E> {
         let (mut open, mut sealed) = (Vec::new(), Vec::new());
-        for planned in &plan.spaces {
+        let mut bytes = 0;
+        let mut planned: Vec<&SpaceCutPlan> = plan.spaces.iter().collect();
+        planned.sort_by_key(|it| size(it));
+        for planned in planned {
             let parts = parts(planned)?;
-            if planned.open {
+            let larger = bytes + size(planned);
+            if planned.open && larger <= OPEN_MAX_BYTES {
+                bytes = larger;
                 open.extend(parts);
             } else {
                 for part in parts {
@@ -77,6 +87,12 @@ impl Cutting {
         let tables = self.sealed.tables(narrowing);
         self.spaces.iter().copied().zip(tables)
     }
+}
+
+/// About how many bytes the cuts of a space take, not fewer.
+fn size(planned: &SpaceCutPlan) -> usize {
+    let keys = planned.parts.iter().flatten();
+    48 + keys.map(|it| 42 + 34 * it.last.len()).sum::<usize>()
 }
 
 fn parts(planned: &SpaceCutPlan) -> Result<Vec<SpaceCut>, CutError> {
@@ -142,6 +158,37 @@ mod tests {
         assert_eq!(*space, SpaceId::from_bytes([3; 32]));
         assert_eq!(table.root(), cuts.sealed);
         assert_eq!(table.narrowing, narrowing);
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_open_is_sealed() {
+        let key = |byte: u64| {
+            let mut seed = [2; 32];
+            seed[..8].copy_from_slice(&byte.to_be_bytes());
+            comity_protocol::key::SecretKey::from_seed(&seed)
+                .public()
+                .to_string()
+        };
+        let last = EntryId::from_bytes([5; 32]).to_string();
+        let cuts: Vec<KeyCut> = (0..1_200)
+            .map(|it| KeyCut {
+                key: key(it),
+                last: vec![last.clone()],
+            })
+            .collect();
+        let space = |byte: u8| SpaceCutPlan {
+            space: SpaceId::from_bytes([byte; 32]).to_string(),
+            name: String::new(),
+            open: true,
+            contributions: 1_200,
+            parts: vec![cuts.clone()],
+        };
+        let plan = CutPlan {
+            spaces: vec![space(1), space(2)],
+        };
+        let cutting = Cutting::new::<CutError>(&plan, || Ok([7; 32])).unwrap();
+        assert_eq!(cutting.cuts().open.len(), 1);
+        assert_eq!(cutting.tables(EntryId::from_bytes([9; 32])).count(), 1);
     }
 
     #[test]

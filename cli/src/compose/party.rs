@@ -213,14 +213,18 @@ fn edit_groups(state: &mut PartyState, edit: &Edit) -> Result<(), EditError> {
     Ok(())
 }
 
-/// The keys that some list held before and the same list does not hold after. Groups give no
-/// rights to be cut.
+/// The keys that some list or group held before and the same one does not hold after.
 pub fn dropped(before: &PartyState, after: &PartyState) -> BTreeSet<PublicKey> {
     let mut dropped = BTreeSet::new();
     for capacity in Capacity::ALL {
         let now = capacity.keys(after);
         let before = capacity.keys(before).iter();
         dropped.extend(before.filter(|it| now.binary_search(it).is_err()));
+    }
+    for group in &before.groups {
+        let now = after.groups.iter().find(|it| it.name == group.name);
+        let stays = |key: &&PublicKey| now.is_some_and(|it| it.keys.binary_search(key).is_ok());
+        dropped.extend(group.keys.iter().filter(|key| !stays(key)));
     }
     dropped
 }
@@ -547,8 +551,12 @@ mod tests {
             };
             next_state(first.party, before, &edit, key(1).public(), [9; 16])
         };
-        assert_eq!(remove("board", vec![a]).unwrap().groups[0].keys, [b]);
-        assert!(remove("board", Vec::new()).unwrap().groups.is_empty());
+        let without_a = remove("board", vec![a]).unwrap();
+        assert_eq!(without_a.groups[0].keys, [b]);
+        assert_eq!(dropped(&state, &without_a), BTreeSet::from([a]));
+        let without_group = remove("board", Vec::new()).unwrap();
+        assert!(without_group.groups.is_empty());
+        assert_eq!(dropped(&state, &without_group), BTreeSet::from([a, b]));
         assert_eq!(
             remove("bored", Vec::new()),
             Err(EditError::NoGroup("bored".into()))

@@ -10,9 +10,10 @@ pub fn author(author: &Author) -> String {
         Some(name) => sanitize::line(name).into_owned(),
         None => key_tail(key),
     };
-    match &author.party {
-        Some(party) => format!("{name} ({})", sanitize::line(party)),
-        None => format!("{name} (no party vouches)"),
+    match (&author.party, &author.once) {
+        (Some(party), _) => format!("{name} ({})", sanitize::line(party)),
+        (None, Some(party)) => format!("{name} (once {})", sanitize::line(party)),
+        (None, None) => format!("{name} (no party vouches)"),
     }
 }
 
@@ -22,8 +23,15 @@ pub fn key_tail(key: &str) -> String {
     format!("…{}", key.get(start..).unwrap_or(key))
 }
 
+/// The system of origins that name a document here: its author published it anew.
+pub const CARRIED: &str = "comity";
+
 /// Where a text comes from, if it was imported: its author is a claim of the other system.
 pub fn origin(origin: &Origin) -> String {
+    if origin.system == CARRIED && origin.author.is_empty() {
+        let id = sanitize::line(&origin.id);
+        return format!("carried over from {id}, as its author says");
+    }
     let author = if origin.author.is_empty() {
         "an unnamed author".to_owned()
     } else {
@@ -44,6 +52,7 @@ pub fn origin(origin: &Origin) -> String {
 pub fn cell(who: &Author, imported: Option<&Origin>) -> String {
     match imported {
         None => author(who),
+        Some(origin) if origin.system == CARRIED && origin.author.is_empty() => author(who),
         Some(origin) => format!(
             "{} [imported, not verified] by {}",
             if origin.author.is_empty() {
@@ -66,6 +75,7 @@ mod tests {
             root: Some("did:key:z6MkrootROOT5678".into()),
             name: Some("Ada\u{1b}[2J".into()),
             party: Some("Club".into()),
+            once: None,
         }
     }
 
@@ -78,6 +88,12 @@ mod tests {
             ..ada()
         };
         assert_eq!(author(&unnamed), "…ROOT5678 (no party vouches)");
+        let gone = Author {
+            party: None,
+            once: Some("Club".into()),
+            ..ada()
+        };
+        assert_eq!(author(&gone), "Ada␛[2J (once Club)");
     }
 
     #[test]

@@ -214,6 +214,13 @@ pub fn change(it: &ChangeInfo) -> Vec<String> {
         ("cut_node", ..) => vec![format!(
             "- what the node {subject} signs from now on does not count"
         )],
+        ("erase", Some(place), _) => {
+            vec![format!(
+                "- the words of {} {}",
+                short(&subject),
+                sanitize::line(place)
+            )]
+        }
         ("left", ..) => vec![format!("- the party leaves the community {subject}")],
         (list, None, Some(one)) if is_list(list) => vec![format!("+ {one} {subject}{id}")],
         (list, Some(one), None) if is_list(list) => vec![format!("- {one} {subject}{id}")],

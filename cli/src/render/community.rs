@@ -62,14 +62,20 @@ pub fn readers(space: &SpaceInfo) -> String {
 
 /// Spaces, one a row.
 pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceInfo)>) -> Table {
-    let mut table = Table::new([
+    let items: Vec<_> = items.into_iter().collect();
+    let follows =
+        |(_, it): &(_, &SpaceInfo)| it.successor_of.is_some() || !it.succeeded_by.is_empty();
+    let succession_of = items.iter().any(follows);
+    let columns = [
         Column::whole("ID"),
         Column::flexible("SPACE"),
         Column::flexible("COMMUNITY"),
         Column::flexible("READERS"),
         Column::whole("WRITERS"),
         Column::number("DOCUMENTS"),
-    ]);
+    ];
+    let more = succession_of.then(|| Column::flexible("SUCCESSION"));
+    let mut table = Table::new(columns.into_iter().chain(more));
     for (community, space) in items {
         table.row([
             short(&space.id),
@@ -78,9 +84,38 @@ pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceI
             &readers(space),
             &space.writers,
             &space.documents.to_string(),
+            &succession(community, space).join("; "),
         ]);
     }
     table
+}
+
+/// What a space goes on from, and what goes on from it.
+fn succession(community: &CommunityInfo, space: &SpaceInfo) -> Vec<String> {
+    let name = |id: &String| {
+        let named = community.spaces.iter().find(|it| it.id == *id);
+        named.map_or_else(|| short(id).to_owned(), |it| it.name.clone())
+    };
+    let before = space.successor_of.iter();
+    let before = before.map(|it| format!("goes on from {}", name(it)));
+    let after = space.succeeded_by.iter();
+    let after = after.map(|it| format!("goes on in {}", name(it)));
+    before.chain(after).collect()
+}
+
+/// Everything about one space.
+pub fn space(community: &CommunityInfo, space: &SpaceInfo) -> Vec<String> {
+    let mut lines = vec![
+        format!("{} of {}", space.name, community.name),
+        format!("id       {}", space.id),
+        format!("readers  {}", readers(space)),
+        format!("writers  {}", space.writers),
+        format!("holds    {}", count(space.documents, "document")),
+    ];
+    let succession = succession(community, space).into_iter();
+    lines.extend(succession.map(|it| format!("note     {it}")));
+    let lines = lines.into_iter();
+    lines.map(|it| sanitize::line(&it).into_owned()).collect()
 }
 
 /// Everything about one community.

@@ -1,21 +1,66 @@
 //! A document with its thread.
 
-use super::{author, count};
+use super::{author, count, short};
 use crate::{moment, ui::sanitize};
 use comity_client::types::{DocumentView, Field};
 
 /// Deepest indentation of a reply, in levels.
 const INDENT_MAX: usize = 6;
 
-/// The lines of a document and its thread.
+/// Contributions that are not in effect and named one by one.
+const HELD_SHOWN: usize = 5;
+
+/// The lines of a document and its thread, with stubs for what is not in effect.
 pub fn document(view: &DocumentView) -> Vec<String> {
+    lines_of(view, held(view))
+}
+
+/// The same where what is not in effect is shown as if it were.
+pub fn with_held(view: &DocumentView) -> Vec<String> {
+    let mut reasons: Vec<&str> = view.held.iter().map(|it| it.reason.as_str()).collect();
+    reasons.dedup();
+    let count = count(view.held.len() as u64, "contribution");
+    let told = (!reasons.is_empty()).then(|| {
+        let reasons = reasons.join(", ");
+        format!(
+            "note    not in effect: {count} shown here, {}",
+            sanitize::line(&reasons)
+        )
+    });
+    lines_of(view, told.into_iter().collect())
+}
+
+/// Says what is kept of a document and not in effect.
+fn held(view: &DocumentView) -> Vec<String> {
+    let id = short(&view.summary.id);
+    if let Some(reason) = &view.summary.held {
+        let reason = sanitize::line(reason);
+        return vec![format!(
+            "note    {reason}; `comity show --held {id}` shows it"
+        )];
+    }
+    let items = view.held.iter().take(HELD_SHOWN).map(|it| {
+        let (author, time) = (author::author(&it.author), moment::show(it.time_ms));
+        let reason = sanitize::line(&it.reason);
+        let what = &it.what;
+        format!("note    {what} by {author}, {time}: {reason}; `comity show --held {id}` shows it")
+    });
+    let mut lines: Vec<String> = items.collect();
+    if view.held.len() > HELD_SHOWN {
+        let more = view.held.len() - HELD_SHOWN;
+        lines.push(format!("note    and {more} more that are not in effect"));
+    }
+    lines
+}
+
+fn lines_of(view: &DocumentView, held: Vec<String>) -> Vec<String> {
     let mut lines = Vec::new();
     let summary = &view.summary;
-    lines.push(format!(
-        "{}  [{}]",
-        sanitize::line(&summary.title),
-        what(view)
-    ));
+    let title = match summary.held.is_some() && view.fields.is_empty() {
+        true => "(not in effect)".into(),
+        false => sanitize::line(&summary.title),
+    };
+    lines.push(format!("{title}  [{}]", what(view)));
     lines.push(format!("id      {}", summary.id));
     lines.push(format!("space   {}", sanitize::line(&summary.space_name)));
     lines.push(format!(
@@ -36,6 +81,7 @@ pub fn document(view: &DocumentView) -> Vec<String> {
         lines.push(format!("answer  {accepted}"));
     }
     lines.push(format!("heads   {}", view.at.join(",")));
+    lines.extend(held);
     lines.extend(notes(view));
     lines.push(String::new());
     lines.extend(body(view, ""));
@@ -70,7 +116,13 @@ fn times(view: &DocumentView) -> String {
 fn notes(view: &DocumentView) -> Vec<String> {
     let mut notes = Vec::new();
     if view.summary.erased {
-        notes.push("note    words were erased by their author".to_owned());
+        notes.push(match &view.summary.erased_by_order {
+            None => "note    words were erased by their author".to_owned(),
+            Some(order) => format!(
+                "note    words were erased by order {} of a quorum",
+                short(order)
+            ),
+        });
     }
     if let Some(reason) = &view.summary.void {
         notes.push(format!(
@@ -205,8 +257,9 @@ fn reply(view: &DocumentView, level: usize, accepted: Option<&str>, lines: &mut 
         lines.push(format!("{margin}{}", author::origin(from)));
     }
     lines.extend(
-        notes(view)
+        held(view)
             .into_iter()
+            .chain(notes(view))
             .map(|note| format!("{margin}{note}")),
     );
     lines.extend(body(view, &format!("{margin}  ")));
@@ -223,6 +276,7 @@ pub(crate) mod tests {
             root: None,
             name: Some("Ada".into()),
             party: Some("Club".into()),
+            once: None,
         };
         let summary = DocumentSummary {
             id: id.into(),
@@ -243,6 +297,7 @@ pub(crate) mod tests {
             tags: Vec::new(),
             origin: None,
             erased: false,
+            erased_by_order: None,
             void: None,
             held: None,
         };

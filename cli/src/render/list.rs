@@ -31,6 +31,9 @@ pub fn documents(items: &[DocumentSummary]) -> Table {
         if item.void.is_some() {
             title.push_str(" [without effect]");
         }
+        if let Some(reason) = &item.held {
+            title = format!("[{reason}]");
+        }
         table.row([
             short(&item.id),
             kind,
@@ -144,6 +147,7 @@ mod tests {
             root: None,
             name: Some("Ada".into()),
             party: Some("Club".into()),
+            once: None,
         }
     }
 

@@ -92,7 +92,9 @@ fn party_needs(side: &SideInfo) -> String {
 /// The whole document.
 pub fn document(item: &ProposalInfo, community: &str) -> Vec<String> {
     let community = sanitize::line(community);
+    let is_erasure = item.kind == "erasure";
     let about = match (&item.party, item.parties.first()) {
+        _ if is_erasure => format!("words in {community}"),
         (Some(_), Some(side)) => format!("the party {}", sanitize::line(&side.name)),
         _ => format!("the charter of {community}"),
     };
@@ -100,14 +102,23 @@ pub fn document(item: &ProposalInfo, community: &str) -> Vec<String> {
     let time = time.map(|it| format!(", {it}")).unwrap_or_default();
     let mut lines = vec![
         format!("Proposal {}", item.id),
-        format!("to change {about}, by {}{time}", person(&item.proposer)),
+        format!(
+            "to {} {about}, by {}{time}",
+            if is_erasure { "erase" } else { "change" },
+            person(&item.proposer)
+        ),
     ];
     if !item.reason.is_empty() {
         lines.push(String::new());
         lines.extend(sanitize::text(&item.reason).lines().map(str::to_owned));
     }
     lines.push(String::new());
-    lines.push("What changes".to_owned());
+    let heading = if is_erasure {
+        "What goes"
+    } else {
+        "What changes"
+    };
+    lines.push(heading.to_owned());
     let changes = item.changes.iter().flat_map(change);
     lines.extend(changes.map(|it| format!("  {it}")));
     lines.push(String::new());
@@ -169,6 +180,11 @@ fn side(side: &SideInfo) -> Vec<String> {
 pub fn standing(item: &ProposalInfo) -> String {
     match item.state.as_str() {
         "certified" => "Passed.".to_owned(),
+        "carried" if item.kind == "erasure" => {
+            "Enough approved: the words go wherever they are kept; they are not here, or not for you \
+             to read."
+                .to_owned()
+        }
         "carried" => {
             "Enough approved: it takes effect as soon as a node puts it together.".to_owned()
         }
@@ -182,7 +198,18 @@ pub fn standing(item: &ProposalInfo) -> String {
 }
 
 /// What approving it means, before somebody is asked.
-pub const MEANING: &str = "\
+pub fn meaning(item: &ProposalInfo) -> &'static str {
+    match item.kind.as_str() {
+        "erasure" => ERASURE_MEANING,
+        _ => MEANING,
+    }
+}
+
+const ERASURE_MEANING: &str = "\
+Approving signs it with your root key, for good: as soon as enough others do, the words are erased at
+every node that hears of it, and nobody can bring them back.";
+
+const MEANING: &str = "\
 Approving signs it with your root key, for good: it takes effect as soon as enough others do, and you
 cannot approve another change of the same state unless this one is rejected by so many that it cannot pass.";
 

@@ -3,9 +3,14 @@
 mod bars;
 mod charter;
 mod errors;
+mod narrowing;
 mod offline;
+mod parties;
 mod people;
+mod readers;
 mod shapes;
+mod standing;
+mod succession;
 mod together;
 
 use serde_json::Value;

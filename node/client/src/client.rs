@@ -72,9 +72,17 @@ impl Client {
             .await
     }
 
-    /// What of these keys is in effect, as cuts would keep it.
-    pub async fn cuts(&self, community: &str, keys: &[String]) -> Answered<CutPlan> {
-        let query = encode_query(&[("keys", &keys.join(","))]);
+    /// What is in effect of those whom a narrowing concerns, as cuts would keep it.
+    pub async fn cuts(&self, community: &str, of: &CutQuery) -> Answered<CutPlan> {
+        let lists = [
+            ("keys", of.keys.join(",")),
+            ("people", of.people.join(",")),
+            ("parties", of.parties.join(",")),
+            ("spaces", of.spaces.join(",")),
+        ];
+        let named = lists.iter().filter(|(_, list)| !list.is_empty());
+        let pairs: Vec<(&str, &str)> = named.map(|(name, list)| (*name, list.as_str())).collect();
+        let query = encode_query(&pairs);
         self.get(&format!(
             "/v0/communities/{}/cuts{query}",
             escape(community)
@@ -182,6 +190,7 @@ impl Client {
     pub async fn documents(&self, query: &DocumentQuery) -> Answered<Page<DocumentSummary>> {
         let limit = query.limit.map(|limit| limit.to_string());
         let oldest = query.oldest_first.then(|| "true".to_owned());
+        let stubs = query.stubs.then(|| "true".to_owned());
         let pairs: Vec<(&str, &str)> = [
             ("community", &query.community),
             ("space", &query.space),
@@ -193,6 +202,7 @@ impl Client {
             ("limit", &limit),
             ("cursor", &query.cursor),
             ("oldest_first", &oldest),
+            ("stubs", &stubs),
         ]
         .into_iter()
         .filter_map(|(name, value)| Some((name, value.as_deref()?)))
@@ -211,6 +221,21 @@ impl Client {
         };
         self.get(&format!("/v0/documents/{}{query}", escape(id)))
             .await
+    }
+
+    /// The same with stubs, without words, in the places of what is kept and not in effect.
+    pub async fn document_with_stubs(&self, id: &str, at: &[String]) -> Answered<DocumentView> {
+        let heads = at.join(",");
+        let pairs: &[(&str, &str)] = match at {
+            [] => &[("stubs", "1")],
+            _ => &[("at", &heads), ("stubs", "1")],
+        };
+        self.get(&format!(
+            "/v0/documents/{}{}",
+            escape(id),
+            encode_query(pairs)
+        ))
+        .await
     }
 
     /// The contributions of a document in causal order.

@@ -9,6 +9,7 @@
 use super::{App, bytes, error::Failure};
 use crate::random;
 use axum::http::HeaderMap;
+use comity_client::types::Task;
 use comity_protocol::{
     access::{ReaderError, ReaderToken},
     authority::Authority,
@@ -66,13 +67,19 @@ impl Caller {
     }
 
     /// Long answers outlive tokens: asked anew each time.
+    fn proven(&self) -> impl Iterator<Item = &PublicKey> {
+        let now_ms = random::now_ms();
+        let proven = self.readers.iter();
+        proven
+            .filter(move |it| it.until_ms > now_ms)
+            .map(|it| &it.key)
+    }
+
     fn reads(&self, authority: &Authority, space: SpaceId) -> bool {
         if authority.may_read(None, space) {
             return true;
         }
-        let now_ms = random::now_ms();
-        let mut proven = self.readers.iter().filter(|it| it.until_ms > now_ms);
-        proven.any(|Proven { key, .. }| {
+        self.proven().any(|key| {
             // A root key reads what its devices read; a device may still have to be linked.
             let mut devices = authority.device_slots(key).into_iter().flatten();
             authority.may_read(Some(key), space)
@@ -94,7 +101,47 @@ impl App {
             let known = ledger.spaces().get(space);
             known.and_then(|it| ledger.authority(&it.community))
         };
-        authority.is_some_and(|it| self.caller.reads(&it, *space))
+        authority.is_some_and(|it| self.is_shown(&it, *space))
+    }
+
+    fn is_shown(&self, authority: &Authority, space: SpaceId) -> bool {
+        self.caller.reads(authority, space) || self.is_their_copy(authority, space)
+    }
+
+    /// Whether what is here of a space is the copy of somebody who read it once and who is asking.
+    ///
+    /// Only where nobody else ever brought anything in: neither the node by itself, as a party's, nor
+    /// a person who read through it. Then nothing arrives that is not the caller's own.
+    fn is_their_copy(&self, authority: &Authority, space: SpaceId) -> bool {
+        if authority.may_read(Some(&self.inner.public()), space) {
+            return false;
+        }
+        let mut once = self.caller.proven().filter(|key| {
+            let mut keys = authority.devices_ever(key).chain([**key]);
+            keys.any(|it| authority.once_read(&it, space))
+        });
+        once.any(|root| self.is_alone_here(authority, root))
+    }
+
+    /// Whether one person alone ever let this node read for them.
+    fn is_alone_here(&self, authority: &Authority, root: &PublicKey) -> bool {
+        let state = self.inner.state.read();
+        let community = authority.community().to_string();
+        let known = state.communities.get(&community);
+        let mut devices = known.into_iter().flat_map(|it| it.grants.keys());
+        devices.all(|text| {
+            let device: Option<PublicKey> = text.parse().ok();
+            device.is_some_and(|it| it == *root || authority.was_linked(&it, root))
+        })
+    }
+
+    /// The work that the caller may know of: what is brought of a space names it.
+    pub(super) fn shown_tasks(&self, tasks: Vec<Task>) -> Vec<Task> {
+        let is_shown = |task: &Task| {
+            let space = task.space.as_deref();
+            space.is_none_or(|it| it.parse().is_ok_and(|it| self.shows(&it)))
+        };
+        tasks.into_iter().filter(is_shown).collect()
     }
 
     /// The spaces of a community that the caller may read, its governance space among them.
@@ -111,7 +158,7 @@ impl App {
         };
         let shown = spaces.into_iter();
         shown
-            .filter(|space| self.caller.reads(&authority, *space))
+            .filter(|space| self.is_shown(&authority, *space))
             .collect()
     }
 }

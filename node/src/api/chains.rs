@@ -3,6 +3,7 @@
 //! Finding them takes a pass over a set, so what was found is kept until the set's root changes.
 
 use super::App;
+use crate::{bare::Bares, ledger::Space};
 use comity_client::types::IrregularChain;
 use comity_protocol::{
     id::{EntryId, SpaceId},
@@ -36,7 +37,7 @@ pub(super) struct Chains {
 }
 
 impl Chains {
-    fn of(&self, space: &SpaceId, trie: &Trie) -> Found {
+    fn of(&self, space: &SpaceId, trie: &Trie, bare: &Bares) -> Found {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let root = trie.root();
         if let Some((under, known)) = found.get(space)
@@ -44,19 +45,23 @@ impl Chains {
         {
             return known.clone();
         }
-        let fresh = Arc::new(irregular(trie));
+        let fresh = Arc::new(irregular(trie, |tag| bare.is_tag(space, tag)));
         found.insert(*space, (root, fresh.clone()));
         fresh
     }
 }
 
 /// Goes once through a set; keys come by author, then sequence number, then id.
-fn irregular(trie: &Trie) -> Vec<Irregular> {
+/// Bare headers stand in no chain.
+fn irregular(trie: &Trie, is_bare: impl Fn(&AuthorTag) -> bool) -> Vec<Irregular> {
     let mut all = Vec::new();
     let mut chain: Option<(AuthorTag, Irregular)> = None;
     let mut before: (u64, Option<EntryId>) = (0, None);
     // Certificates have no place in a chain and the number 0.
     for (key, _) in trie.keys().filter(|(key, _)| key.seq > 0) {
+        if is_bare(&key.author) {
+            continue;
+        }
         if chain.as_ref().is_none_or(|(tag, _)| *tag != key.author) {
             finish(chain.take(), &mut all);
             let fresh = Irregular {
@@ -90,12 +95,22 @@ fn finish(chain: Option<(AuthorTag, Irregular)>, all: &mut Vec<Irregular>) {
 }
 
 impl App {
-    /// How many chains of all spaces have gaps, and forks.
+    /// How many chains of the spaces that the caller reads have gaps, and forks.
     pub(super) fn count_irregular(&self) -> (usize, usize) {
-        let ledger = self.inner.ingest.ledger();
+        let found: Vec<_> = {
+            let ledger = self.inner.ingest.ledger();
+            let bare = self.inner.archive.bare();
+            let spaces = ledger.spaces().iter();
+            spaces
+                .map(|(id, space)| (*id, self.chains.of(id, &space.trie, &bare)))
+                .collect()
+        };
         let mut counts = (0, 0);
-        for (id, space) in ledger.spaces() {
-            for it in self.chains.of(id, &space.trie).iter() {
+        for (id, irregular) in found {
+            if irregular.is_empty() || !self.shows(&id) {
+                continue;
+            }
+            for it in irregular.iter() {
                 counts.0 += usize::from(it.gap_at.is_some());
                 counts.1 += usize::from(it.fork_at.is_some());
             }
@@ -107,9 +122,11 @@ impl App {
     pub(super) fn irregular_chains(&self) -> Vec<IrregularChain> {
         let found: Vec<_> = {
             let ledger = self.inner.ingest.ledger();
+            let bare = self.inner.archive.bare();
             let spaces = ledger.spaces().iter();
+            let of = |id, space: &Space| self.chains.of(id, &space.trie, &bare);
             spaces
-                .map(|(id, space)| (*id, space.community, self.chains.of(id, &space.trie)))
+                .map(|(id, space)| (*id, space.community, of(id, space)))
                 .collect()
         };
         let mut chains = Vec::new();
@@ -163,7 +180,7 @@ mod tests {
     #[test]
     fn an_unbroken_chain_is_regular() {
         let regular = trie(&[(1, 0, 9), (1, 0, 8), (1, 1, 1), (1, 2, 2), (2, 1, 3)]);
-        assert_eq!(irregular(&regular), Vec::new());
+        assert_eq!(irregular(&regular, |_| false), Vec::new());
     }
 
     #[test]
@@ -195,6 +212,8 @@ mod tests {
                 fork_at: None,
             },
         ];
-        assert_eq!(irregular(&broken), expected);
+        assert_eq!(irregular(&broken, |_| false), expected);
+        let first = AuthorTag::from_bytes([1; 32]);
+        assert_eq!(irregular(&broken, |tag| *tag == first), expected[1..]);
     }
 }

@@ -138,8 +138,17 @@ impl App {
             _ => (0, 0),
         };
         let reader_names = declared.map(|it| self.reader_names(authority, &it.readers));
+        let before = declared.and_then(|it| it.successor_of);
+        let after = authority.spaces().iter();
+        let after = after.filter(|(_, it)| it.successor_of == Some(*id));
         Ok(SpaceInfo {
             id: id.to_string(),
+            successor_of: before.filter(|it| self.shows(it)).map(|it| it.to_string()),
+            succeeded_by: after
+                .map(|(id, _)| id)
+                .filter(|id| self.shows(id))
+                .map(ToString::to_string)
+                .collect(),
             reader_names: reader_names.unwrap_or_default(),
             people,
             nodes,

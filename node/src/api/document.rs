@@ -19,24 +19,26 @@ pub(super) struct At {
     at: String,
     #[serde(default)]
     held: Option<u8>,
+    #[serde(default)]
+    stubs: Option<u8>,
 }
 
-/// Whether `held=1` asks for what is not in effect too.
-fn with_held(held: Option<u8>) -> bool {
-    held.is_some_and(|held| held != 0)
+/// Whether a flag, such as `held=1`, is set.
+fn asked_for(flag: Option<u8>) -> bool {
+    flag.is_some_and(|flag| flag != 0)
 }
 
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Name(id): Name,
-    Args(At { at, held }): Args<At>,
+    Args(At { at, held, stubs }): Args<At>,
 ) -> Result<Json<DocumentView>, Failure> {
     blocking(&app, move |app| {
         let heads = heads(&at)?;
         let document = app.find_document(&id)?;
         let (_, views) = app.views_of(&document)?;
-        Ok(Json(match with_held(held) {
-            false => views.document(&document, &heads)?,
+        Ok(Json(match asked_for(held) {
+            false => views.document(&document, &heads, asked_for(stubs))?,
             true => views.document_with_held(&document, &heads)?,
         }))
     })
@@ -74,7 +76,7 @@ pub(super) async fn history(
     blocking(&app, move |app| {
         let document = app.find_document(&id)?;
         let (_, views) = app.views_of(&document)?;
-        Ok(Json(match with_held(held) {
+        Ok(Json(match asked_for(held) {
             false => views.history(&document)?,
             true => views.history_with_held(&document)?,
         }))

@@ -54,6 +54,7 @@ struct Filter {
     author: Option<PublicKey>,
     tag: Option<String>,
     system: Option<String>,
+    stubs: bool,
 }
 
 impl Filter {
@@ -70,6 +71,7 @@ impl Filter {
             author: query.author.as_deref().map(lookup::key).transpose()?,
             tag: query.tag.clone(),
             system: query.system.clone(),
+            stubs: query.stubs,
         })
     }
 
@@ -206,7 +208,14 @@ impl Lister<'_> {
         if !wanted {
             return None;
         }
-        let document = self.app.inner.archive.document_at(arrival.position)?;
+        let archive = &self.app.inner.archive;
+        let held_at = || {
+            filter
+                .stubs
+                .then(|| archive.held_at(arrival.position))
+                .flatten()
+        };
+        let document = archive.document_at(arrival.position).or_else(held_at)?;
         let create = EntryId::from(document);
         let known = self.app.inner.archive.contribution(create)?;
         let community = self.app.community_of(&known.space)?;
@@ -226,7 +235,7 @@ impl Lister<'_> {
             return None;
         }
         self.opened += 1;
-        match views.summary(&document) {
+        match views.summary_or_stub(&document) {
             Ok(summary) => filter.fits(&summary).then_some(summary),
             Err(error) => {
                 // One document that cannot be read must not hide all others.

@@ -68,7 +68,27 @@ pub(super) fn take_in(
     };
     // What was submitted may be a profile: the answer comes after names are read anew.
     app.inner.names.forget();
-    Ok(outcomes.iter().map(result).collect())
+    let results = outcomes.iter().zip(&entries);
+    Ok(results
+        .map(|(outcome, entry)| masked(app, entry, result(outcome)))
+        .collect())
+}
+
+/// What did not come in where the caller reads nothing is answered as if the space did not exist: what
+/// lacks or stands in the way would tell what is there.
+fn masked(app: &App, entry: &[u8], result: EntryResult) -> EntryResult {
+    if !["pending", "unauthorized"].contains(&result.state.as_str()) {
+        return result;
+    }
+    let space = Entry::decode(entry).ok().and_then(|it| it.space());
+    match space.is_some_and(|space| !app.shows(&space)) {
+        true => EntryResult {
+            state: "unauthorized".to_owned(),
+            reason: Some(unauthorized(Unauthorized::UnknownSpace)),
+            ..result
+        },
+        false => result,
+    }
 }
 
 fn result((id, outcome): &(Option<EntryId>, Outcome)) -> EntryResult {
@@ -111,6 +131,7 @@ fn unauthorized(reason: Unauthorized) -> String {
         | Unauthorized::UnknownSpace
         | Unauthorized::Builds(_)
         | Unauthorized::UnknownParty(_)
+        | Unauthorized::NotCovered
         | Unauthorized::UnknownTable => "it is kept until the community's records arrive",
         Unauthorized::NotAMember | Unauthorized::NoStanding => {
             "it is kept for a while in case the membership is still on its way; otherwise ask a \
@@ -129,6 +150,10 @@ fn unauthorized(reason: Unauthorized) -> String {
         Unauthorized::PartyRemoved(_) | Unauthorized::PartyLeft(_) => {
             "a person takes part by a party of the community"
         }
+        Unauthorized::AdmissionRaised(_)
+        | Unauthorized::AdmitterRemoved(_)
+        | Unauthorized::CountersignerRemoved(_)
+        | Unauthorized::CountersignerCut(_) => "ask the party's delegates to admit you again",
         Unauthorized::Departed(_) | Unauthorized::Revoked(_) => {
             "who comes back does so with a new key"
         }
@@ -154,7 +179,7 @@ fn raw(app: &App, text: &str) -> Result<RawEntry, Failure> {
     let id = lookup::entry_id(text)?;
     let unknown = || lookup::unknown("entry", text);
     let entry = app.inner.archive.get(&id)?.ok_or_else(unknown)?;
-    let (space, community) = app.place_of(&entry, &id).ok_or_else(unknown)?;
+    let (space, community) = app.place_of(&entry).ok_or_else(unknown)?;
     let document = match &entry {
         Entry::Contribution(it) => Some(it.header().document(id).to_string()),
         _ => None,
@@ -177,17 +202,13 @@ impl App {
     /// to the community in whose governance set it stands.
     ///
     /// None too if the caller may not read the space.
-    pub(super) fn place_of(&self, entry: &Entry, id: &EntryId) -> Option<(SpaceId, CommunityId)> {
-        let place = self.stored_place_of(entry, id)?;
+    pub(super) fn place_of(&self, entry: &Entry) -> Option<(SpaceId, CommunityId)> {
+        let place = self.stored_place_of(entry)?;
         self.shows(&place.0).then_some(place)
     }
 
     /// The same, whoever asks: for maintenance, which tells ids of damaged entries and no more.
-    pub(super) fn stored_place_of(
-        &self,
-        entry: &Entry,
-        id: &EntryId,
-    ) -> Option<(SpaceId, CommunityId)> {
+    pub(super) fn stored_place_of(&self, entry: &Entry) -> Option<(SpaceId, CommunityId)> {
         if let Some(space) = entry.space() {
             return Some((
                 space,
@@ -198,7 +219,7 @@ impl App {
         let ledger = self.inner.ingest.ledger();
         ledger.communities().keys().find_map(|community| {
             let space = governance_space(*community);
-            let key = comity_protocol::sync::Key::new(&space, &key.author, key.seq, *id);
+            let key = key.in_set_of(&space);
             let held = ledger.spaces().get(&space)?.trie.contains(&key);
             held.then_some((space, *community))
         })

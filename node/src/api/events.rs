@@ -183,7 +183,7 @@ impl Listener {
     }
 
     async fn tell_progress(&self, news: Vec<Task>) -> Result<(), Gone> {
-        for task in news {
+        for task in self.app.shown_tasks(news) {
             let event = Event {
                 task: Some(task),
                 ..self.plain("progress")
@@ -299,7 +299,10 @@ fn event(app: &App, stored: StoredEntry) -> Option<Event> {
             return None;
         }
     };
-    let (space, community) = app.place_of(&entry, &id)?;
+    if matches!(entry, Entry::Bare(_)) {
+        return None;
+    }
+    let (space, community) = app.place_of(&entry)?;
     let views = app.views(community)?;
     let (what, document) = describe(app, &entry);
     let headline = document.and_then(|document| views.headline(&document).ok());
@@ -334,6 +337,7 @@ fn describe(app: &App, entry: &Entry) -> (&'static str, Option<DocumentId>) {
                 ("erasure_order", erased.map(|it| it.document))
             }
         },
+        Entry::Bare(_) => ("header", None),
     }
 }
 

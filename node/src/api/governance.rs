@@ -67,7 +67,7 @@ pub(super) async fn proposals(
     blocking(&app, move |app| {
         let delegate = delegate.as_deref().map(lookup::key).transpose()?;
         let known = Known::of(app, &community)?;
-        Ok(Json(proposals::all(&known, delegate.as_ref())))
+        Ok(Json(proposals::all(app, &known, delegate.as_ref())))
     })
     .await
 }

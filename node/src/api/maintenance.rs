@@ -14,12 +14,12 @@ use crate::{
 use axum::Json;
 use comity_client::types::{BackupRequest, MaintenanceReport};
 use comity_protocol::{
+    certificate::CertificateBody,
     entry::{Entry, Verified},
     id::{EntryId, SpaceId},
     record::RecordBody,
-    sync::Key,
 };
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
 use tracing::info;
 
 /// Entries checked at once.
@@ -43,23 +43,33 @@ pub(super) async fn verify(
             app,
             problems: Vec::new(),
             more: 0,
+            hidden: app.hidden(),
+            in_hidden: 0,
         };
         for damage in &report.damage {
-            let id = damage.id.map(|id| format!(" (entry {id})"));
-            check.problem(format!(
-                "damage at {}{}: {:?}",
-                damage.start,
-                id.unwrap_or_default(),
-                damage.kind
-            ));
+            let (start, kind) = (damage.start, damage.kind);
+            match damage.id {
+                Some(id) => {
+                    check.problem_of(id, format!("damage at {start} (entry {id}): {kind:?}"))
+                }
+                None => check.problem(format!("damage at {start}: {kind:?}")),
+            }
         }
         for id in &report.missing_in_index {
-            check.problem(format!(
-                "entry {id} is missing in the index; run `comity reindex`"
-            ));
+            check.problem_of(
+                *id,
+                format!("entry {id} is missing in the index; run `comity reindex`"),
+            );
         }
         let entries = check.entries()?;
         check.sets()?;
+        if check.in_hidden > 0 {
+            check.problems.push(format!(
+                "and {} with entries of spaces that you do not read: somebody who reads them sees \
+                 which",
+                check.in_hidden
+            ));
+        }
         if check.more > 0 {
             check.problems.push(format!("and {} more", check.more));
         }
@@ -73,6 +83,25 @@ pub(super) async fn verify(
 }
 
 impl App {
+    /// The ids of everything in spaces that the caller does not read.
+    fn hidden(&self) -> HashSet<EntryId> {
+        let spaces: Vec<SpaceId> = {
+            let ledger = self.inner.ingest.ledger();
+            ledger.spaces().keys().copied().collect()
+        };
+        let hidden: Vec<SpaceId> = spaces.into_iter().filter(|it| !self.shows(it)).collect();
+        let mut ids = HashSet::new();
+        let ledger = self.inner.ingest.ledger();
+        let held = self.inner.archive.held();
+        for space in &hidden {
+            let known = ledger.spaces().get(space);
+            let keys = known.into_iter().flat_map(|it| it.trie.keys());
+            ids.extend(keys.map(|(key, _)| key.id));
+            ids.extend(held.in_space(space).map(|it| it.key.id));
+        }
+        ids
+    }
+
     /// Begins work over the whole record.
     fn begin(&self, what: What, unit: Unit, label: &str) -> Result<Work, Failure> {
         let stats = self.inner.archive.store().stats()?;
@@ -88,9 +117,19 @@ struct Check<'a> {
     app: &'a App,
     problems: Vec<String>,
     more: usize,
+    /// Entries of spaces that the caller does not read, and problems with them, which are counted.
+    hidden: HashSet<EntryId>,
+    in_hidden: usize,
 }
 
 impl Check<'_> {
+    fn problem_of(&mut self, id: EntryId, problem: String) {
+        match self.hidden.contains(&id) {
+            true => self.in_hidden += 1,
+            false => self.problem(problem),
+        }
+    }
+
     fn problem(&mut self, problem: String) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem);
@@ -122,7 +161,7 @@ impl Check<'_> {
             let verdicts = Verified::check_batch(entries, &mut random::rng());
             for (id, verdict) in ids.iter().zip(verdicts) {
                 if let Err(error) = verdict {
-                    self.problem(format!("entry {id} is not signed as it says: {error}"));
+                    self.problem_of(*id, format!("entry {id} is not signed as it says: {error}"));
                 }
             }
             work.at(count, Some(total));
@@ -140,14 +179,12 @@ impl Check<'_> {
             Ok(entry) => match Entry::decode(&entry.encode()) {
                 Ok(entry) if entry.id() == id => return Some(entry),
                 Ok(entry) => {
-                    self.problem(format!(
-                        "entry {id} is stored under the id of {}",
-                        entry.id()
-                    ));
+                    let other = entry.id();
+                    self.problem_of(id, format!("entry {id} is stored under the id of {other}"));
                 }
-                Err(error) => self.problem(format!("entry {id} cannot be read: {error}")),
+                Err(error) => self.problem_of(id, format!("entry {id} cannot be read: {error}")),
             },
-            Err(error) => self.problem(error.to_string()),
+            Err(error) => self.problem_of(id, error.to_string()),
         }
         None
     }
@@ -162,27 +199,40 @@ impl Check<'_> {
                 RecordBody::Erasure(erasure) => vec![erasure.contribution],
                 _ => Vec::new(),
             },
-            Entry::Certificate(_) => Vec::new(),
+            Entry::Certificate(it) => match it.body() {
+                CertificateBody::ErasureOrder(order) => vec![order.contribution],
+                _ => Vec::new(),
+            },
+            // It builds on nothing, and stands in the set only while a cut leads through it.
+            Entry::Bare(_) => return Ok(()),
         };
         for needed in needed {
             if !app.inner.archive.contains(&needed)? {
-                self.problem(format!("entry {id} builds on {needed}, which is not here"));
+                self.problem_of(
+                    id,
+                    format!("entry {id} builds on {needed}, which is not here"),
+                );
             }
         }
         let key = entry.key();
-        let held = app.stored_place_of(entry, &id).is_some_and(|(space, _)| {
-            let key = Key::new(&space, &key.author, key.seq, id);
+        let is_kept = app.inner.archive.held().contains(&id);
+        let stands = app.stored_place_of(entry).is_some_and(|(space, _)| {
+            let key = key.in_set_of(&space);
             let ledger = app.inner.ingest.ledger();
             ledger
                 .spaces()
                 .get(&space)
                 .is_some_and(|it| it.trie.contains(&key))
         });
-        if !held {
-            self.problem(format!(
-                "entry {id} is in the record but in no space's set; run `comity reindex` and \
-                 restart the node"
-            ));
+        // What is held stands in no set, as it should.
+        if !stands && !is_kept {
+            self.problem_of(
+                id,
+                format!(
+                    "entry {id} is in the record but in no space's set; run `comity reindex` and \
+                     restart the node"
+                ),
+            );
         }
         Ok(())
     }
@@ -212,7 +262,9 @@ impl Check<'_> {
                 done += page.len() as u64;
                 work.at(done, Some(total));
             }
-            if lost > 0 {
+            if lost > 0 && !app.shows(&space) {
+                self.in_hidden += 1;
+            } else if lost > 0 {
                 let held = ids.len();
                 self.problem(format!(
                     "the index leads to all but {lost} of the {held} entries of space {space}; run \

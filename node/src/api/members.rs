@@ -41,7 +41,7 @@ pub(super) async fn members(
         };
         Ok(Json(Roster {
             members: reading.members(),
-            pending: pending(&views.authors.authority, &records),
+            pending: pending(&views.authors.authority, &reading.ends, &records),
         }))
     })
     .await
@@ -225,12 +225,18 @@ enum Subject {
 }
 
 /// What delegates of parties signed and too few of them so far.
-fn pending(authority: &Authority, records: &[Record]) -> Vec<PendingRecord> {
+fn pending(authority: &Authority, ends: &Ends<'_>, records: &[Record]) -> Vec<PendingRecord> {
     let mut pending: BTreeMap<(PartyId, Subject), PendingRecord> = BTreeMap::new();
     for record in records {
         let Some((party, subject, roles)) = waiting(authority, record) else {
             continue;
         };
+        if let Subject::Admission(member) = subject
+            && ends.members.contains_key(&(member, party))
+        {
+            // Ended for good: no agreement brings it back.
+            continue;
+        }
         let signer = record.header().author;
         let Some(state) = authority.parties().get(&party) else {
             continue;

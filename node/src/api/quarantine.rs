@@ -83,6 +83,5 @@ fn read_cursor(app: &App, text: &str) -> Result<(SpaceId, Key), Failure> {
     let entry = app.inner.archive.get(&id)?.ok_or_else(invalid)?;
     let space = entry.space().filter(|it| app.shows(it));
     let space = space.ok_or_else(invalid)?;
-    let key = entry.key();
-    Ok((space, Key::new(&space, &key.author, key.seq, id)))
+    Ok((space, entry.key().in_set_of(&space)))
 }

@@ -6,7 +6,7 @@ use super::{
     extract::{Args, Name, State, blocking},
     lookup,
 };
-use crate::{archive::Archive, ledger::Ledger, random};
+use crate::{archive::Archive, held::Reason, ledger::Ledger, random, views::held};
 use axum::Json;
 use comity_client::types::SigningContext;
 use comity_protocol::{
@@ -43,11 +43,19 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
     if let Some(newest) = &newest
         && newest.forked
     {
-        app.inner.warn(format!(
-            "{author} signed two different entries number {} in space {space}: its chain is \
+        // Everybody at the node is shown warnings, so those of restricted spaces name nothing.
+        app.inner.warn(match authority.may_read(None, space) {
+            false => {
+                "a chain is forked in a space that not everyone reads, as after a restore from \
+                      an old backup; `comity sync status` shows it to readers"
+                    .to_owned()
+            }
+            true => format!(
+                "{author} signed two different entries number {} in space {space}: its chain is \
              forked, as after a restore from an old backup. New entries follow {}",
-            newest.seq, newest.id
-        ));
+                newest.seq, newest.id
+            ),
+        });
     }
     Ok(SigningContext {
         space: space.to_string(),
@@ -57,7 +65,8 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
         next_seq: newest.as_ref().map_or(1, |it| it.seq + 1),
         prev: newest.map(|it| it.id.to_string()),
         time_ms: random::now_ms(),
-        may_write: may_write(&authority, space, &author).map_err(|why| why.to_string()),
+        may_write: may_write(&authority, space, &author)
+            .map_err(|why| held::reason(&authority, &Reason::Unauthorized(why))),
     })
 }
 

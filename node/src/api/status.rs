@@ -45,7 +45,7 @@ pub(super) async fn status(
             uptime_ms: u64::try_from(app.inner.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             warnings: warnings(app, stats.damaged),
             pid: same_process.is_none().then(std::process::id),
-            tasks: app.inner.tasks.running(),
+            tasks: app.shown_tasks(app.inner.tasks.running()),
         }))
     })
     .await

@@ -1,7 +1,10 @@
 //! Certificates that a node puts together itself: once the approvals that stand in the governance
 //! space suffice, whoever has them has the certificate, and no delegate need be there for it.
 
-use crate::ledger::{Community, Ledger};
+use crate::{
+    archive::Archive,
+    ledger::{Community, Ledger},
+};
 use comity_protocol::{
     authority::deliberation::{Approved, Deliberation, Outcome, Voices},
     certificate::{self, CertificateBody},
@@ -17,16 +20,21 @@ pub(super) fn may_complete(entry: &Entry) -> bool {
         Entry::Record(it) => matches!(it.body(), RecordBody::Proposal(_) | RecordBody::Approval(_)),
         // It may be the parent of what is proposed.
         Entry::Certificate(_) => true,
-        Entry::Contribution(_) => false,
+        Entry::Contribution(_) | Entry::Bare(_) => false,
     }
 }
 
 /// The certificates of all proposals that are carried and not certified yet.
-pub(super) fn carried(ledger: &Ledger, community: &CommunityId) -> Vec<Entry> {
+pub(super) fn carried(ledger: &Ledger, archive: &Archive, community: &CommunityId) -> Vec<Entry> {
     let Some(known) = ledger.communities().get(community) else {
         return Vec::new();
     };
-    let proposed = proposed(known);
+    let mut proposed = proposed(known);
+    // Orders of erasure stand in other sets. One that cannot be looked up is assembled once more.
+    proposed.retain(|id, (body, _)| {
+        let is_order = matches!(body, CertificateBody::ErasureOrder(_));
+        !is_order || !archive.contains(id).unwrap_or(false)
+    });
     if proposed.is_empty() {
         return Vec::new();
     }

@@ -15,10 +15,11 @@ use comity_protocol::{
         Authority, Unauthorized,
         coverage::{Coverage, NoCuts, SpaceCoverage},
     },
-    certificate::governance_space,
+    certificate::{CertificateBody, governance_space},
     contribution::Header,
-    entry::{Contribution, Entry, Verified, Words},
+    entry::{BareHeader, Contribution, Entry, Verified, Words},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
+    key::PublicKey,
     pipeline::{Known, KnownContribution, KnownDocument, LinkError, Linked},
 };
 use std::{
@@ -41,6 +42,9 @@ pub(super) enum Verdict {
     Accept { adopting: Vec<EntryId> },
     /// It waits.
     Wait(Outcome, Waits),
+    /// It came without words, and who erased them may not, as far as is known. It is not kept, unless
+    /// governance of the same call says otherwise.
+    Unproven(Outcome),
 }
 
 /// What one commit will hold.
@@ -50,9 +54,15 @@ pub(super) struct Change {
     pub(super) connected: BTreeSet<SpaceId>,
     /// Documents in which unauthorized contributions were adopted.
     pub(super) regrouped: BTreeSet<(SpaceId, DocumentId)>,
+    /// What waits and is covered: its bare header belongs into the set.
+    pub(super) headed: BTreeSet<(SpaceId, EntryId)>,
 }
 
 impl Change {
+    pub(super) fn is_empty(&self) -> bool {
+        self.accepted.is_empty() && self.connected.is_empty() && self.headed.is_empty()
+    }
+
     /// Communities in which a certificate may be complete with this.
     pub(super) fn completing(&self) -> BTreeSet<CommunityId> {
         let accepted = self.accepted.iter();
@@ -73,6 +83,9 @@ pub(super) struct Round<'a> {
     coverages: HashMap<SpaceId, Option<Arc<SpaceCoverage>>>,
     connected: BTreeSet<SpaceId>,
     regrouped: BTreeSet<(SpaceId, DocumentId)>,
+    headed: BTreeSet<(SpaceId, EntryId)>,
+    /// Bare headers of what was refused, to be judged by themselves.
+    pub(super) loose: Vec<Candidate>,
 }
 
 impl<'a> Round<'a> {
@@ -88,6 +101,8 @@ impl<'a> Round<'a> {
             coverages: HashMap::new(),
             connected: BTreeSet::new(),
             regrouped: BTreeSet::new(),
+            headed: BTreeSet::new(),
+            loose: Vec::new(),
         }
     }
 
@@ -96,6 +111,7 @@ impl<'a> Round<'a> {
             accepted: self.accepted,
             connected: self.connected,
             regrouped: self.regrouped,
+            headed: self.headed,
         }
     }
 
@@ -122,6 +138,11 @@ impl<'a> Round<'a> {
         if self.is_foreign(entry, community) {
             return Ok(Verdict::Settled(Outcome::Refused(Refusal::ForeignSpace)));
         }
+        if let Entry::Bare(it) = &**entry
+            && self.stands_by_itself(&it.of())?
+        {
+            return Ok(Verdict::Settled(Outcome::AlreadyPresent));
+        }
         // An erasure waits until what it erases is durable; a contribution builds on what waits too.
         let sight = Sight {
             round: self,
@@ -130,23 +151,31 @@ impl<'a> Round<'a> {
         let linked = match Linked::link(entry.clone(), governance_space(community), &sight) {
             Ok(linked) => linked,
             Err(LinkError::Pending(missing)) => {
-                self.note_header(entry);
+                self.note(entry, &authority);
                 let outcome = Outcome::Pending(missing.clone());
                 return Ok(Verdict::Wait(outcome, Waits::For(missing)));
             }
             Err(broken) => {
+                self.keep_header(candidate, &authority);
                 let refusal = Refusal::Link(broken);
                 return Ok(Verdict::Settled(Outcome::Refused(refusal)));
             }
         };
-        if let Entry::Contribution(it) = &**entry {
-            return Ok(self.judge_contribution(linked, it, &authority, pending));
+        match &**entry {
+            Entry::Contribution(it) => {
+                return Ok(self.judge_contribution(linked, it, &authority, pending));
+            }
+            Entry::Bare(it) => return Ok(self.judge_bare(linked, it, &authority)),
+            Entry::Record(_) | Entry::Certificate(_) => {}
         }
         Ok(match linked.authorize(&authority, &NoCuts) {
             Ok(_) => Verdict::Accept {
                 adopting: Vec::new(),
             },
-            Err((_, reason)) => Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority),
+            Err((_, reason)) => {
+                self.note(entry, &authority);
+                Verdict::Wait(Outcome::Unauthorized(reason), Waits::ForAuthority)
+            }
         })
     }
 
@@ -160,10 +189,10 @@ impl<'a> Round<'a> {
         let (id, header) = (it.id(), it.header());
         // Whoever strips the words of another's contribution makes bytes with its id: they must
         // neither be stored nor wait in the place of the true ones.
-        if let Words::Erased(erasure) = it.words()
-            && let Err(reason) = authority.may_erase(&erasure.header().author, &header.author)
+        if let Words::Erased(proof) = it.words()
+            && let Err(reason) = authority.judge_erasure(proof, &header.author)
         {
-            return Verdict::Settled(Outcome::Unauthorized(reason));
+            return Verdict::Unproven(Outcome::Unauthorized(reason));
         }
         let space = header.space;
         let coverage = self.coverage(space);
@@ -194,28 +223,83 @@ impl<'a> Round<'a> {
                 Verdict::Wait(Outcome::Pending(missing.clone()), Waits::For(missing))
             }
             Err(Hindrance::Blocked(on)) => {
-                self.connect(space, &id, coverage.as_deref());
+                self.note_place(space, &header.author, id, authority);
                 Verdict::Wait(Outcome::Blocked(on), Waits::ForAuthority)
             }
             Err(Hindrance::Unauthorized(reason)) => {
-                let waits = match &coverage {
-                    Some(coverage) if coverage.awaits_chain_of(&header.author) => Waits::ForCut {
-                        named: coverage.awaits(&id),
-                    },
-                    _ => Waits::ForAuthority,
-                };
-                self.connect(space, &id, coverage.as_deref());
+                let waits = waits_for(coverage.as_deref(), &header.author, &id);
+                self.note_place(space, &header.author, id, authority);
                 Verdict::Wait(Outcome::Unauthorized(reason), waits)
             }
         }
     }
 
-    /// A contribution that waits may be what connects others to the top of a cut.
-    fn note_header(&mut self, entry: &Entry) {
-        if let Entry::Contribution(it) = entry {
-            let space = it.header().space;
-            let coverage = self.coverage(space);
-            self.connect(space, &it.id(), coverage.as_deref());
+    /// A bare header enters the set if a narrowing covers what it heads.
+    fn judge_bare(&mut self, linked: Linked, it: &BareHeader, authority: &Authority) -> Verdict {
+        let coverage = self.coverage(it.space());
+        let cuts: &dyn Coverage = match &coverage {
+            Some(coverage) => &**coverage,
+            None => &NoCuts,
+        };
+        match linked.authorize(authority, cuts) {
+            Ok(_) => Verdict::Accept {
+                adopting: Vec::new(),
+            },
+            Err((_, reason)) => {
+                let waits = waits_for(coverage.as_deref(), &it.author(), &it.of());
+                self.connect(it.space(), &it.of(), coverage.as_deref());
+                Verdict::Wait(Outcome::Unauthorized(reason), waits)
+            }
+        }
+    }
+
+    /// Whether an entry is in its set, or will be with this round: then its bare header is of no use.
+    fn stands_by_itself(&self, id: &EntryId) -> Result<bool, StoreError> {
+        let archive = &self.ingest.archive;
+        Ok(self.ids.contains(id) || (archive.contains(id)? && !archive.held().contains(id)))
+    }
+
+    /// What waits may be what connects others to the top of a cut, and its header may be what other
+    /// nodes lack.
+    fn note(&mut self, entry: &Entry, authority: &Authority) {
+        if let (Some(space), false) = (entry.space(), matches!(entry, Entry::Certificate(_))) {
+            self.note_place(space, &entry.key().author, entry.id(), authority);
+        }
+    }
+
+    fn note_place(
+        &mut self,
+        space: SpaceId,
+        author: &PublicKey,
+        id: EntryId,
+        authority: &Authority,
+    ) {
+        let Some(coverage) = self.coverage(space) else {
+            return;
+        };
+        self.connect(space, &id, Some(&coverage));
+        if authority.is_covered(author, &id, &*coverage) {
+            self.headed.insert((space, id));
+        }
+    }
+
+    /// Of what is refused for what it builds on, the header may still be part of a chain that a cut
+    /// leads through: other nodes may have it, because they could not see that it is broken.
+    fn keep_header(&mut self, candidate: &Candidate, authority: &Authority) {
+        let Some(bare) = candidate.entry.bare() else {
+            return;
+        };
+        let place = bare.space().and_then(|space| self.coverage(space));
+        let (author, id) = (bare.key().author, candidate.entry.id());
+        if place.is_some_and(|coverage| {
+            coverage.awaits_chain_of(&author) || authority.is_covered(&author, &id, &*coverage)
+        }) {
+            self.loose.push(Candidate {
+                entry: bare,
+                community: candidate.community,
+                source: candidate.source.clone(),
+                index: None,
+            });
         }
     }
 
@@ -275,14 +359,15 @@ impl<'a> Round<'a> {
                     self.documents.insert(known.document, document);
                 }
             }
-            // Certificates outside of the governance space declare restricted spaces.
+            Entry::Certificate(it) if matches!(it.body(), CertificateBody::ErasureOrder(_)) => {}
+            // Other certificates outside of the governance space declare restricted spaces.
             Entry::Certificate(_) => {
                 self.governed.insert(community);
             }
             Entry::Record(_) if space == governance_space(community) => {
                 self.governed.insert(community);
             }
-            Entry::Record(_) => {}
+            Entry::Record(_) | Entry::Bare(_) => {}
         }
         // Words that arrive erased come with the proof, which is an entry of its own.
         let erasure = entry
@@ -318,6 +403,16 @@ impl<'a> Round<'a> {
     }
 }
 
+/// What an entry of a key waits for that authority does not let in.
+fn waits_for(coverage: Option<&SpaceCoverage>, author: &PublicKey, id: &EntryId) -> Waits {
+    match coverage {
+        Some(coverage) if coverage.awaits_chain_of(author) => Waits::ForCut {
+            named: coverage.awaits(id),
+        },
+        _ => Waits::ForAuthority,
+    }
+}
+
 /// Why a contribution cannot take effect now.
 enum Hindrance {
     Missing(Vec<EntryId>),
@@ -350,10 +445,7 @@ impl Sight<'_, '_> {
     /// Whether it waits in a form that somebody erased who may not.
     fn is_forged(&self, id: &EntryId, authority: &Authority) -> bool {
         self.waiting(id).is_some_and(|it| match it.words() {
-            Words::Erased(erasure) => {
-                let (author, signer) = (&it.header().author, &erasure.header().author);
-                author != signer && !authority.was_linked(author, signer)
-            }
+            Words::Erased(proof) => authority.judge_erasure(proof, &it.header().author).is_err(),
             Words::Present(_) => false,
         })
     }

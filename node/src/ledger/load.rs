@@ -2,8 +2,9 @@
 
 use super::{Entered, Ledger, Statements};
 use crate::{
-    archive::{Archive, ArchiveError, place_of},
-    effect,
+    archive::{Archive, ArchiveError, bare_of, place_of},
+    bare, effect,
+    ingest::Computed,
     pending::Pending,
     projection::CONTRIBUTION,
     store::{Position, StoreError, StoredEntry},
@@ -74,8 +75,11 @@ impl Ledger {
             whole: ledger.spaces.keys().copied().collect(),
             ..Entered::default()
         };
-        let judgement = effect::judge(&ledger, archive, &Pending::default(), &entered)?;
+        let judgement = effect::judge(&ledger, archive, &Pending::default(), &entered, &Computed)?;
         ledger.install(archive, &judgement);
+        let due = bare::Due::everything(&ledger);
+        let shift = bare::shift(&ledger, archive, &Pending::default(), &due)?;
+        ledger.shift_headers(&shift.enter, &shift.leave);
         ledger.rebuilds = super::Rebuilds::default();
         let held = archive.held().len();
         if held > 0 {
@@ -103,9 +107,7 @@ impl Ledger {
             };
             self.add_space(community, *space);
             if let Some(known) = self.spaces.get_mut(space) {
-                let place = declaration.key();
-                let key = Key::new(space, &place.author, place.seq, place.id);
-                known.declaration = Some(key);
+                known.declaration = Some(declaration.key().in_set_of(space));
             }
             governance.push(declaration);
         }
@@ -131,6 +133,10 @@ fn read_sets(
         read += page.entries.len() as u64;
         on_page(read);
         for stored in page.entries {
+            if let Some((of, header)) = bare_of(&stored) {
+                archive.bare_mut().add(of, header);
+                continue;
+            }
             if let Some((space, key)) = place_of(&stored) {
                 let set = sets.entry(space).or_default();
                 set.keys.push((key, stored.position.to_u64()));

@@ -57,7 +57,7 @@ impl Statements {
 
     pub(super) fn add(&mut self, entry: &Entry, key: Key, local: u64) {
         match entry {
-            Entry::Contribution(_) => {}
+            Entry::Contribution(_) | Entry::Bare(_) => {}
             Entry::Record(record) => {
                 self.records.add(record);
                 let signer = record.header().author;

@@ -62,6 +62,9 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
             let (archive, id) = (inner.archive.clone(), key.id);
             let read = tokio::task::spawn_blocking(move || archive.get(&id)).await;
             let Ok(Ok(Some(entry))) = read else { continue };
+            if matches!(entry, Entry::Bare(_)) {
+                continue;
+            }
             let bytes = entry.encode();
             if bytes.len() > INLINE_MAX_BYTES {
                 continue;
@@ -99,6 +102,8 @@ pub(crate) async fn hear(
     // is passed on would tell a stranger that it is here (I9).
     let governance = governance_space(community);
     match Entry::peek(&data) {
+        // Bare headers are for those who compare their sets, and no news to anybody else.
+        Some((_, key)) if key.is_bare => return Verdict::Ignore,
         Some((named, _)) if named.unwrap_or(governance) == space => {}
         _ => return Verdict::Reject,
     }

@@ -111,6 +111,7 @@ fn countersign(inner: &Inner, request: &JoinRequest) -> Result<JoinAnswer, JoinR
         Some(membership) if membership.roles.is_superset(&invitation.offer.roles) => {
             membership.admitted_by
         }
+        _ if authority.has_ended(&request.member, &party) => return Err(JoinRefusal::Ended),
         _ => {
             if invitation
                 .offer

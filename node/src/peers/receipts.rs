@@ -5,14 +5,19 @@
 //! a receipt a moment after things calm down. Receipts themselves are not receipted, so two nodes
 //! do not answer each other for ever.
 //!
-//! When the node learns of a narrowing that concerns keys in a space, it signs there at once: first
-//! receipts of all it held before, which lift cuts of other parties as far as they go, then the
-//! acknowledgement, after which its receipts lift that cut no further. What is not in effect any
-//! more is receipted too: it reached this node, or it would not be stored.
+//! A narrowing is acknowledged in every space with words of a key that it touches, by the order of
+//! the record: after receipts of what was stored before the narrowing, which lift cuts of other
+//! parties as far as they go, and before receipts of what came later, which lift it no further. So
+//! what a removed member gets stored here by adoption never turns into authority. Where the node
+//! learns of a narrowing it signs at once. What is not in effect any more is receipted too: it
+//! reached this node, or it would not be stored.
+//!
+//! Spec: `specs/cuts.md` §6.
 
 use super::chain;
 use crate::{
     ingest::Inserted,
+    ledger::Ledger,
     node::Inner,
     projection::{read_receipt, receipts_prefix},
 };
@@ -25,6 +30,7 @@ use comity_protocol::{
     sync::{AuthorTag, Prefix},
 };
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -114,7 +120,7 @@ async fn gather(
 /// What a crash or a first start left to be signed.
 fn everything(inner: &Inner) -> Due {
     Due {
-        heads: unreceipted(inner, None),
+        heads: unreceipted(inner),
         narrowings: unacknowledged(inner, None),
     }
 }
@@ -157,6 +163,10 @@ fn head_of(inner: &Inner, id: EntryId) -> Option<ChainHead> {
     {
         return None;
     }
+    // Who has a header alone does not have what it heads.
+    if matches!(entry, Entry::Bare(_)) {
+        return None;
+    }
     let key = entry.key();
     (key.seq > 0).then_some(ChainHead {
         author: key.author,
@@ -165,13 +175,13 @@ fn head_of(inner: &Inner, id: EntryId) -> Option<ChainHead> {
     })
 }
 
-/// Chains whose newest stored entry this node has not receipted, in one space or in all.
-fn unreceipted(inner: &Inner, of: Option<SpaceId>) -> Heads {
+/// Chains whose newest stored entry this node has not receipted.
+fn unreceipted(inner: &Inner) -> Heads {
     let mut newest = Vec::new();
     {
         let ledger = inner.ingest.ledger();
         for (space, known) in ledger.spaces() {
-            if governance_space(known.community) == *space || of.is_some_and(|of| of != *space) {
+            if governance_space(known.community) == *space {
                 continue;
             }
             let runs = known.trie.authors_under(&Prefix::ALL, usize::MAX);
@@ -194,14 +204,7 @@ fn unreceipted(inner: &Inner, of: Option<SpaceId>) -> Heads {
         let Some(head) = head_of(inner, id) else {
             continue;
         };
-        let mut key = receipts_prefix(&space, &head.author);
-        key.extend(inner.public().as_bytes());
-        let receipted = inner.archive.store().index().get(&key).ok().flatten();
-        let receipted = receipted
-            .as_deref()
-            .and_then(read_receipt)
-            .map_or(0, |(seq, _)| seq);
-        if head.seq > receipted {
+        if !is_receipted(inner, &space, &head) {
             due.entry((community, space))
                 .or_default()
                 .insert(head.author, head);
@@ -210,32 +213,97 @@ fn unreceipted(inner: &Inner, of: Option<SpaceId>) -> Heads {
     due
 }
 
+/// Whether this node said that the chain reached it up to this head.
+fn is_receipted(inner: &Inner, space: &SpaceId, head: &ChainHead) -> bool {
+    let mut key = receipts_prefix(space, &head.author);
+    key.extend(inner.public().as_bytes());
+    let receipted = inner.archive.store().index().get(&key).ok().flatten();
+    receipted
+        .as_deref()
+        .and_then(read_receipt)
+        .is_some_and(|(seq, _)| seq >= head.seq)
+}
+
 /// Narrowings of keys with entries in a space that this node has not acknowledged there.
 fn unacknowledged(inner: &Inner, of: Option<CommunityId>) -> Narrowings {
     let ledger = inner.ingest.ledger();
-    let mut due = Narrowings::new();
-    for (id, space) in ledger.spaces() {
-        let community = space.community;
-        if governance_space(community) == *id || of.is_some_and(|of| of != community) {
-            continue;
+    let spaces = ledger.spaces().iter();
+    let spaces = spaces.filter(|(_, it)| of.is_none_or(|of| of == it.community));
+    let due = spaces.map(|(id, space)| {
+        let narrowings = unacknowledged_in(inner, &ledger, id).into_keys();
+        ((space.community, *id), narrowings.collect())
+    });
+    due.filter(|(_, narrowings): &(_, BTreeSet<_>)| !narrowings.is_empty())
+        .collect()
+}
+
+/// The same for one space, with the keys that each touches and that wrote there.
+fn unacknowledged_in(
+    inner: &Inner,
+    ledger: &Ledger,
+    id: &SpaceId,
+) -> BTreeMap<EntryId, BTreeSet<PublicKey>> {
+    let Some(space) = ledger.spaces().get(id) else {
+        return BTreeMap::new();
+    };
+    let authority = ledger.authority(&space.community);
+    let is_governance = governance_space(space.community) == *id;
+    let Some(authority) = authority.filter(|_| !is_governance) else {
+        return BTreeMap::new();
+    };
+    let is_here = |key: &PublicKey| ledger.newest_of(&inner.archive, id, key).is_some();
+    let mut narrowed = authority.narrowed_in(*id);
+    narrowed.retain(|narrowing, keys| {
+        let statements = space.statements();
+        if statements.has_acknowledged(&inner.public(), narrowing) {
+            return false;
         }
-        let Some(authority) = ledger.authority(&community) else {
-            continue;
-        };
-        for (narrowing, keys) in authority.narrowed_in(*id) {
-            let is_here = |key: &PublicKey| {
-                let tag = AuthorTag::new(id, key);
-                ledger.newest_of_tag(&inner.archive, id, &tag).is_some()
-            };
-            let statements = space.statements();
-            if !statements.has_acknowledged(&inner.public(), &narrowing) && keys.iter().any(is_here)
-            {
-                let narrowings = due.entry((community, *id)).or_default();
-                narrowings.insert(narrowing);
-            }
+        keys.retain(is_here);
+        !keys.is_empty()
+    });
+    narrowed
+}
+
+/// The head of a chain as it was when an entry of the record came; none if nothing had come.
+fn head_before(
+    inner: &Inner,
+    ledger: &Ledger,
+    space: &SpaceId,
+    author: &PublicKey,
+    position: u64,
+) -> Option<ChainHead> {
+    let stored = ledger.stored_of(&inner.archive, space, &AuthorTag::new(space, author));
+    let before = stored.into_iter().filter(|(_, local)| *local < position);
+    let newest = before.max_by_key(|(key, _)| (key.seq, Reverse(key.id)));
+    head_of(inner, newest?.0.id)
+}
+
+/// A narrowing to be acknowledged, after these receipts.
+struct Step {
+    position: u64,
+    narrowing: EntryId,
+    heads: Vec<ChainHead>,
+}
+
+/// What to say of narrowings in a space, in the order in which they came.
+fn steps(inner: &Inner, space: &SpaceId) -> Vec<Step> {
+    let ledger = inner.ingest.ledger();
+    let due = unacknowledged_in(inner, &ledger, space);
+    let step = |(narrowing, keys): (EntryId, BTreeSet<PublicKey>)| {
+        let stored = inner.archive.store().get(&narrowing).ok().flatten();
+        let position = stored.map_or(u64::MAX, |it| it.position.to_u64());
+        let heads = keys
+            .iter()
+            .filter_map(|key| head_before(inner, &ledger, space, key, position));
+        Step {
+            position,
+            narrowing,
+            heads: heads.collect(),
         }
-    }
-    due
+    };
+    let mut steps: Vec<Step> = due.into_iter().map(step).collect();
+    steps.sort_by_key(|it| (it.position, it.narrowing));
+    steps
 }
 
 fn sign(inner: &Inner, due: Due) {
@@ -243,40 +311,65 @@ fn sign(inner: &Inner, due: Due) {
         mut heads,
         narrowings,
     } = due;
-    for (community, space) in narrowings.keys() {
-        for (place, stored) in unreceipted(inner, Some(*space)) {
-            heads.entry(place).or_default().extend(stored);
-        }
-        debug!(%community, space = %space.short(), "narrowings are acknowledged");
+    for place in narrowings.into_keys() {
+        heads.entry(place).or_default();
     }
-    for ((community, space), heads) in heads {
-        let heads: Vec<ChainHead> = heads.into_values().collect();
-        let receipts = heads.chunks(RECEIPT_HEADS_MAX).map(|heads| {
-            RecordBody::Receipt(Receipt {
-                heads: heads.to_vec(),
-            })
-        });
-        if !sign_all(inner, community, space, receipts) && !narrowings.is_empty() {
+    for (place, heads) in heads {
+        // What came after a narrowing must not be receipted before that is acknowledged.
+        if acknowledge(inner, place) {
+            receipt(inner, place, heads.into_values());
+        }
+    }
+}
+
+/// Acknowledges what is due in a space; false if something could not be saved.
+fn acknowledge(inner: &Inner, place: (CommunityId, SpaceId)) -> bool {
+    let mut narrowings = Vec::new();
+    for step in steps(inner, &place.1) {
+        let is_new = |head: &&ChainHead| !is_receipted(inner, &place.1, head);
+        if step.heads.iter().any(|head| is_new(&head)) {
             // An acknowledgement before its receipts would give up what they are to lift.
-            return;
+            if !acknowledge_all(inner, place, &narrowings)
+                || !receipt(inner, place, step.heads.into_iter())
+            {
+                return false;
+            }
+            narrowings.clear();
         }
+        narrowings.push(step.narrowing);
     }
-    for ((community, space), narrowings) in narrowings {
-        let narrowings: Vec<EntryId> = narrowings.into_iter().collect();
-        let acknowledged = narrowings.chunks(NARROWINGS_MAX).map(|narrowings| {
-            RecordBody::Acknowledge(Acknowledge {
-                narrowings: narrowings.to_vec(),
-            })
-        });
-        sign_all(inner, community, space, acknowledged);
-    }
+    acknowledge_all(inner, place, &narrowings)
+}
+
+fn acknowledge_all(inner: &Inner, place: (CommunityId, SpaceId), narrowings: &[EntryId]) -> bool {
+    let said = narrowings.chunks(NARROWINGS_MAX).map(|narrowings| {
+        let mut narrowings = narrowings.to_vec();
+        narrowings.sort_unstable();
+        RecordBody::Acknowledge(Acknowledge { narrowings })
+    });
+    sign_all(inner, place, said)
+}
+
+fn receipt(
+    inner: &Inner,
+    place: (CommunityId, SpaceId),
+    heads: impl Iterator<Item = ChainHead>,
+) -> bool {
+    let new = heads.filter(|head| !is_receipted(inner, &place.1, head));
+    let by_author: BTreeMap<PublicKey, ChainHead> = new.map(|head| (head.author, head)).collect();
+    let heads: Vec<ChainHead> = by_author.into_values().collect();
+    let said = heads.chunks(RECEIPT_HEADS_MAX).map(|heads| {
+        RecordBody::Receipt(Receipt {
+            heads: heads.to_vec(),
+        })
+    });
+    sign_all(inner, place, said)
 }
 
 /// Signs one after the other; false if one could not be saved.
 fn sign_all(
     inner: &Inner,
-    community: CommunityId,
-    space: SpaceId,
+    (community, space): (CommunityId, SpaceId),
     bodies: impl Iterator<Item = RecordBody>,
 ) -> bool {
     let authority = inner.ingest.ledger().authority(&community);

@@ -36,6 +36,7 @@ use comity_protocol::{
         session::Input,
     },
 };
+pub use replica::LedgerReplica;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -305,7 +306,7 @@ impl Driver {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mut context = Context {
-            replica: &replica::LedgerReplica(&ledger),
+            replica: &LedgerReplica(&ledger),
             in_flight: &mut in_flight,
             now_ms: shared.now_ms(),
         };

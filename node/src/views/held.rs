@@ -1,11 +1,14 @@
 //! How readers see what is not in effect: as a stub that says why, and in full if they ask for it.
 
 use super::{ViewError, Views};
-use crate::held::{HeldEntry, Reason};
+use crate::{
+    held::{HeldEntry, Reason},
+    library::LibraryError,
+};
 use comity_client::types::{DocumentSummary, DocumentView, HeldItem, HistoryItem};
 use comity_protocol::{
     authority::{Authority, Unauthorized},
-    document::{Intent, Shape},
+    document::{Intent, Shape, Value, value::Key},
     entry::Entry,
     id::{DocumentId, EntryId, PartyId},
 };
@@ -28,6 +31,18 @@ fn unauthorized(authority: &Authority, why: &Unauthorized) -> String {
         Unauthorized::DeviceRevoked(party) => {
             format!("after removal of the device by {}", name(party))
         }
+        Unauthorized::AdmissionRaised(party) => format!(
+            "after {} began to ask for more delegates than admitted the member",
+            name(party)
+        ),
+        Unauthorized::AdmitterRemoved(party) => format!(
+            "after {} removed the delegate who admitted the member",
+            name(party)
+        ),
+        Unauthorized::CountersignerRemoved(party) => format!(
+            "after {} removed the node that let the member in",
+            name(party)
+        ),
         Unauthorized::RoleRemoved(party) => {
             format!("after {} took the role from the member", name(party))
         }
@@ -100,6 +115,19 @@ impl Views<'_> {
         ))
     }
 
+    /// The line of a list, or of its stub if it is held.
+    ///
+    /// # Errors
+    /// [`ViewError`] if the document is unknown or cannot be read.
+    pub fn summary_or_stub(&self, document: &DocumentId) -> Result<DocumentSummary, ViewError> {
+        match self.summary(document) {
+            Err(ViewError::Library(LibraryError::Held { reason, .. })) => {
+                Ok(self.stub(document, reason)?.summary)
+            }
+            summary => summary,
+        }
+    }
+
     /// A document nothing of which is in effect, without its words.
     pub(super) fn stub(
         &self,
@@ -111,9 +139,16 @@ impl Views<'_> {
             return Err(crate::library::LibraryError::Unknown(*document).into());
         };
         let header = create.header();
-        let kind = match Shape::decode(create.shape()) {
-            Ok(Intent::Create { kind, .. }) => kind.as_str().to_owned(),
-            _ => "unknown".to_owned(),
+        // What it answers is structure, as its kind is; its words stay out.
+        let (kind, parent) = match Shape::decode(create.shape()) {
+            Ok(Intent::Create { kind, fields }) => {
+                let parent = match fields.get(&Key::from("parent")) {
+                    Some(Value::Reference(it)) => Some(it.document.to_string()),
+                    _ => None,
+                };
+                (kind.as_str().to_owned(), parent)
+            }
+            _ => ("unknown".to_owned(), None),
         };
         let held = self.held_of(document);
         let space = self.authors.authority.spaces().get(&header.space);
@@ -131,11 +166,12 @@ impl Views<'_> {
             heads: Vec::new(),
             contributions: 0,
             replies: 0,
-            parent: None,
+            parent,
             accepted: None,
             tags: Vec::new(),
             origin: None,
             erased: false,
+            erased_by_order: None,
             void: None,
             held: Some(reason(&self.authors.authority, &why)),
         };
@@ -168,6 +204,7 @@ impl Views<'_> {
             Entry::Contribution(it) => ("edit", it.header().time_ms),
             Entry::Record(it) => ("erasure", it.header().time_ms),
             Entry::Certificate(_) => ("erasure", 0),
+            Entry::Bare(_) => return None,
         };
         Some(HeldItem {
             id: it.key.id.to_string(),

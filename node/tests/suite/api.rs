@@ -5,6 +5,7 @@
 )]
 
 mod concurrency;
+mod cuts;
 mod documents;
 mod events;
 mod home;

@@ -96,15 +96,19 @@ pub enum JoinRefusal {
     /// The node cannot write at the moment.
     #[error("the node cannot accept members at the moment; try again later")]
     Unavailable,
+    /// The person's standing with the party has ended, and that binds the key for good.
+    #[error("the standing of this key with the party has ended for good; come with a new key")]
+    Ended,
 }
 
 impl JoinRefusal {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Unknown,
         Self::Expired,
         Self::UsedUp,
         Self::BadSignature,
         Self::Unavailable,
+        Self::Ended,
     ];
 }
 

@@ -34,10 +34,8 @@ impl Authority {
         for device in devices {
             let is_same = now
                 .paths(device)
-                .map(|(path, seat)| (path.never, &path.bars, seat))
-                .eq(then
-                    .paths(device)
-                    .map(|(path, seat)| (path.never, &path.bars, seat)));
+                .map(|(path, seat)| (&path.bars, seat))
+                .eq(then.paths(device).map(|(path, seat)| (&path.bars, seat)));
             if !is_same {
                 changed.keys.insert(*device);
             }

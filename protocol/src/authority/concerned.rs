@@ -3,9 +3,9 @@
 //!
 //! Spec: `specs/cuts.md` §2 (narrowings), §6 (receipts that lift).
 
-use super::Authority;
+use super::{Authority, parties::Capacity};
 use crate::{
-    id::{EntryId, SpaceId},
+    id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +20,10 @@ impl Authority {
         let rules = self.rules.get(&space);
         for device in self.roster.seats.devices() {
             for (path, seat) in self.roster.seats.paths(device) {
-                let once = seat.once.iter().flat_map(|(_, bars)| bars);
-                let bars = path.bars.iter().chain(&seat.bars).chain(once);
+                let once = seat.once.iter().flat_map(|(_, grant)| grant.narrowings());
+                let bars = path.bars.iter().chain(&seat.bars).map(|bar| bar.narrowing);
                 let dropped = rules.and_then(|rules| rules.dropped_from_group(seat));
-                for narrowing in bars.map(|bar| bar.narrowing).chain(dropped) {
+                for narrowing in bars.chain(once).chain(dropped) {
                     narrowed.entry(narrowing).or_default().insert(*device);
                 }
             }
@@ -35,6 +35,22 @@ impl Authority {
         narrowed
     }
 
+    /// Every key that has or had something from a party: those its states ever listed, everybody it
+    /// ever admitted, and every device that one of them ever linked. Whoever takes a party's standing
+    /// names the chains of all these in the cuts; a key that was taken before is covered by both.
+    pub fn keys_ever_of(&self, party: &PartyId) -> BTreeSet<PublicKey> {
+        let mut keys: BTreeSet<PublicKey> = self.roster.seats.roots_of(party).collect();
+        let chain = self.chains.chain(party);
+        for state in chain.into_iter().flat_map(|it| it.states()) {
+            let lists = Capacity::ALL.iter().flat_map(|it| it.keys(state.1));
+            let groups = state.1.groups.iter().flat_map(|it| &it.keys);
+            keys.extend(lists.chain(groups));
+        }
+        let devices: Vec<PublicKey> = keys.iter().flat_map(|it| self.devices_ever(it)).collect();
+        keys.extend(devices);
+        keys
+    }
+
     /// Whether nothing that was taken stands between a device and writing any kind in a space: then
     /// no cut need be asked for what it wrote.
     pub fn writes_unnarrowed(&self, space: SpaceId, device: &PublicKey) -> bool {
@@ -44,8 +60,7 @@ impl Authority {
         let mut paths = self.roster.seats.paths(device);
         let is_whole = paths.all(|(path, seat)| {
             path.bars.is_empty()
-                && seat.bars.is_empty()
-                && seat.once.is_empty()
+                && !seat.is_narrowed_as(rules.writing_roles())
                 && rules.dropped_from_group(seat).is_none()
         });
         is_whole

@@ -17,6 +17,7 @@ use crate::{
     entry::Entry,
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
+    record::RecordBody,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -166,7 +167,11 @@ impl SpaceCoverage {
     ) -> bool {
         match entry {
             Entry::Contribution(it) => self.awaits(&it.id()),
+            Entry::Bare(it) => self.awaits(&it.of()),
             Entry::Certificate(_) => false,
+            Entry::Record(it) if matches!(it.body(), RecordBody::Erasure(_)) => {
+                self.awaits(&it.id())
+            }
             Entry::Record(it) => {
                 let header = it.header();
                 let place = AuthorLink {
@@ -268,6 +273,16 @@ impl SpaceCoverage {
         };
         let keys = self.keys.keys().chain(other.keys.keys());
         keys.filter(|key| differs(key)).copied().collect()
+    }
+
+    /// The keys of whose entries others may be covered by some narrowing than by another coverage of
+    /// the space, whatever was narrowed between them.
+    pub fn keys_covered_anew(&self, other: Option<&Self>) -> BTreeSet<PublicKey> {
+        match other {
+            Some(other) if self.issuers == other.issuers => self.differing_keys(other),
+            Some(other) => self.keys.keys().chain(other.keys.keys()).copied().collect(),
+            None => self.keys.keys().copied().collect(),
+        }
     }
 }
 

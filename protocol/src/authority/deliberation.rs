@@ -1,6 +1,6 @@
 //! Deliberation: how delegates who follow the rules come to one certificate, and never to two.
 //!
-//! A *motion* is a proposed child: a resolution, or a later state of a party. Delegates approve it by
+//! A *motion* is a proposed child: a resolution, or a later state of a party; or an order of erasure. Delegates approve it by
 //! signing it, or reject it; a rejection binds. This machine weighs what they said and tells each
 //! delegate what it may still do. Nothing here decides what counts: a certificate does by itself,
 //! whoever broke these rules to make it. It is a function of sets; order plays no part.
@@ -15,17 +15,21 @@
 //! - D4: a delegate approves children of the state in force only, pinned to the states in force, and
 //!   none beside a child that has enough approvals.
 //!
+//! An order of erasure changes no state and has no siblings: D2 does not concern it, and of D4 remains
+//! that it names the charter in force and that the delegate still speaks for the party.
+//!
 //! D2 and D3 together: while parties do not change, no two children of one parent are certified unless
 //! a delegate breaks the rules. And no deadlock is for good: whatever has not passed dies when all who
 //! did not approve it reject it. A party that changes while its delegates deliberate can leave a fork
 //! without anybody's fault, which then is settled like every other.
 
 use super::{
-    charter::{self, Charter, Side},
+    charter::{self, Charter, CharterState, Side},
+    orders,
     parties::{Parties, judge_state},
 };
 use crate::{
-    certificate::{Certificate, CertificateBody, PartyState, Resolution},
+    certificate::{Certificate, CertificateBody, ErasureOrder, PartyState, Resolution},
     id::{EntryId, PartyId},
     key::PublicKey,
 };
@@ -64,8 +68,11 @@ impl<'a> Deliberation<'a> {
         };
         for (id, body) in proposed {
             let motion = deliberation.motion(id, body);
-            let children = deliberation.by_parent.entry(motion.parent).or_default();
-            if deliberation.motions.insert(id, motion).is_none() {
+            let parent = (!motion.is_order()).then_some(motion.parent);
+            if deliberation.motions.insert(id, motion).is_none()
+                && let Some(parent) = parent
+            {
+                let children = deliberation.by_parent.entry(parent).or_default();
                 children.push(id);
             }
         }
@@ -86,6 +93,7 @@ impl<'a> Deliberation<'a> {
         let demands = match &body {
             CertificateBody::Resolution(it) => self.demands_of_resolution(it),
             CertificateBody::Party(it) => self.demands_of_state(it),
+            CertificateBody::ErasureOrder(it) => self.demands_of_order(it),
             _ => Err(Flaw::NotAMotion),
         };
         let parent = match &body {
@@ -94,6 +102,7 @@ impl<'a> Deliberation<'a> {
                 parent: Some((_, parent)),
                 ..
             }) => *parent,
+            CertificateBody::ErasureOrder(it) => it.charter,
             _ => id,
         };
         let mut motion = Motion {
@@ -120,6 +129,16 @@ impl<'a> Deliberation<'a> {
         let parent = self.charter.and_then(|it| it.state(&resolution.parent));
         let parent = parent.ok_or(Flaw::NoParent)?;
         Ok(charter::demands(resolution, parent, self.parties)?)
+    }
+
+    fn demands_of_order(&self, order: &ErasureOrder) -> Result<charter::Demands, Flaw> {
+        let charter = self.named_by(order).ok_or(Flaw::NoParent)?;
+        orders::demands(order, charter, self.parties)
+    }
+
+    /// The charter state that an order names.
+    fn named_by(&self, order: &ErasureOrder) -> Option<&'a CharterState> {
+        self.charter?.state(&order.charter)
     }
 
     fn demands_of_state(&self, state: &PartyState) -> Result<charter::Demands, Flaw> {
@@ -180,6 +199,7 @@ impl<'a> Deliberation<'a> {
                 let chain = self.parties.chain(&it.side.party);
                 chain.is_some_and(|it| it.state(&motion.id).is_some())
             }),
+            CertificateBody::ErasureOrder(_) => self.voices.is_ordered(&motion.id),
             _ => false,
         };
         let approved = motion.sides.iter().flat_map(|it| &it.approved).copied();
@@ -207,6 +227,9 @@ impl<'a> Deliberation<'a> {
                 .parent
                 .and_then(|(party, _)| self.parties.chain(&party))
                 .is_some_and(|chain| judge_state(state, &signers, chain).is_ok()),
+            CertificateBody::ErasureOrder(it) => self
+                .named_by(it)
+                .is_some_and(|charter| orders::carries(&signers, charter, self.parties)),
             _ => false,
         }
     }
@@ -230,7 +253,10 @@ impl<'a> Deliberation<'a> {
             return Err(Refusal::Dead);
         }
         self.is_current(motion)?;
-        self.is_free(delegate, motion)
+        match motion.is_order() {
+            true => self.still_speaks(delegate, motion),
+            false => self.is_free(delegate, motion),
+        }
     }
 
     /// Whether a delegate who follows the rules may reject a motion now (D1).
@@ -285,6 +311,23 @@ impl<'a> Deliberation<'a> {
             }
         }
         Ok(())
+    }
+
+    /// D4 for orders of erasure: a party may have moved on, as long as this delegate speaks for it
+    /// still.
+    fn still_speaks(&self, delegate: &PublicKey, motion: &Motion) -> Result<(), Refusal> {
+        let speaks = |it: &[PublicKey]| it.binary_search(delegate).is_ok();
+        let sides = motion.sides.iter().map(|it| &it.side);
+        let mut mine = sides.filter(|it| speaks(&it.delegates));
+        let moved_on = |side: &Side| {
+            let chain = self.parties.chain(&side.party);
+            !chain.is_some_and(|chain| speaks(&chain.current().1.delegates))
+        };
+        let first = mine.next().ok_or(Refusal::NotADelegate)?;
+        match moved_on(first) && mine.all(moved_on) {
+            true => Err(Refusal::OldPin(first.party)),
+            false => Ok(()),
+        }
     }
 
     /// D2: whatever else this delegate approved below the same parent is dead.

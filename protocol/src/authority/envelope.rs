@@ -15,6 +15,7 @@
 use super::{Unauthorized, charter::CharterState, parties::Parties};
 use crate::{
     certificate::{self, CertificateBody, Genesis, PartyState, Resolution, SpaceDeclaration},
+    codec::Origin,
     entry::{Entry, Record},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
@@ -157,7 +158,9 @@ impl Envelope {
 
     fn judge(&self, space: SpaceId, entry: &Entry) -> Result<(), Refused> {
         match entry {
-            Entry::Contribution(_) => Err(Refused::for_good(Unauthorized::WrongSpace)),
+            Entry::Contribution(_) | Entry::Bare(_) => {
+                Err(Refused::for_good(Unauthorized::WrongSpace))
+            }
             Entry::Certificate(it) if it.home(self.governance_space) != space => {
                 Err(Refused::for_good(Unauthorized::WrongSpace))
             }
@@ -268,7 +271,7 @@ impl Envelope {
     /// Whether the entry is one of the governance space or a declaration: the rest is content.
     fn may_stand(&self, entry: &Entry) -> bool {
         match entry {
-            Entry::Contribution(_) => false,
+            Entry::Contribution(_) | Entry::Bare(_) => false,
             Entry::Record(it) => it.header().space == self.governance_space,
             Entry::Certificate(it) => !matches!(it.body(), CertificateBody::ErasureOrder(_)),
         }
@@ -278,7 +281,7 @@ impl Envelope {
     fn take(&mut self, entry: &Entry) -> Vec<Need> {
         let mut learned = Vec::new();
         match entry {
-            Entry::Contribution(_) => {}
+            Entry::Contribution(_) | Entry::Bare(_) => {}
             Entry::Certificate(it) => self.take_certificate(it, &mut learned),
             Entry::Record(it) => self.take_record(it, &mut learned),
         }
@@ -307,8 +310,10 @@ impl Envelope {
                 self.sealed.insert(record.id(), it.cuts.sealed);
             }
             RecordBody::Proposal(it) => {
-                // Checked when the record was decoded.
-                if let Ok(CertificateBody::Resolution(it)) = CertificateBody::decode(&it.body) {
+                // Checked when the record was decoded, keys included.
+                if let Ok(CertificateBody::Resolution(it)) =
+                    CertificateBody::decode_from(Origin::OwnRecord, &it.body)
+                {
                     self.name_parties(&it, learned);
                 }
             }

@@ -35,7 +35,8 @@ pub(super) fn certified_narrowings(
             let (Some(before), Some(after)) = (chain.state(&step[0]), chain.state(&step[1])) else {
                 continue;
             };
-            if narrows(before, after) {
+            let mut lost = chain.lost_to(&step[1]).map(|(_, state)| state);
+            if narrows(before, after) || lost.any(|state| narrows(state, after)) {
                 let it = narrowing(step[1], Issuer::Party(*party), &after.cuts);
                 narrowings.insert(it.id, it);
             }
@@ -51,7 +52,7 @@ pub(super) fn certified_narrowings(
     narrowings
 }
 
-/// Whether a state of a party takes something that the one before it gave.
+/// Whether a state of a party takes something that the one before it, or a branch that lost to it, gave.
 fn narrows(before: &PartyState, after: &PartyState) -> bool {
     let misses = |before: &[PublicKey], after: &[PublicKey]| {
         let mut before = before.iter();
@@ -84,11 +85,16 @@ impl Authority {
     /// The devices whose contributions to a space may count up to a cut only: where none of their
     /// entries stand, the coverage of the space need not be asked.
     pub fn narrowed_keys(&self, space: &SpaceId) -> BTreeSet<PublicKey> {
-        let of_all = self.rules.get(space).is_some_and(|it| it.is_narrowed());
+        let Some(rules) = self.rules.get(space) else {
+            return BTreeSet::new();
+        };
         let seats = &self.roster.seats;
         let is_narrowed = |device: &&PublicKey| {
             let mut paths = seats.paths(device);
-            of_all || paths.any(|(path, seat)| !path.is_open() || seat.is_narrowed())
+            rules.is_narrowed()
+                || paths.any(|(path, seat)| {
+                    !path.is_open() || seat.is_narrowed_as(rules.writing_roles())
+                })
         };
         seats.devices().filter(is_narrowed).copied().collect()
     }

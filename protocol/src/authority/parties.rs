@@ -4,7 +4,8 @@
 //! - P1 to P6: whether a state continues a chain: [`judge_state`], one variant of [`StateError`] each.
 //! - P7: which child of a fork is followed: [`PartyChain::forks`].
 //! - P8: the current state is the head of the path that follows the winners: [`PartyChain::current`].
-//! - P9: a key that a state drops was in office until that state: [`PartyChain::tenure`].
+//! - P9: a key that a state drops, or that only a losing branch lists, was in office until that
+//!   state, or the one that won: [`PartyChain::tenure`].
 //! - P10: a party leaves a community by naming it in its state: [`PartyChain::left`].
 //!
 //! All of it is a function of the set of states and choices; order plays no part.
@@ -97,11 +98,12 @@ impl Capacity {
 /// Whether a key is in office.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tenure {
-    /// No state on the path lists it.
+    /// No state lists it.
     Never,
     /// The current state lists it.
     Now,
-    /// It was listed, and this state was the last to drop it: its cuts say up to where it counts.
+    /// It was listed, and this state was the last to drop it, or to win over a branch that lists it:
+    /// its cuts say up to where it counts.
     Until(EntryId),
 }
 
@@ -151,6 +153,8 @@ pub struct PartyChain {
     tree: Tree,
     path: Vec<EntryId>,
     forks: Vec<Fork>,
+    /// By the winning child of a fork on the path: the states of the branches that lost to it.
+    lost: BTreeMap<EntryId, Vec<EntryId>>,
     tenures: BTreeMap<(PublicKey, Capacity), Tenure>,
     narrowings: Vec<EntryId>,
     left: BTreeMap<CommunityId, EntryId>,
@@ -182,12 +186,14 @@ impl PartyChain {
         let places = tree.places(choices);
         let forks = tree.forks(|parent| delegates_votes(&tree, parent, &states[parent], &places));
         let path = tree.path(&forks);
+        let lost = tree.lost(&path);
         let mut chain = Self {
             party,
             states,
             tree,
             path,
             forks,
+            lost,
             tenures: BTreeMap::new(),
             narrowings: Vec::new(),
             left: BTreeMap::new(),
@@ -205,6 +211,13 @@ impl PartyChain {
             for capacity in Capacity::ALL {
                 let now = capacity.keys(state);
                 for key in before.map_or(&[][..], |it| capacity.keys(it)) {
+                    if now.binary_search(key).is_err() {
+                        drops = true;
+                        self.tenures.insert((*key, capacity), Tenure::Until(*id));
+                    }
+                }
+                let lost = self.lost.get(id).into_iter().flatten();
+                for key in lost.flat_map(|it| capacity.keys(&self.states[it])) {
                     if now.binary_search(key).is_err() {
                         drops = true;
                         self.tenures.insert((*key, capacity), Tenure::Until(*id));
@@ -265,6 +278,12 @@ impl PartyChain {
         &self.forks
     }
 
+    /// The states of the branches that lost to a state of the path, in no order that means anything.
+    pub(super) fn lost_to(&self, winner: &EntryId) -> impl Iterator<Item = (EntryId, &PartyState)> {
+        let lost = self.lost.get(winner).into_iter().flatten();
+        lost.filter_map(|id| Some((*id, self.states.get(id)?)))
+    }
+
     /// Whether `to` is `from` or descends from it, on any branch.
     pub fn descends(&self, from: &EntryId, to: &EntryId) -> bool {
         self.tree.descends(from, to)
@@ -294,7 +313,8 @@ impl PartyChain {
         group.is_some_and(|it| it.keys.binary_search(key).is_ok())
     }
 
-    /// The states on the path that drop a key from a list or leave a community: their cuts count.
+    /// The states on the path that drop a key from a list, win over a branch that lists it, or leave a
+    /// community: their cuts count.
     pub fn narrowings(&self) -> &[EntryId] {
         &self.narrowings
     }

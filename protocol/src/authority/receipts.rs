@@ -154,6 +154,7 @@ pub(super) enum ChainChange {
 /// The records of one space that decide about cuts. A set: order and repetition do not matter.
 ///
 /// All records of the space belong in, whatever their type: a missing one breaks its signer's chain.
+/// But erasures: whether one stands in the set depends on what it erases, so each is a gap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpaceRecords {
     chains: BTreeMap<PublicKey, RecordChain>,
@@ -176,8 +177,11 @@ impl SpaceRecords {
         }
     }
 
-    /// Adds a record of the space.
+    /// Adds a record of the space; leaves erasures out.
     pub fn add(&mut self, record: &Record) {
+        if matches!(record.body(), RecordBody::Erasure(_)) {
+            return;
+        }
         let header = record.header();
         self.add_statement(
             record.id(),

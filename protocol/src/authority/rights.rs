@@ -14,7 +14,8 @@ use super::{
     roster::{Bar, Path, Seat, within},
 };
 use crate::{
-    certificate::{Readers, Space, Writers},
+    certificate::{PartyState, Readers, Space, Writers},
+    entry::ErasedBy,
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
     record::Role,
@@ -74,10 +75,15 @@ fn in_groups(
             continue;
         };
         let mut in_this: BTreeMap<PublicKey, Option<EntryId>> = BTreeMap::new();
+        let group_of = |state: &PartyState| -> Vec<PublicKey> {
+            let group = state.groups.iter().find(|group| group.name == *name);
+            group.map_or(Vec::new(), |group| group.keys.clone())
+        };
         for id in chain.path() {
-            let groups = chain.state(id).map_or(&[][..], |state| &state.groups);
-            let group = groups.iter().find(|group| group.name == *name);
-            let keys = group.map_or(&[][..], |group| &group.keys);
+            let keys = chain.state(id).map_or(Vec::new(), group_of);
+            // Who was in it on a branch that lost was so until this state.
+            let lost = chain.lost_to(id).flat_map(|(_, state)| group_of(state));
+            in_this.extend(lost.map(|key| (key, None)));
             for (key, dropped) in &mut in_this {
                 if dropped.is_none() && keys.binary_search(key).is_err() {
                     *dropped = Some(*id);
@@ -149,7 +155,8 @@ impl SpaceRules {
         self.closed.is_some() || !self.forbidden.is_empty() || groups.any(Option::is_some)
     }
 
-    fn writing_roles(&self) -> &'static [Role] {
+    /// The roles one of which it takes to write here.
+    pub(super) fn writing_roles(&self) -> &'static [Role] {
         match self.space.writers {
             Writers::Members => &[Role::Member, Role::Steward, Role::Bridge],
             Writers::Stewards => &[Role::Steward],
@@ -252,7 +259,6 @@ impl Authority {
         {
             return Err(Unauthorized::NotTheOwner);
         }
-        path.never.map_or(Ok(()), Err)?;
         asked.is_within(&path.bars)?;
         asked.is_within(&seat.bars)
     }
@@ -275,6 +281,22 @@ impl Authority {
         }
     }
 
+    /// Whether what stands in place of a contribution's words erases them: the proof is by someone
+    /// who [may](Authority::may_erase), or an order that its space lets in (E5). Exempt from cuts.
+    ///
+    /// # Errors
+    /// [`Unauthorized`] says what is missing. Such a contribution must not be stored.
+    pub fn judge_erasure(
+        &self,
+        proof: &ErasedBy,
+        written_by: &PublicKey,
+    ) -> Result<(), Unauthorized> {
+        match proof {
+            ErasedBy::Record(it) => self.may_erase(&it.header().author, written_by),
+            ErasedBy::Order(it) => self.envelope.lets_in_order(it),
+        }
+    }
+
     /// Whether a device's holder, or a node of a party, may read a space now. None: anyone.
     pub fn may_read(&self, reader: Option<&PublicKey>, space: SpaceId) -> bool {
         if space == self.governance_space {
@@ -292,6 +314,33 @@ impl Authority {
             || self.is_node_of_reader(key, rules)
     }
 
+    /// Whether the holder of a device was a reader of a space once, whatever took that from the
+    /// person. Never asked about what a peer gets: it is for copies that a person has at home. A
+    /// device that was ended itself reads nothing. Spec: `specs/access.md` §3.
+    pub fn once_read(&self, device: &PublicKey, space: SpaceId) -> bool {
+        let Some(rules) = self.rules.get(&space) else {
+            return false;
+        };
+        let mut paths = self.roster.seats.paths(device);
+        paths.any(|(path, seat)| path.is_open() && !matches!(rules.reading(seat), Reading::No))
+    }
+
+    /// The party that vouched for a device's holder once, whatever ended it; of several the lowest.
+    pub fn once_vouched(&self, device: &PublicKey) -> Option<PartyId> {
+        let mut paths = self.roster.seats.paths(device);
+        paths.next().map(|(_, seat)| seat.party)
+    }
+
+    /// Whether a person's standing with a party was ended: that binds the key for good.
+    pub fn has_ended(&self, root: &PublicKey, party: &PartyId) -> bool {
+        self.devices_ever(root).any(|device| {
+            let mut paths = self.roster.seats.paths(&device);
+            paths.any(|(_, seat)| {
+                seat.root == *root && seat.party == *party && !seat.bars.is_empty()
+            })
+        })
+    }
+
     fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
         let mut parties = self.parties.iter();
         parties.any(|(party, state)| {
@@ -306,8 +355,8 @@ fn holds_one_of(roles: &[Role], seat: &Seat, asked: &Asked<'_>) -> Result<(), Un
         return Ok(());
     }
     let mut refusal = Unauthorized::RoleMissing;
-    for (_, bars) in seat.once.iter().filter(|(role, _)| roles.contains(role)) {
-        match asked.is_within(bars) {
+    for (_, grant) in seat.once.iter().filter(|(role, _)| roles.contains(role)) {
+        match grant.counts(&|narrowing| asked.is_covered(narrowing)) {
             Ok(()) => return Ok(()),
             Err(reason) => refusal = refusal.max(reason),
         }

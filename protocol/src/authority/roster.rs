@@ -2,8 +2,8 @@
 //!
 //! A function of the set: each record counts or does not by what lower strata say of its signer
 //! ([`signers`]), never by when it came. What counts then makes *seats*, a person's standing with
-//! one party, and *paths* from devices to them ([`seats`]); what was taken from members bars them
-//! up to its cuts ([`bars`]).
+//! one party, and *paths* from devices to them ([`seats`]); what was taken from members, or from
+//! those who let them in ([`grants`]), bars them up to its cuts ([`bars`]).
 //!
 //! The consents of members, devices and nodes are checked with the record's own signature, in
 //! [`crate::entry::Verified`].
@@ -26,12 +26,16 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod bars;
+mod grants;
 mod invitations;
 mod seats;
 mod signers;
 
 pub(super) use bars::{Bar, within};
 use bars::{Bars, bars_that_count};
+pub(super) use grants::Grant;
+use grants::{Grants, Said, Sources, Statement};
+use invitations::Offered;
 pub(super) use seats::{Path, Seat, Seats};
 use signers::{Signers, agreed};
 
@@ -114,88 +118,70 @@ pub(super) fn evaluate(ground: &Ground<'_>, records: &[&Record]) -> Roster {
     let ever = ground.ever.iter().copied();
     let signers = Signers::new(ground.parties, ground.charter, ground.coverage, ever);
     let bars = bars_that_count(&signers, ground.charter, ground.narrowings, records);
-    let mut roster = Roster {
-        invitations: invitations::invitations_that_count(&signers, records),
-        ..Roster::default()
-    };
+    let mut roster = Roster::default();
     let mut grants = Grants::default();
     admissions(&signers, records, &mut grants);
-    let countersigned =
-        invitations::countersignatures_that_count(&signers, &roster.invitations, records);
-    for (record, it) in countersigned {
-        if let Some(invitation) = roster.invitations.get_mut(&it.invitation) {
-            invitation.used_by.insert(it.member);
-            let offer = &invitation.offer;
-            grants.add(it.member, offer.party, &offer.roles, record.id());
+    let offered = invitations::invitations_that_count(&signers, records);
+    let known = offered.iter().filter(|(_, it)| it.grant.is_free());
+    let known = known.map(|(id, it)| {
+        let known = KnownInvitation {
+            by: it.by,
+            offer: it.offer.clone(),
+            used_by: BTreeSet::new(),
+        };
+        (*id, known)
+    });
+    roster.invitations = known.collect();
+    for it in invitations::countersignatures_that_count(&signers, &offered, records) {
+        let (invitation, member, by) = (it.it.invitation, it.it.member, it.record.id());
+        if let Some(known) = roster.invitations.get_mut(&invitation) {
+            known.used_by.insert(member);
+        }
+        let Some(Offered { offer, grant, .. }) = offered.get(&invitation) else {
+            continue;
+        };
+        for standing in it.standing {
+            let grant = grant.behind(&standing);
+            grants.add(member, offer.party, &offer.roles, &grant, by);
         }
     }
     let seats = seat_all(ground, &bars, &grants);
     for seat in seats.iter().filter(|seat| seat.is_held()) {
         let membership = Membership {
             roles: seat.roles(),
-            admitted_by: seat.granted_by,
+            admitted_by: seat.granted_by(),
         };
         let of = roster.members.entry(seat.root).or_default();
         of.insert(seat.party, membership);
     }
-    let linked = link_all(&mut roster, ground.coverage, &bars, &seats, records);
+    let linked = link_all(&mut roster, &bars, &seats, records);
     roster.seats = Seats::new(seats, linked);
     roster.narrowings = bars.narrowings();
     roster
 }
 
-/// Roles that records grant, each with the lowest record that does.
-#[derive(Default)]
-struct Grants(BTreeMap<(PublicKey, PartyId), BTreeMap<Role, EntryId>>);
-
-impl Grants {
-    fn add(&mut self, root: PublicKey, party: PartyId, roles: &Roles, by: EntryId) {
-        let of = self.0.entry((root, party)).or_default();
-        for role in roles {
-            let known = of.entry(*role).or_insert(by);
-            *known = by.min(*known);
-        }
-    }
-}
-
-/// What one of several delegates said.
-#[derive(Clone, Copy)]
-struct Said {
-    by: PublicKey,
-    /// As one of how many it counts.
-    among: u64,
-    id: EntryId,
-}
-
 /// An admission counts for each role that enough delegates grant to the same person.
 fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
-    let mut said: BTreeMap<(PublicKey, PartyId, Role), Vec<Said>> = BTreeMap::new();
+    let mut said: BTreeMap<(PublicKey, PartyId, Role), Said> = BTreeMap::new();
     for record in records {
         let RecordBody::Admission(it) = record.body() else {
             continue;
         };
-        match signers.delegate_among(record, &it.party) {
-            None => {}
-            Some(among) if among <= 1 => grants.add(it.member, it.party, &it.roles, record.id()),
-            Some(among) => {
-                let by = Said {
-                    by: record.header().author,
-                    among,
-                    id: record.id(),
-                };
-                for role in &it.roles {
-                    said.entry((it.member, it.party, *role))
-                        .or_default()
-                        .push(by);
-                }
-            }
+        let Some(statement) = signers.statement(record, &it.party) else {
+            continue;
+        };
+        if statement.is_free() && statement.among <= 1 {
+            grants.add_free(it.member, it.party, &it.roles, record.id());
+            continue;
+        }
+        for role in &it.roles {
+            let of = said.entry((it.member, it.party, *role)).or_default();
+            of.add(statement.clone(), record.id());
         }
     }
     for ((member, party, role), said) in said {
-        if agreed(said.iter().map(|it| (it.by, it.among))) {
-            for it in said {
-                grants.add(member, party, &Roles::from([role]), it.id);
-            }
+        if let Some((grant, by)) = said.grant() {
+            grants.add(member, party, &Roles::from([role]), &grant, by);
         }
     }
 }
@@ -218,7 +204,7 @@ fn seat_all(ground: &Ground<'_>, bars: &Bars, grants: &Grants) -> Vec<Seat> {
         .map(|(party, chain)| (party, ground.party_bars(party, chain)))
         .collect();
     let mut seats: BTreeMap<(PublicKey, PartyId), Seat> = BTreeMap::new();
-    let mut grant = |root: PublicKey, party: PartyId, role, by: EntryId, taken: Vec<Bar>| {
+    let mut grant = |root: PublicKey, party: PartyId, role, by: EntryId, grant: Grant| {
         let Some(of_party) = parties.get(&party) else {
             return;
         };
@@ -226,37 +212,44 @@ fn seat_all(ground: &Ground<'_>, bars: &Bars, grants: &Grants) -> Vec<Seat> {
             let bars = [bars.of_member(root, party), of_party].concat();
             Seat::new(root, party, by, bars)
         });
-        seat.grant(role, taken);
-        seat.granted_by = seat.granted_by.min(by);
+        seat.grant(role, by, grant);
     };
     for (party, chain) in ground.parties_ever() {
         for (root, role, by) in ever_listed(chain) {
-            match listed(role).map(|capacity| chain.tenure(&root, capacity)) {
-                Some(Tenure::Now) => grant(root, party, role, by, Vec::new()),
+            let tenure = listed(role).map(|capacity| chain.tenure(&root, capacity));
+            let dropped = match tenure {
+                Some(Tenure::Now) => Vec::new(),
                 Some(Tenure::Until(narrowing)) => {
                     let reason = Unauthorized::RoleRemoved(party);
-                    grant(root, party, role, by, vec![Bar { narrowing, reason }]);
+                    vec![Bar { narrowing, reason }]
                 }
-                Some(Tenure::Never) | None => {}
+                Some(Tenure::Never) | None => continue,
+            };
+            grant(root, party, role, by, Grant::barred_by(dropped));
+        }
+    }
+    for (root, party, role, sources) in grants.iter() {
+        let taken = bars.of_role(root, party, role);
+        match sources {
+            Sources::Free(by) => grant(root, party, role, *by, Grant::barred_by(taken.to_vec())),
+            Sources::Barred(grants) => {
+                for (it, by) in grants {
+                    grant(root, party, role, *by, it.behind(taken));
+                }
             }
         }
     }
-    for ((root, party), roles) in &grants.0 {
-        for (role, by) in roles {
-            let taken = bars.of_role(*root, *party, *role).to_vec();
-            grant(*root, *party, *role, *by, taken);
-        }
-    }
-    seats.into_values().collect()
+    seats.into_values().map(Seat::settled).collect()
 }
 
-/// Every key that the states of a party list for a role, with the first state that did.
+/// Every key that the states of a party list for a role, with the first state of the path that did,
+/// or one of a branch that lost.
 fn ever_listed(chain: &PartyChain) -> Vec<(PublicKey, Role, EntryId)> {
     let mut first: BTreeMap<(PublicKey, Role), EntryId> = BTreeMap::new();
-    for id in chain.path() {
-        let Some(state) = chain.state(id) else {
-            continue;
-        };
+    let path = chain.path().iter();
+    let on_path = path.clone().filter_map(|id| Some((*id, chain.state(id)?)));
+    let beside = path.flat_map(|id| chain.lost_to(id));
+    for (id, state) in on_path.chain(beside) {
         let lists = [
             (Role::Steward, &state.stewards),
             (Role::Moderator, &state.moderators),
@@ -265,7 +258,7 @@ fn ever_listed(chain: &PartyChain) -> Vec<(PublicKey, Role, EntryId)> {
         ];
         for (role, keys) in lists {
             for key in keys {
-                first.entry((*key, role)).or_insert(*id);
+                first.entry((*key, role)).or_insert(id);
             }
         }
     }
@@ -273,17 +266,17 @@ fn ever_listed(chain: &PartyChain) -> Vec<(PublicKey, Role, EntryId)> {
     all.map(|((key, role), by)| (key, role, by)).collect()
 }
 
-/// The paths of all devices. A link counts for a seat if what took the member covers the link.
+/// The paths of all devices. What takes a member bars the seat; so it needs not bar the links, which
+/// are the member's own.
 fn link_all(
     roster: &mut Roster,
-    coverage: &dyn Coverage,
     bars: &Bars,
     seats: &[Seat],
     records: &[&Record],
 ) -> Vec<(PublicKey, Path)> {
     let mut linked: BTreeMap<(PublicKey, u32), Path> = BTreeMap::new();
     for record in records {
-        let (root, id) = (record.header().author, record.id());
+        let root = record.header().author;
         let device = match record.body() {
             RecordBody::DeviceLink(it) => it,
             RecordBody::NodeLink(it) => {
@@ -301,14 +294,10 @@ fn link_all(
         let first = seats.partition_point(|seat| seat.root < root);
         let own = seats.iter().zip(0u32..).skip(first);
         for (seat, place) in own.take_while(|(seat, _)| seat.root == root) {
-            let never = within(bars.of_member(root, seat.party), coverage, &root, &id).err();
-            let path = linked.entry((key, place)).or_insert_with(|| Path {
+            linked.entry((key, place)).or_insert_with(|| Path {
                 seat: place,
                 bars: bars.of_device(key, root, seat.party),
-                never,
             });
-            // Of several links for one device one in time suffices.
-            path.never = path.never.and(never);
         }
     }
     let paths = linked.into_iter();

@@ -167,4 +167,22 @@ impl Tree {
         }
         path
     }
+
+    /// Everything beside the path, by the state of the path that won over the branch it stands on.
+    pub(super) fn lost(&self, path: &[EntryId]) -> BTreeMap<EntryId, Vec<EntryId>> {
+        let mut lost = BTreeMap::new();
+        for step in path.windows(2) {
+            let children = self.children(&step[0]).iter();
+            let mut below: Vec<EntryId> = children.filter(|it| **it != step[1]).copied().collect();
+            let mut read = 0;
+            while let Some(id) = below.get(read).copied() {
+                below.extend(self.children(&id));
+                read += 1;
+            }
+            if !below.is_empty() {
+                lost.insert(step[1], below);
+            }
+        }
+        lost
+    }
 }

@@ -38,6 +38,9 @@ pub enum Unauthorized {
     /// A table of cuts that no narrowing known here commits to.
     #[error("no narrowing known here commits to this table of cuts")]
     UnknownTable,
+    /// A header that no narrowing known here covers: nothing that counts rests on it.
+    #[error("no cut or receipt known here leads to this header")]
+    NotCovered,
     /// An erasure by somebody who neither wrote the words nor is the writer's root key.
     #[error("only the person who wrote the words may erase them")]
     NotTheWriter,
@@ -68,6 +71,18 @@ pub enum Unauthorized {
     /// The party left the community.
     #[error("after party {} left the community", .0.short())]
     PartyLeft(PartyId),
+    /// The party asks for more delegates than admitted the member.
+    #[error("after party {} began to ask for more delegates than admitted the member", .0.short())]
+    AdmissionRaised(PartyId),
+    /// The party removed a delegate by whose word the member was admitted.
+    #[error("after party {} removed the delegate who admitted the member", .0.short())]
+    AdmitterRemoved(PartyId),
+    /// The party removed the node that let the member in.
+    #[error("after party {} removed the node that let the member in", .0.short())]
+    CountersignerRemoved(PartyId),
+    /// A resolution cut the node that let the member in.
+    #[error("after resolution {} cut the node that let the member in", .0.short())]
+    CountersignerCut(EntryId),
     /// The role that it needs was taken from the member.
     #[error("after party {} took the role from the member", .0.short())]
     RoleRemoved(PartyId),

@@ -62,7 +62,7 @@ pub(crate) fn read_list<T>(
 }
 
 pub(crate) fn read_key(r: &mut Reader<'_>) -> Result<PublicKey, CertificateError> {
-    Ok(PublicKey::from_bytes(r.fixed()?)?)
+    Ok(PublicKey::of(r.fixed()?, r.origin())?)
 }
 
 pub(super) fn read_party(r: &mut Reader<'_>) -> Result<PartyId, CertificateError> {

@@ -1,6 +1,6 @@
 //! Verification, and the type that only it can build.
 
-use super::{Contribution, Entry, Words};
+use super::{BareHeader, Contribution, Entry, ErasedBy, Words};
 use crate::{
     certificate::CertificateError,
     id::domain,
@@ -12,10 +12,10 @@ use thiserror::Error;
 /// Why an entry did not pass verification.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VerifyError {
-    /// Its signature, a consent inside, or the signature on the erasure beside it does not hold.
+    /// Its signature, a consent inside, or the signature on an erasure beside it does not hold.
     #[error("{0}")]
     Signature(#[from] BadSignature),
-    /// It is a certificate that its signatures do not carry.
+    /// It is a certificate, or has an order of erasure beside it, that its signatures do not carry.
     #[error("{0}")]
     Certificate(#[from] CertificateError),
 }
@@ -55,12 +55,16 @@ impl Verified<Entry> {
             Entry::Contribution(it) => {
                 let domain = domain::CONTRIBUTION_SIGNATURE;
                 key::verify(&it.header.author, domain, &it.header_bytes, &it.signature)?;
-                if let Words::Erased(record) = &it.words {
-                    record.check()?;
+                if let Words::Erased(proof) = &it.words {
+                    proof.check()?;
                 }
             }
             Entry::Record(it) => it.check()?,
             Entry::Certificate(it) => it.check()?,
+            Entry::Bare(it) => {
+                let (author, domain) = (it.author(), it.signature_domain());
+                key::verify(&author, domain, it.header_bytes(), it.signature())?;
+            }
         }
         Ok(Self(entry))
     }
@@ -89,23 +93,33 @@ impl Verified<Entry> {
                 if let Some(bad) = bad {
                     return Err(bad.into());
                 }
-                if let Entry::Certificate(certificate) = &entry {
-                    certificate.check()?;
+                match &entry {
+                    Entry::Certificate(certificate) => certificate.check()?,
+                    Entry::Contribution(Contribution {
+                        words: Words::Erased(ErasedBy::Order(order)),
+                        ..
+                    }) => order.check()?,
+                    _ => {}
                 }
                 Ok(Self(entry))
             })
             .collect()
     }
 
-    /// The erasure that stands in place of a contribution's words; verified with it.
+    /// The proof that stands in place of a contribution's words; verified with it.
     pub fn erasure(&self) -> Option<Self> {
         match &self.0 {
             Entry::Contribution(Contribution {
-                words: Words::Erased(record),
+                words: Words::Erased(proof),
                 ..
-            }) => Some(Self(Entry::Record((**record).clone()))),
+            }) => Some(Self(proof.to_entry())),
             _ => None,
         }
+    }
+
+    /// The header of a contribution or record alone; its signature is the one that was verified.
+    pub fn bare(&self) -> Option<Self> {
+        BareHeader::of_entry(&self.0).map(|it| Self(Entry::Bare(it)))
     }
 
     /// Takes an entry that this node verified before it stored it.

@@ -5,7 +5,7 @@
 
 use crate::{
     certificate::{CertificateError, CutTable},
-    codec::{CodecError, Reader, Writer},
+    codec::{CodecError, Origin, Reader, Writer},
     id::EntryId,
     key::{KeyError, PublicKey},
 };
@@ -46,7 +46,7 @@ pub enum BodyError {
     #[error("{0}")]
     Certificate(#[from] CertificateError),
     /// A proposal of what needs no deliberation.
-    #[error("only later states of a party and resolutions are proposed")]
+    #[error("only later states of a party, resolutions and orders of erasure are proposed")]
     NotProposable,
     /// A list is not strictly ascending.
     #[error("a list is not strictly ascending")]
@@ -166,7 +166,15 @@ impl RecordBody {
     /// # Errors
     /// [`BodyError`] names the first rule that is broken.
     pub fn decode(record_type: u64, bytes: &[u8]) -> Result<Self, BodyError> {
-        let mut reader = Reader::new(bytes);
+        Self::decode_from(Origin::Anywhere, record_type, bytes)
+    }
+
+    pub(crate) fn decode_from(
+        origin: Origin,
+        record_type: u64,
+        bytes: &[u8],
+    ) -> Result<Self, BodyError> {
+        let mut reader = Reader::over(bytes, origin);
         let r = &mut reader;
         let body = match record_type {
             1 => Self::Invitation(Body::read(r)?),
@@ -194,7 +202,7 @@ impl RecordBody {
 }
 
 pub(crate) fn read_key(reader: &mut Reader<'_>) -> Result<PublicKey, BodyError> {
-    Ok(PublicKey::from_bytes(reader.fixed()?)?)
+    Ok(PublicKey::of(reader.fixed()?, reader.origin())?)
 }
 
 fn write_ids(w: &mut Writer, ids: &[EntryId]) {

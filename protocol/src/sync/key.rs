@@ -63,6 +63,14 @@ impl AuthorTag {
         ))
     }
 
+    /// The tag under which the bare headers of `author` stand in `space`, apart from the chain.
+    pub fn of_bare(space: &SpaceId, author: &PublicKey) -> Self {
+        Self(digest(
+            domain::TRIE_BARE,
+            &[space.as_bytes(), author.as_bytes()],
+        ))
+    }
+
     /// Wraps a tag that was read from the wire or the store.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -96,6 +104,15 @@ impl Key {
     pub fn new(space: &SpaceId, author: &PublicKey, seq: u64, id: EntryId) -> Self {
         Self {
             author: AuthorTag::new(space, author),
+            seq,
+            id,
+        }
+    }
+
+    /// The key of the bare header `id` of what `author` numbered `seq` in `space`.
+    pub fn bare(space: &SpaceId, author: &PublicKey, seq: u64, id: EntryId) -> Self {
+        Self {
+            author: AuthorTag::of_bare(space, author),
             seq,
             id,
         }

@@ -15,7 +15,6 @@ use crate::access::ShownGrant;
 use crate::codec::CodecError;
 use crate::id::{CommunityId, SpaceId};
 use crate::key::KeyError;
-use crate::limits::{HEADER_MAX_BYTES, PAYLOAD_MAX_BYTES};
 use thiserror::Error;
 
 /// Largest frame without its length, in bytes.
@@ -41,7 +40,7 @@ pub const ANNOUNCE_MAX: usize = 256;
 /// Most spaces in one `Spaces` or `Learn`.
 pub const SPACES_TOLD_MAX: usize = 256;
 /// Largest entry, in bytes: header, payload, signature and their frame.
-pub const ENTRY_MAX_BYTES: usize = PAYLOAD_MAX_BYTES + HEADER_MAX_BYTES + 1024;
+pub const ENTRY_MAX_BYTES: usize = crate::entry::ENTRY_MAX_BYTES;
 /// Largest amount in one `Credit`, in bytes.
 pub const CREDIT_MAX_BYTES: u64 = 1 << 32;
 

@@ -143,6 +143,7 @@ pub(crate) fn answers() -> Vec<JoinAnswer> {
         JoinRefusal::UsedUp,
         JoinRefusal::BadSignature,
         JoinRefusal::Unavailable,
+        JoinRefusal::Ended,
     ];
     let mut answers = vec![JoinAnswer::Welcome(EntryId::from_bytes([3; 32]))];
     answers.extend(refusals.map(JoinAnswer::Refused));

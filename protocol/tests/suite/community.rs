@@ -3,11 +3,12 @@
 use comity_protocol::{
     authority::Authority,
     certificate::{
-        self, Certificate, CertificateBody, Genesis, PartyState, Promise, Readers, Space, Writers,
+        self, Certificate, CertificateBody, ErasureOrder, Genesis, PartyState, Promise, Readers,
+        Space, Writers,
     },
     contribution::{self, ChainLink, Context, Payload, Target},
     document::{Draft, Kind},
-    entry::{Contribution, Entry, Record, Verified},
+    entry::{BareHeader, Contribution, Entry, Record, Verified},
     id::{CommunityId, DocumentId, EntryId, GovernanceDigest, PartyId, SpaceId, domain},
     key::{PublicKey, SecretKey, Signature},
     record::{
@@ -291,12 +292,28 @@ pub(crate) fn samples() -> Vec<(&'static str, Entry)> {
     let edited = chain.join_heads(created.id(), &[created.id()]);
     let erasure = chain.erase(created.id());
     let erased = created.clone().erased_by(erasure.clone()).unwrap();
+    let order = crate::governance::certify(
+        CertificateBody::ErasureOrder(ErasureOrder {
+            space: community.lobby,
+            contribution: created.id(),
+            ..crate::governance::erasure_order()
+        }),
+        &[FOUNDER, MEMBER],
+    );
+    let erased_by_order = created.clone().erased_by(order).unwrap();
     let received = receipt(&Entry::Record(erasure.clone()));
     let received = Chain::new(NODE, community.lobby).record(received);
+    let bare = |of: &Entry| Entry::Bare(BareHeader::of_entry(of).expect("on a chain"));
     let mut it = vec![
+        ("create-bare", bare(&Entry::Contribution(created.clone()))),
+        ("erasure-bare", bare(&Entry::Record(erasure.clone()))),
         ("create", Entry::Contribution(created)),
         ("edit", Entry::Contribution(edited)),
         ("create-erased", Entry::Contribution(erased)),
+        (
+            "create-erased-by-order",
+            Entry::Contribution(erased_by_order),
+        ),
         ("erasure", Entry::Record(erasure)),
         ("receipt", Entry::Record(received)),
     ];

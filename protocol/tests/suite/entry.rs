@@ -14,12 +14,14 @@ use comity_protocol::{
     contribution::{self, ChainLink, Context, Header, HeaderError, Payload, SignError, Target},
     document::Kind,
     entry::{
-        Contribution, ENTRY_MAX_BYTES, Entry, EntryError, Record, Verified, VerifyError, Words,
+        BareHeader, Contribution, ENTRY_MAX_BYTES, Entry, EntryError, Record, Verified,
+        VerifyError, Words, bare_id,
     },
     id::{DocumentId, EntryId, GovernanceDigest, SpaceId, domain},
     key::{KeyError, PublicKey, SecretKey, Signature},
     limits::{DEPS_MAX, PAYLOAD_MAX_BYTES, SEQ_MAX, TIME_MAX_MS},
     record::{self, BodyError, RecordBody, RecordHeader},
+    sync::AuthorTag,
 };
 
 const CASES: usize = 100_000;
@@ -69,7 +71,7 @@ fn mutated_headers_decode_canonically_or_not_at_all() {
         match entry {
             Entry::Contribution(it) => contributions.push(it.header_bytes().to_vec()),
             Entry::Record(it) => records.push(it.header_bytes().to_vec()),
-            Entry::Certificate(_) => {}
+            Entry::Certificate(_) | Entry::Bare(_) => {}
         }
     }
     let accepted = decodes_canonically(&contributions, 12, |bytes| {
@@ -124,6 +126,12 @@ fn alone_and_in_a_batch_each_entry_gets_one_verdict() {
                 *bytes.last_mut().unwrap() ^= 1;
                 Ok(Entry::Certificate(Certificate::decode(&bytes).unwrap()))
             }
+            Entry::Bare(it) => BareHeader::assemble(
+                it.heads(),
+                it.header_bytes().to_vec(),
+                Signature::from_bytes([7; 64]),
+            )
+            .map(Entry::Bare),
         };
         entries.push(forged.unwrap());
     }
@@ -198,6 +206,8 @@ fn no_domain_begins_another_and_each_ends_in_zero() {
         domain::TICKET,
         domain::NODE_GRANT_SIGNATURE,
         domain::TRIE_AUTHOR,
+        domain::TRIE_BARE,
+        domain::BARE_ID,
         domain::TRIE_LEAF,
         domain::TRIE_BRANCH,
     ];
@@ -209,6 +219,38 @@ fn no_domain_begins_another_and_each_ends_in_zero() {
             assert!(!other.starts_with(one), "{one:?}");
         }
     }
+}
+
+#[test]
+fn a_bare_header_stands_apart_from_what_it_heads() {
+    for name in ["create", "edit", "create-erased", "erasure", "receipt"] {
+        let entry = Verified::check(sample(name)).unwrap();
+        let bare = entry.bare().unwrap();
+        let Entry::Bare(header) = &*bare else {
+            panic!("{name} gives no bare header")
+        };
+        assert_eq!(header.of(), entry.id());
+        assert_eq!(bare.id(), bare_id(&entry.id()));
+        assert_ne!(bare.id(), entry.id());
+        let space = entry.space().unwrap();
+        let (own, apart) = (entry.key(), bare.key());
+        assert_eq!((own.author, own.seq), (apart.author, apart.seq));
+        let (own, apart) = (own.in_set_of(&space), apart.in_set_of(&space));
+        assert_eq!(own.author, AuthorTag::new(&space, &entry.key().author));
+        assert_eq!(
+            apart.author,
+            AuthorTag::of_bare(&space, &entry.key().author)
+        );
+        assert_ne!(own.author, apart.author);
+        assert_eq!(apart.id, bare.id());
+        // What travels is the same wherever it was taken from, and holds no payload.
+        assert_eq!(arrive(&bare).into_inner(), bare.clone().into_inner());
+        assert!(bare.encode().len() < header.header_bytes().len() + 80);
+        assert!(bare.bare().is_none(), "a header has no header");
+    }
+    let erased = BareHeader::of_entry(&sample("create-erased"));
+    assert_eq!(erased, BareHeader::of_entry(&sample("create")));
+    assert!(BareHeader::of_entry(&sample("genesis")).is_none());
 }
 
 /// A contribution names its space, and the space its community: elsewhere the signature is none.
@@ -231,7 +273,7 @@ fn words_are_absent_only_beside_an_erasure_of_them() {
     let mut own = Chain::new(FOUNDERS_DEVICE, space);
     let with = |record: Record| {
         let parts = (created.header_bytes().to_vec(), created.shape().to_vec());
-        let words = Words::Erased(Box::new(record));
+        let words = Words::Erased(record.into());
         Contribution::assemble(parts.0, *created.signature(), parts.1, words)
     };
     let proof = own.erase(created.id());
@@ -298,7 +340,7 @@ fn unusable_keys_are_refused_in_every_place() {
                     "{what} {name} {error}"
                 ),
                 // Where the key stands in the body too, the body's digest is wrong first.
-                Entry::Contribution(_) | Entry::Record(_) => assert!(
+                Entry::Contribution(_) | Entry::Record(_) | Entry::Bare(_) => assert!(
                     matches!(error, EntryError::Header(HeaderError::Author(_))),
                     "{what} {name} {error}"
                 ),
@@ -484,4 +526,36 @@ fn ids_leave_the_signature_out() {
         )),
         Err(HeaderError::Author(KeyError::SmallOrder))
     ));
+}
+
+#[test]
+fn what_a_node_stored_reads_the_same_but_for_the_check_of_keys() {
+    for (name, entry) in samples() {
+        let again = match &entry {
+            Entry::Contribution(it) => Contribution::assemble_own_record(
+                it.header_bytes().to_vec(),
+                *it.signature(),
+                it.shape().to_vec(),
+                it.words().clone(),
+            )
+            .map(Entry::Contribution),
+            Entry::Record(it) => Record::assemble_own_record(
+                it.header_bytes().to_vec(),
+                *it.signature(),
+                it.body_bytes().to_vec(),
+            )
+            .map(Entry::Record),
+            Entry::Certificate(it) => Ok(Entry::Certificate(
+                Certificate::decode_own_record(&it.encode()).unwrap(),
+            )),
+        };
+        assert_eq!(again.as_ref(), Ok(&entry), "{name}");
+    }
+    let (receipt, erasure) = (record_sample("receipt"), record_sample("erasure"));
+    let swapped = Record::assemble_own_record(
+        receipt.header_bytes().to_vec(),
+        *receipt.signature(),
+        erasure.body_bytes().to_vec(),
+    );
+    assert_eq!(swapped, Err(EntryError::BodyHash));
 }

@@ -278,11 +278,12 @@ fn only_what_needs_deliberation_is_proposed() {
     };
     assert_eq!(proposed(CertificateBody::Party(later_state())), Ok(()));
     assert_eq!(proposed(CertificateBody::Resolution(resolution())), Ok(()));
+    let order = CertificateBody::ErasureOrder(erasure_order());
+    assert_eq!(proposed(order), Ok(()));
     for body in [
         CertificateBody::Party(party_state()),
         CertificateBody::Genesis(genesis()),
         CertificateBody::SpaceDeclaration(declaration_by_party()),
-        CertificateBody::ErasureOrder(erasure_order()),
     ] {
         assert_eq!(proposed(body), Err(BodyError::NotProposable));
     }

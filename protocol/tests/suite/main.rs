@@ -20,6 +20,7 @@ mod governance;
 
 mod identity;
 mod model;
+mod orders;
 mod parties;
 mod pipeline;
 mod record;

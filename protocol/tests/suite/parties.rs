@@ -197,7 +197,7 @@ fn p9_a_key_is_in_office_until_the_last_state_that_drops_it() {
     assert_eq!(tenure(&it, 51, Node).0, Tenure::Until(three));
     let four = it.grow(0, three, 4, |it| it.nodes = keys(&[]));
     assert_eq!(tenure(&it, 50, Node).0, Tenure::Until(four), "the last");
-    // What a losing branch says counts for nothing.
+    // Whom a losing branch lists was in office until the state that won.
     let lost = [9, 10, 11, 12].map(|nonce| {
         it.grow(0, four, nonce, |it| {
             it.nodes = keys(&[60 + u16::from(nonce)])
@@ -208,10 +208,22 @@ fn p9_a_key_is_in_office_until_the_last_state_that_drops_it() {
         let expected = if id == won {
             Tenure::Now
         } else {
-            Tenure::Never
+            Tenure::Until(*won)
         };
         assert_eq!(tenure(&it, 69 + at as u16, Node).0, expected);
     }
+    // Whatever else the path says of a key, the last state that took it is the one.
+    let again = it.grow(0, lost[0], 20, |it| it.nodes = keys(&[50]));
+    assert_eq!(
+        tenure(&it, 50, Node).0,
+        match lost[0] == *won {
+            true => Tenure::Now,
+            false => Tenure::Until(*won),
+        }
+    );
+    it.choose(1, again);
+    it.choose(2, again);
+    assert_eq!(tenure(&it, 50, Node).0, Tenure::Now, "that branch wins");
 }
 
 #[test]

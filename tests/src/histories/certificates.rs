@@ -8,7 +8,7 @@ use comity_protocol::{
         Promise, Readers, Resolution, Space, SpaceDeclaration, Writers, body_id, sign_body,
         space_id,
     },
-    id::{EntryId, PartyId},
+    id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
     record::{Approval, BranchChoice, Proposal, RecordBody, Rejection},
 };
@@ -98,6 +98,11 @@ impl World {
                 };
             }
             _ if random.chance(30) => toggle_left(&mut state, self.id),
+            _ if random.chance(50) => {
+                let delegates = state.delegates.len();
+                state.admission_needed = 1 + random.below(delegates) as u64;
+                dropped.clone_from(&state.delegates);
+            }
             _ => state.name = format!("Party of {}", self.entries.len()),
         }
         if random.chance(60) {
@@ -115,13 +120,29 @@ impl World {
     fn resolve(&mut self, random: &mut Random, sight: &dyn Sight) {
         let (resolution, parent) = self.next_resolution(random, sight);
         let parties = parent.pins.len();
+        self.resolve_by(random, resolution, None, parties);
+    }
+
+    /// A party resolves something without the others.
+    pub(crate) fn resolve_alone(&mut self, random: &mut Random) {
+        let (resolution, parent) = self.next_resolution(random, &Everything);
+        self.resolve_by(random, resolution, Some(1), parent.pins.len());
+    }
+
+    fn resolve_by(
+        &mut self,
+        random: &mut Random,
+        resolution: Resolution,
+        approve: Option<usize>,
+        parties: usize,
+    ) {
         let mut ids: Vec<PartyId> = resolution.pins.iter().map(|(id, _)| *id).collect();
         random.shuffle(&mut ids);
-        let approve = match random.below(10) {
+        let approve = approve.unwrap_or_else(|| match random.below(10) {
             0..5 => parties,
             5..9 => parties / 2 + 1,
             _ => (parties / 2).max(1),
-        };
+        });
         ids.truncate(approve.max(1));
         let pinned: BTreeMap<PartyId, EntryId> = resolution.pins.iter().copied().collect();
         let mut signers = Vec::new();
@@ -374,6 +395,19 @@ impl World {
             time_ms: START_MS,
         };
         self.certify(CertificateBody::ErasureOrder(order), &signers);
+    }
+}
+
+/// The sight of somebody to whom nothing is hidden.
+struct Everything;
+
+impl Sight for Everything {
+    fn sees(&self, _: &EntryId) -> bool {
+        true
+    }
+
+    fn offers(&self, _: &SpaceId) -> bool {
+        true
     }
 }
 

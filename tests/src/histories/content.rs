@@ -52,14 +52,18 @@ impl World {
         };
         let device = random.below(self.people[person].devices.len());
         let entry = self.people[person].devices[device].create(space, &draft);
+        self.open_paper(space, &entry, is_page, person);
+        self.said(space, entry);
+    }
+
+    pub(super) fn open_paper(&mut self, space: SpaceId, create: &Entry, page: bool, owner: usize) {
         self.papers.push(Paper {
             space,
-            id: document(&entry),
-            page: is_page,
-            owner: person,
-            said: vec![entry.id()],
+            id: document(create),
+            page,
+            owner,
+            said: vec![create.id()],
         });
-        self.said(space, entry);
     }
 
     fn papers_of<'a>(

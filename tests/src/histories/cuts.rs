@@ -108,7 +108,7 @@ impl World {
     }
 
     /// Somebody takes something from somebody.
-    pub(super) fn narrow(&mut self, random: &mut Random) {
+    pub(crate) fn narrow(&mut self, random: &mut Random) {
         let drawn = Drawn::any(random);
         let person = random.below(self.people.len());
         match random.below(10) {

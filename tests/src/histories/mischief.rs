@@ -107,7 +107,7 @@ impl World {
     }
 
     /// A delegate of one party revokes a member of another.
-    fn expel_for_others(&mut self, random: &mut Random) {
+    pub(crate) fn expel_for_others(&mut self, random: &mut Random) {
         let side = random.below(self.sides.len());
         let by = self.delegate(side, random);
         let victim = random.below(self.people.len());

@@ -3,7 +3,7 @@
 use super::Sight;
 use comity_node::{
     archive::Archive,
-    ingest::{Ingest, Outcome},
+    ingest::{Computed, Ingest, Outcome, Reckon},
     ledger::Ledger,
     library::Library,
     pending::Source,
@@ -97,11 +97,21 @@ impl Replica {
 
     /// What a process finds in a store when it starts.
     pub fn over(store: Arc<MemoryStore>, community: CommunityId) -> Self {
+        Self::reckoned(store, community, Arc::new(Computed))
+    }
+
+    /// The same, where something else answers what costs most on the way in. What is read at the
+    /// start is computed all the same.
+    pub fn reckoned(
+        store: Arc<MemoryStore>,
+        community: CommunityId,
+        reckon: Arc<dyn Reckon>,
+    ) -> Self {
         let archive = Archive::new(store.clone() as Arc<dyn Store>);
         let ledger = Ledger::load(&archive, &[community], &mut |_| {}).unwrap();
         let library = Library::open(archive.clone());
         Self {
-            ingest: Ingest::new(archive.clone(), library.clone(), ledger),
+            ingest: Ingest::reckoned(archive.clone(), library.clone(), ledger, reckon),
             archive,
             library,
             community,

@@ -1,23 +1,46 @@
 //! What must hold after every event, and what must hold in the end.
 
-use super::{Simulation, nodes::Node};
-use comity_node::ledger::Space;
+use super::{
+    Simulation,
+    nodes::Node,
+    rules::{expelled_by_others, unauthorized, without_quorum},
+};
 use comity_protocol::{
-    authority::{
-        Act, Authority,
-        charter::CharterState,
-        coverage::{Coverage, NoCuts},
-    },
-    certificate::governance_space,
-    contribution::Header,
-    entry::{Entry, Verified},
-    id::{EntryId, PartyId, SpaceId},
-    key::PublicKey,
-    pipeline::Known,
-    record::{RecordBody, Target},
+    authority::Authority,
+    entry::Verified,
+    id::{EntryId, SpaceId},
     sync::{Key, Message},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The names of all invariants.
+pub const INVARIANTS: [&str; 10] = [
+    "acknowledged_is_never_lost",
+    "authority_is_a_function_of_the_set",
+    "charter_needs_a_quorum",
+    "honest_frames_can_be_read",
+    "honest_peers_trust_each_other",
+    "no_restricted_entry_at_a_non_reader",
+    "no_unauthorized_in_a_set",
+    "nobody_expels_for_another_party",
+    "restricted_space_reaches_only_its_readers",
+    "sets_equal_after_healing",
+];
+
+/// A node that reads a space.
+struct Reader {
+    by_itself: bool,
+    /// Whether the public governance knows it, so that others may show it grants.
+    is_known: bool,
+    node: usize,
+}
+
+impl Reader {
+    /// Whether the two find out that the other reads.
+    fn tells(&self, other: &Self) -> bool {
+        (self.by_itself || other.is_known) && (other.by_itself || self.is_known)
+    }
+}
 
 impl Simulation {
     /// What is cheap, at the node that something happened to.
@@ -26,10 +49,15 @@ impl Simulation {
             self.nodes[node].fresh.clear();
             return;
         }
+        if let Some(what) = self.shared.differs() {
+            let found = format!("node {node}: {what}");
+            self.broken("authority_is_a_function_of_the_set", found);
+        }
+        let truth = self.check_authority(node);
         let fresh = std::mem::take(&mut self.nodes[node].fresh);
         let found = fresh
             .iter()
-            .find_map(|(space, key)| unauthorized(&self.nodes[node], space, key));
+            .find_map(|(space, key)| unauthorized(&self.nodes[node], &truth, space, key));
         if let Some(found) = found {
             self.broken("no_unauthorized_in_a_set", format!("node {node}: {found}"));
         }
@@ -42,90 +70,190 @@ impl Simulation {
                 self.broken("acknowledged_is_never_lost", format!("{id} at node {node}"));
             }
         }
-        let authority = self.nodes[node].authority();
-        let known = &mut self.nodes[node].checked_authority;
-        let same = |it: &std::sync::Arc<Authority>| std::sync::Arc::ptr_eq(it, &authority);
-        if !known.as_ref().is_some_and(same) {
-            *known = Some(authority.clone());
-            self.check_authority(node, &authority);
-        }
     }
 
-    fn check_authority(&mut self, node: usize, authority: &Authority) {
-        let entries = governance(&self.nodes[node], authority);
-        if let Some(found) = without_quorum(authority, &entries) {
-            self.broken("charter_needs_a_quorum", format!("node {node}: {found}"));
+    /// Looks at authority where it is another than before. Gives what really follows from the set.
+    fn check_authority(&mut self, node: usize) -> Arc<Authority> {
+        let authority = self.nodes[node].authority();
+        if let Some((of, truth)) = &self.nodes[node].checked_authority
+            && Arc::ptr_eq(of, &authority)
+        {
+            return truth.clone();
         }
-        if let Some(found) = expelled_by_others(authority, &entries) {
-            let found = format!("node {node}: {found}");
-            self.broken("nobody_expels_for_another_party", found);
+        self.nodes[node].read_governance();
+        let entries = &self.nodes[node].governance;
+        let set = entries.values().map(|it| &it.entry);
+        let truth = self.shared.truth(self.world.id, set);
+        let charter = without_quorum(&authority, entries);
+        let expelled = expelled_by_others(&authority, &truth, entries);
+        let differs = (truth != authority).then(|| "its set says otherwise".to_owned());
+        for (invariant, found) in [
+            ("charter_needs_a_quorum", charter),
+            ("nobody_expels_for_another_party", expelled),
+            ("authority_is_a_function_of_the_set", differs),
+        ] {
+            if let Some(found) = found {
+                self.broken(invariant, format!("node {node}: {found}"));
+            }
         }
+        self.nodes[node].checked_authority = Some((authority, truth.clone()));
+        truth
     }
 
     /// An honest node says nothing about a space to a peer that may not read it.
-    pub(super) fn check_sent(&mut self, node: usize, peer: usize, message: &Message) {
+    pub(super) fn check_sent(&mut self, link: usize, side: usize, message: &Message) {
+        let (own, other) = (
+            &self.links[link].ends[side],
+            &self.links[link].ends[1 - side],
+        );
+        let (node, peer) = (own.node, other.node);
         let spaces = match message {
             Message::Roots(roots) => roots.iter().map(|it| it.space).collect(),
             Message::Compare(it) => vec![it.space],
-            Message::Spaces { spaces, .. } | Message::Learn { spaces } => spaces.clone(),
+            Message::Spaces { spaces, .. } => spaces.clone(),
             Message::Entries { space, .. }
             | Message::Announce { space, .. }
             | Message::Want { space, .. }
             | Message::Done { space, .. } => vec![*space],
-            Message::Credit { .. }
-            | Message::Refuse { .. }
-            | Message::Close(_)
-            | Message::Grants { .. } => Vec::new(),
+            // These say nothing but what the peer named first.
+            Message::Refuse { .. } | Message::Learn { .. } => Vec::new(),
+            Message::Credit { .. } | Message::Close(_) | Message::Grants { .. } => Vec::new(),
         };
         let authority = self.nodes[node].authority();
         let key = self.nodes[peer].key;
-        let forbidden = spaces
-            .iter()
-            .find(|it| !authority.may_read(Some(&key), **it));
+        let holds = own.heard.iter().map(|it| it.grant());
+        let holds = holds.filter(|it| it.node == key && self.now_ms < it.expires_ms);
+        let readers: Vec<_> = holds.map(|it| it.device).chain([key]).collect();
+        let may = |space: &SpaceId| {
+            let mut readers = readers.iter();
+            readers.any(|it| authority.may_read(Some(it), *space))
+        };
+        let forbidden = spaces.iter().find(|it| !may(it));
         if let Some(space) = forbidden {
             let found = format!("node {node} speaks about {space} to node {peer}");
             self.broken("no_restricted_entry_at_a_non_reader", found);
         }
+        let stranger = spaces.iter().find(|it| !self.may_ever_hold(peer, it));
+        if let Some(space) = stranger {
+            let found = format!("node {node} names {space} to node {peer}");
+            self.broken("restricted_space_reaches_only_its_readers", found);
+        }
     }
 
-    fn honest(&self) -> impl Iterator<Item = (usize, &Node)> {
+    /// What honest nodes give reaches nobody who never could read it, liars included.
+    pub(super) fn check_received(&mut self, link: usize, side: usize, space: &SpaceId) {
+        let ends = &self.links[link].ends;
+        let (node, peer) = (ends[side].node, ends[1 - side].node);
+        if self.nodes[peer].malice.is_none() && !self.may_ever_hold(node, space) {
+            let found = format!("node {node} gets entries of {space} from node {peer}");
+            self.broken("restricted_space_reaches_only_its_readers", found);
+        }
+    }
+
+    /// Remembers what [`World::may_ever_hold`](crate::histories::World) says.
+    pub(super) fn may_ever_hold(&self, node: usize, space: &SpaceId) -> bool {
+        if !self.world.is_restricted(space) {
+            return true;
+        }
+        let signed = self.world.entries.len();
+        let mut known = self.ever.borrow_mut();
+        let (at, may) = known.entry((node, *space)).or_insert((0, false));
+        if !*may && *at < signed {
+            (*at, *may) = (signed, self.world.may_ever_hold(node, space));
+        }
+        *may
+    }
+
+    pub(super) fn honest(&self) -> impl Iterator<Item = (usize, &Node)> {
         let nodes = self.nodes.iter().enumerate();
         nodes.filter(|(_, it)| it.malice.is_none() && it.is_up())
     }
 
-    /// Where honest nodes differ; none if nowhere.
-    pub(super) fn unequal(&self) -> Option<String> {
-        let mut roots: BTreeMap<SpaceId, (usize, (_, u64))> = BTreeMap::new();
-        let governance = governance_space(self.world.id);
-        for (number, node) in self.honest() {
-            for (space, set) in node.replica().sets() {
-                if space != governance && !node.reads(&space) {
-                    continue;
-                }
-                let (first, expected) = *roots.entry(space).or_insert((number, set));
-                if expected != set {
-                    let (a, b) = (expected.1, set.1);
-                    return Some(format!(
-                        "{space}: {a} at node {first}, {b} at node {number}"
-                    ));
+    /// Pairs of honest nodes that read a space and can tell each other, so many that all that can
+    /// reach each other do. Who reads for somebody shows that to nodes only that governance knows.
+    pub(super) fn pairs(&self) -> Vec<(SpaceId, usize, usize)> {
+        let honest: Vec<(usize, &Node)> = self.honest().collect();
+        let everyone = honest.windows(2);
+        let mut pairs: Vec<_> = everyone
+            .map(|it| (self.governance, it[0].0, it[1].0))
+            .collect();
+        let mut known: BTreeMap<SpaceId, Arc<Authority>> = BTreeMap::new();
+        for (_, node) in &honest {
+            let authority = node.authority();
+            for space in authority.spaces().keys() {
+                known.entry(*space).or_insert_with(|| authority.clone());
+            }
+        }
+        for (space, authority) in known {
+            let readers = honest.iter();
+            let readers = readers.filter(|(_, it)| it.reads_by(&authority, &space, self.now_ms));
+            let mut readers: Vec<Reader> = readers
+                .map(|(number, node)| Reader {
+                    by_itself: authority.may_read(Some(&node.key), space),
+                    is_known: authority.node_party(&node.key).is_some(),
+                    node: *number,
+                })
+                .collect();
+            readers.sort_by_key(|it| (!it.by_itself, !it.is_known));
+            for (at, reader) in readers.iter().enumerate() {
+                let before = readers[..at].iter();
+                if let Some(other) = before.rev().find(|it| it.tells(reader)) {
+                    pairs.push((space, other.node, reader.node));
                 }
             }
         }
-        None
+        pairs
+    }
+
+    /// Where honest nodes differ; none if nowhere.
+    pub(super) fn unequal(&self) -> Option<String> {
+        let nodes = self.honest();
+        let sets: BTreeMap<usize, _> = nodes
+            .map(|(number, node)| (number, node.replica().sets()))
+            .collect();
+        let set = |node: usize, space: &SpaceId| sets.get(&node)?.get(space).copied();
+        self.pairs().into_iter().find_map(|(space, a, b)| {
+            let (of_a, of_b) = (set(a, &space), set(b, &space));
+            let count = |it: Option<(_, u64)>| it.map_or(0, |(_, count)| count);
+            let (here, there) = (count(of_a), count(of_b));
+            let what = format!("{space}: {here} at node {a}, {there} at node {b}");
+            (of_a != of_b).then_some(what)
+        })
     }
 
     /// Everything, on every honest node.
     pub(super) fn check_end(&mut self) {
+        for node in &mut self.nodes {
+            node.governance.clear();
+            node.read_governance();
+        }
         let mut found = Vec::new();
-        let mut first: Option<(usize, std::sync::Arc<Authority>)> = None;
+        // Who knows of the same restricted spaces knows the same.
+        let mut first: BTreeMap<Vec<EntryId>, (usize, Arc<Authority>)> = BTreeMap::new();
         for (number, node) in self.honest() {
             if let Some(id) = node.lost_acknowledged() {
                 found.push(("acknowledged_is_never_lost", format!("{id} at {number}")));
             }
             let authority = node.authority();
-            let (of, expected) = first.get_or_insert((number, authority.clone()));
+            let (of, expected) = first
+                .entry(node.governance.keys().copied().collect())
+                .or_insert((number, authority.clone()));
             if **expected != *authority {
                 let what = format!("nodes {of} and {number} differ with equal sets");
+                found.push(("authority_is_a_function_of_the_set", what));
+            }
+            // Computed once more, in an order that is the node's own, and some twice: it is a set.
+            let entries = node.governance.values();
+            let entries = entries.map(|it| Verified::from_own_record(it.entry.clone()));
+            let mut entries: Vec<_> = entries.collect();
+            let middle = number * 7 % entries.len().max(1);
+            entries.rotate_left(middle);
+            if number % 2 == 0 {
+                entries.reverse();
+            }
+            entries.extend(entries[..middle].to_vec());
+            if Authority::evaluate(self.world.id, &entries) != *authority {
+                let what = format!("node {number}: another evaluation differs");
                 found.push(("authority_is_a_function_of_the_set", what));
             }
             let ledger = node.replica().ingest.ledger();
@@ -135,177 +263,47 @@ impl Simulation {
             drop(ledger);
             if let Some(it) = keys
                 .iter()
-                .find_map(|(space, key)| unauthorized(node, space, key))
+                .find_map(|(space, key)| unauthorized(node, &authority, space, key))
             {
                 found.push(("no_unauthorized_in_a_set", format!("node {number}: {it}")));
             }
         }
-        if let Some((number, authority)) = first {
-            // The other way round, and some twice: it is a set.
+        if let Some((number, authority)) = first.into_values().next() {
             let node = &self.nodes[number];
-            let mut entries: Vec<Entry> = governance(node, &authority).into_values().collect();
-            entries.reverse();
-            entries.extend(entries[..entries.len() / 2].to_vec());
-            let entries: Vec<_> = entries.into_iter().map(Verified::from_own_record).collect();
-            if Authority::evaluate(self.world.id, &entries) != *authority {
-                let what = format!("node {number}: another evaluation differs");
-                found.push(("authority_is_a_function_of_the_set", what));
-            }
+            let restricted = self.world.restricted().iter().map(|it| it.space);
+            let most = restricted.filter_map(|space| {
+                let nodes = self.honest();
+                let sets = nodes.filter_map(|(_, it)| Some(it.replica().sets().get(&space)?.1));
+                sets.max()
+            });
+            self.report.restricted = most.sum();
             self.report.charter_height = authority.charter().map_or(0, |it| it.current().height);
             self.report.narrowings = authority.narrowings().len();
             self.report.in_effect = node.replica().sets().values().map(|(_, count)| count).sum();
         }
+        found.extend(self.strangers());
         for (invariant, what) in found {
             self.broken(invariant, what);
         }
     }
-}
 
-fn governance(node: &Node, authority: &Authority) -> BTreeMap<EntryId, Entry> {
-    let ledger = node.replica().ingest.ledger();
-    let space = ledger.spaces().get(&authority.governance_space());
-    let ids = space.into_iter().flat_map(|it| it.trie.keys());
-    let ids: Vec<EntryId> = ids.map(|(key, _)| key.id).collect();
-    drop(ledger);
-    let archive = &node.replica().archive;
-    let entries = ids.into_iter();
-    entries
-        .filter_map(|id| Some((id, archive.get(&id).ok()??)))
-        .collect()
-}
-
-/// What stands in a set without a right to; judged here, apart from the way in.
-fn unauthorized(node: &Node, space: &SpaceId, key: &Key) -> Option<String> {
-    let replica = node.replica();
-    let ledger = replica.ingest.ledger();
-    let known = ledger.spaces().get(space)?;
-    if !known.trie.contains(key) {
-        return None;
-    }
-    let authority = ledger.authority(&known.community)?;
-    let entry = match replica.archive.get(&key.id) {
-        Ok(Some(entry)) => entry,
-        other => return Some(format!("{} cannot be read: {other:?}", key.id)),
-    };
-    let result = match &entry {
-        Entry::Contribution(it) => {
-            let adopted = replica.archive.held().adopted_by(&key.id).is_some();
-            match adopted {
-                true => return None,
-                false => authorized(node, known, &authority, key.id, it.header()),
+    /// Nodes that hold what they never could read, where no liar could have given it to them.
+    fn strangers(&self) -> Vec<(&'static str, String)> {
+        let nodes = || self.nodes.iter().enumerate().filter(|(_, it)| it.is_up());
+        let mut found = Vec::new();
+        for it in self.world.restricted() {
+            let mut liars = nodes().filter(|(_, it)| it.malice.is_some());
+            if liars.any(|(number, _)| self.may_ever_hold(number, &it.space)) {
+                continue;
+            }
+            for (number, node) in nodes() {
+                let holds = node.replica().sets().contains_key(&it.space);
+                if holds && !self.may_ever_hold(number, &it.space) {
+                    let what = format!("node {number} holds {}", it.space);
+                    found.push(("restricted_space_reaches_only_its_readers", what));
+                }
             }
         }
-        Entry::Record(record) => match record.body() {
-            RecordBody::Erasure(it) => {
-                let author = replica.archive.contribution(it.contribution)?.author;
-                authority.may_erase(&record.header().author, &author)
-            }
-            _ => authority.lets_in(*space, &entry),
-        },
-        Entry::Certificate(_) => authority.lets_in(*space, &entry),
-    };
-    result.err().map(|reason| format!("{}: {reason}", key.id))
-}
-
-fn authorized(
-    node: &Node,
-    space: &Space,
-    authority: &Authority,
-    id: EntryId,
-    header: &Header,
-) -> Result<(), comity_protocol::authority::Unauthorized> {
-    let document = node
-        .replica()
-        .archive
-        .document(header.document(id))
-        .unwrap();
-    let act = match (header.deps().is_empty(), document.co_written) {
-        (true, _) => Act::Create,
-        (false, true) => Act::EditShared,
-        (false, false) => Act::EditOwned {
-            owner: document.owner,
-        },
-    };
-    let coverage: &dyn Coverage = match space.coverage() {
-        Some(coverage) => &**coverage,
-        None => &NoCuts,
-    };
-    let (author, kind) = (&header.author, Some(&*document.kind));
-    let verdict = authority.authorize(header.space, &id, author, kind, act, coverage);
-    verdict.map(drop)
-}
-
-/// A resolution on the winning path that too few parties of its parent signed.
-fn without_quorum(authority: &Authority, entries: &BTreeMap<EntryId, Entry>) -> Option<String> {
-    let charter = authority.charter()?;
-    for pair in charter.path().windows(2) {
-        let (parent, child) = (charter.state(&pair[0])?, charter.state(&pair[1])?);
-        let Some(Entry::Certificate(certificate)) = entries.get(&child.id) else {
-            return Some(format!("{} is not in the set", child.id));
-        };
-        let signers: BTreeSet<PublicKey> = certificate.signers().collect();
-        let approving = approving(authority, parent, child, &signers);
-        let stay = parent
-            .parties
-            .keys()
-            .filter(|it| !has_left(authority, child, it));
-        let stay = stay.count() as u64;
-        let needed = parent.party_quorum.min(stay).max(1);
-        if (approving as u64) < needed {
-            return Some(format!("{}: {approving} of {needed} approve", child.id));
-        }
+        found
     }
-    None
-}
-
-fn has_left(authority: &Authority, child: &CharterState, party: &PartyId) -> bool {
-    let chain = authority.party_chains().chain(party);
-    let pinned = child.parties.get(party);
-    let state = chain.and_then(|it| it.state(pinned?));
-    state.is_some_and(|it| it.left.contains(&authority.community()))
-}
-
-/// Parties of the parent of which enough delegates of any one state signed.
-fn approving(
-    authority: &Authority,
-    parent: &CharterState,
-    _child: &CharterState,
-    signers: &BTreeSet<PublicKey>,
-) -> usize {
-    let approves = |party: &&PartyId| {
-        let chain = authority.party_chains().chain(party);
-        chain.is_some_and(|chain| {
-            chain.states().any(|(_, state)| {
-                let signed = state.delegates.iter().filter(|it| signers.contains(it));
-                signed.count() as u64 >= state.delegates_needed
-            })
-        })
-    };
-    parent.parties.keys().filter(approves).count()
-}
-
-/// A revocation that counts for a party, signed by somebody who never was its delegate.
-fn expelled_by_others(authority: &Authority, entries: &BTreeMap<EntryId, Entry>) -> Option<String> {
-    for id in authority.narrowings().keys() {
-        let Some(Entry::Record(record)) = entries.get(id) else {
-            continue;
-        };
-        let RecordBody::Revocation(it) = record.body() else {
-            continue;
-        };
-        let author = record.header().author;
-        let chain = authority.party_chains().chain(&it.party)?;
-        let was_delegate = chain
-            .states()
-            .any(|(_, state)| state.delegates.contains(&author));
-        if !was_delegate {
-            let what = match it.target {
-                Target::Member(_) => "member",
-                Target::Device(_) => "device",
-                Target::Role(..) => "role",
-            };
-            return Some(format!("{id} takes a {what} by no delegate of the party"));
-        }
-    }
-    None
 }

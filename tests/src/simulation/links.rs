@@ -1,13 +1,14 @@
 //! Who is connected to whom, and what travels between them.
 
-use super::{Simulation, Size, malice, nodes::Node, queue::Event};
+use super::{Fault, Simulation, Size, malice, nodes::Node, queue::Event};
 use crate::random::Random;
 use comity_protocol::{
-    certificate::governance_space,
+    access::{ShownGrant, VerifiedGrant, may_be_shown_grants, next_end_ms, readable_spaces},
+    authority::Authority,
     id::SpaceId,
     sync::{Message, PeerNumber, Role, Session, session::Input},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// Longest way of a frame, in milliseconds.
 const DELAY_MAX_MS: usize = 400;
@@ -21,6 +22,11 @@ pub(super) struct End {
     /// Whether governance was equal once on this stream.
     pub(super) synced: bool,
     open: BTreeSet<SpaceId>,
+    /// Grants that the peer has shown.
+    pub(super) heard: Vec<VerifiedGrant>,
+    /// Grants that were shown to the peer.
+    shown: Vec<ShownGrant>,
+    readable: Option<Readable>,
     /// Frames arrive in the order in which they were sent.
     last_arrival_ms: u64,
 }
@@ -32,6 +38,15 @@ pub(super) struct Link {
     stream: u64,
 }
 
+/// What a peer may read, and what that follows from besides the grants it has shown.
+struct Readable {
+    spaces: Arc<BTreeSet<SpaceId>>,
+    authority: Arc<Authority>,
+    until_ms: Option<u64>,
+    /// Whether spaces were opened by it while governance was equal, and with so many own grants.
+    opened: Option<(bool, usize)>,
+}
+
 impl Link {
     fn new(opener: usize, acceptor: usize) -> Self {
         let end = |node| End {
@@ -39,6 +54,9 @@ impl Link {
             session: None,
             synced: false,
             open: BTreeSet::new(),
+            heard: Vec::new(),
+            shown: Vec::new(),
+            readable: None,
             last_arrival_ms: 0,
         };
         Self {
@@ -106,7 +124,8 @@ impl Simulation {
         }
         let [a, b] = [0, 1].map(|side| self.links[link].ends[side].node);
         let reachable = self.sides[a] == self.sides[b];
-        if !reachable || !self.nodes[a].is_up() || !self.nodes[b].is_up() {
+        let hindered = !reachable || self.connect_is_hindered(a, b);
+        if hindered || !self.nodes[a].is_up() || !self.nodes[b].is_up() {
             return self.connect_later(link);
         }
         self.links[link].stream += 1;
@@ -118,6 +137,9 @@ impl Simulation {
             end.session = Some(session);
             end.synced = false;
             end.open.clear();
+            end.heard.clear();
+            end.shown.clear();
+            end.readable = None;
         }
         self.open_spaces(link, 0);
         self.open_spaces(link, 1);
@@ -129,26 +151,30 @@ impl Simulation {
     }
 
     /// Opens what the peer may read now, governance first, and closes what it may no longer (I9).
+    /// Shows it the grants of the node's people before.
     pub(super) fn open_spaces(&mut self, link: usize, side: usize) {
-        let (node, peer) = (
-            self.links[link].ends[side].node,
-            self.links[link].ends[1 - side].node,
-        );
-        let end = &self.links[link].ends[side];
-        if end.session.is_none() || !self.nodes[node].is_up() {
+        let node = self.links[link].ends[side].node;
+        if self.links[link].ends[side].session.is_none() || !self.nodes[node].is_up() {
             return;
         }
-        let governance = governance_space(self.world.id);
-        let authority = self.nodes[node].authority();
-        let key = self.nodes[peer].key;
-        let mut now = BTreeSet::from([governance]);
+        let readable = self.readable(link, side);
+        let grants = self.nodes[node].grants.len();
+        let end = &mut self.links[link].ends[side];
+        let by = Some((end.synced, grants));
+        let known = end.readable.as_mut().map(|it| &mut it.opened);
+        if known.is_some_and(|known| std::mem::replace(known, by) == by) {
+            return;
+        }
+        let mut now = BTreeSet::from([self.governance]);
         if end.synced {
-            let spaces = authority.spaces().keys();
-            now.extend(spaces.filter(|it| authority.may_read(Some(&key), **it)));
+            now.extend(readable.iter().copied());
         }
         let closed: Vec<SpaceId> = end.open.difference(&now).copied().collect();
         let opened: Vec<SpaceId> = now.difference(&end.open).copied().collect();
-        self.links[link].ends[side].open = now;
+        end.open = now;
+        if end.synced {
+            self.show_grants(link, side);
+        }
         // At the front: nothing more may be said about a space that is closed.
         for space in closed {
             self.work
@@ -159,27 +185,98 @@ impl Simulation {
         }
     }
 
+    /// Shows the peer grants that it may be shown and has not been.
+    fn show_grants(&mut self, link: usize, side: usize) {
+        let ends = &self.links[link].ends;
+        let (node, peer) = (ends[side].node, ends[1 - side].node);
+        let authority = self.nodes[node].authority();
+        if !may_be_shown_grants(&authority, &self.nodes[peer].key) {
+            return;
+        }
+        let grants = self.nodes[node].grants.iter().map(VerifiedGrant::grant);
+        let holding = grants.filter(|it| self.now_ms < it.expires_ms);
+        let grants: Vec<ShownGrant> = holding.map(|it| it.shown()).collect();
+        let end = &mut self.links[link].ends[side];
+        if end.shown != grants {
+            end.shown.clone_from(&grants);
+            let community = self.world.id;
+            let input = Input::ShowGrants { community, grants };
+            self.work.push_back((link, side, input));
+        }
+    }
+
+    /// Takes the grants that the peer shows in place of earlier ones, as far as they hold for it.
+    pub(super) fn granted(&mut self, link: usize, side: usize, grants: &[ShownGrant]) {
+        let (community, ends) = (self.world.id, &mut self.links[link].ends);
+        let key = self.nodes[ends[1 - side].node].key;
+        let verified = grants.iter().map(|it| it.verify(community, key));
+        ends[side].heard = verified.filter_map(Result::ok).collect();
+        ends[side].readable = None;
+    }
+
+    /// What the peer may read now, as the node at this side knows.
+    fn readable(&mut self, link: usize, side: usize) -> Arc<BTreeSet<SpaceId>> {
+        let [own, other] = [side, 1 - side].map(|it| self.links[link].ends[it].node);
+        let authority = self.nodes[own].authority();
+        let end = &mut self.links[link].ends[side];
+        if let Some(known) = &end.readable
+            && Arc::ptr_eq(&known.authority, &authority)
+            && known.until_ms.is_none_or(|end| self.now_ms < end)
+        {
+            return known.spaces.clone();
+        }
+        let key = self.nodes[other].key;
+        let spaces = match self.fault {
+            Some(Fault::GatesOpen) => authority.spaces().keys().copied().collect(),
+            _ => readable_spaces(&authority, &key, &end.heard, self.now_ms),
+        };
+        let spaces = Arc::new(spaces);
+        end.readable = Some(Readable {
+            spaces: spaces.clone(),
+            authority,
+            until_ms: next_end_ms(&end.heard, self.now_ms),
+            opened: None,
+        });
+        spaces
+    }
+
+    fn connect_is_hindered(&self, a: usize, b: usize) -> bool {
+        let first = self.nodes.iter().position(|it| it.malice.is_none());
+        self.fault == Some(Fault::NeverConnects) && first.is_some_and(|it| it == a || it == b)
+    }
+
     pub(super) fn send(&mut self, link: usize, side: usize, message: Message) {
-        let end = &self.links[link].ends[side];
-        let (node, peer) = (end.node, self.links[link].ends[1 - side].node);
+        let node = self.links[link].ends[side].node;
         // As the writer of a node does: what the peer may no longer read is not said any more.
-        let (authority, key) = (self.nodes[node].authority(), self.nodes[peer].key);
-        let Some(message) = message.only_about(|it| authority.may_read(Some(&key), *it)) else {
+        let readable = self.readable(link, side);
+        let governance = self.governance;
+        let passes = |it: &SpaceId| *it == governance || readable.contains(it);
+        let Some(message) = message.only_about(passes) else {
             return;
         };
         if self.nodes[node].malice.is_none() {
-            self.check_sent(node, peer, &message);
+            self.check_sent(link, side, &message);
         }
         let frames = match self.nodes[node].malice {
             None => {
-                let frame = message.to_frame();
+                let mut frame = message.to_frame();
+                if self.fault == Some(Fault::FramesCut) && self.random.chance(1) {
+                    frame.pop();
+                }
                 if let Err(error) = Message::decode(&frame[4..]) {
                     let what = format!("node {node}: {error}: {message:?}");
                     self.broken("honest_frames_can_be_read", what);
                 }
+                if self.fault == Some(Fault::FramesChanged) && self.random.chance(1) {
+                    frame[4] ^= 0xff;
+                }
                 vec![frame]
             }
-            Some(malice) => malice::distort(malice, message, &mut self.random),
+            Some(malice) => {
+                let restricted = self.world.restricted().iter().map(|it| it.space);
+                let restricted: Vec<SpaceId> = restricted.collect();
+                malice::distort(malice, message, &restricted, &mut self.random)
+            }
         };
         for frame in frames {
             let delay = 5 + self.random.below(DELAY_MAX_MS) as u64;
@@ -265,20 +362,11 @@ impl Simulation {
 
     /// After healing the honest readers of each space find each other, whatever changed since.
     pub(super) fn join_readers(&mut self) {
-        let Some(some) = self.nodes.iter().find(|it| it.malice.is_none()) else {
-            return;
-        };
-        let spaces: Vec<SpaceId> = some.authority().spaces().keys().copied().collect();
-        for space in spaces {
-            let readers: Vec<usize> = (0..self.nodes.len())
-                .filter(|it| self.nodes[*it].malice.is_none() && self.nodes[*it].reads(&space))
-                .collect();
-            for pair in readers.windows(2) {
-                if !self.links.iter().any(|it| it.joins(pair[0], pair[1])) {
-                    self.links.push(Link::new(pair[0], pair[1]));
-                    let link = self.links.len() - 1;
-                    self.queue.add(self.now_ms + 1, Event::Connect { link });
-                }
+        for (_, a, b) in self.pairs() {
+            if !self.links.iter().any(|it| it.joins(a, b)) {
+                self.links.push(Link::new(a, b));
+                let link = self.links.len() - 1;
+                self.queue.add(self.now_ms + 1, Event::Connect { link });
             }
         }
     }

@@ -74,7 +74,7 @@ impl Log {
 /// Runs a seed and gives what happened: a line that says which seed, one for each event, and, if
 /// something does not hold, one that says what.
 pub fn record(seed: u64, size: Size) -> String {
-    let mut text = format!("{{\"seed\":{seed}}}\n");
+    let mut text = head(seed, size) + "\n";
     if let Err((broken, Log::Kept(lines))) =
         Simulation::new(seed, size, Log::Kept(Vec::new())).run()
     {
@@ -93,8 +93,31 @@ pub fn record(seed: u64, size: Size) -> String {
     text
 }
 
-/// The seed that the first line of a log names.
-pub fn seed_of(line: &str) -> Option<u64> {
-    let rest = line.trim().strip_prefix("{\"seed\":")?;
-    rest.strip_suffix('}')?.parse().ok()
+/// The first line of a log: what is needed to run it again.
+fn head(seed: u64, size: Size) -> String {
+    let Size {
+        parties,
+        nodes,
+        deeds,
+        restricted,
+    } = size;
+    format!(
+        "{{\"seed\":{seed},\"parties\":{parties},\"nodes\":{nodes},\"deeds\":{deeds},\"restricted\":{restricted}}}"
+    )
+}
+
+/// The seed and the size that the first line of a log names.
+pub fn seed_of(line: &str) -> Option<(u64, Size)> {
+    let number = |name: &str| -> Option<u64> {
+        let (_, rest) = line.split_once(&format!("\"{name}\":"))?;
+        rest.split([',', '}']).next()?.parse().ok()
+    };
+    let size = Size {
+        parties: number("parties")? as usize,
+        nodes: number("nodes")? as usize,
+        deeds: number("deeds")? as usize,
+        restricted: number("restricted")? as usize,
+    };
+    let seed = number("seed")?;
+    (head(seed, size) == line.trim()).then_some((seed, size))
 }

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use comity_protocol::{
     id::SpaceId,
-    sync::{AuthorTag, Key, Message, TrieHash},
+    sync::{AuthorTag, Key, Message, TrieHash, message::SpaceRoot},
 };
 
 /// One way of lying.
@@ -21,17 +21,32 @@ pub(super) enum Malice {
     Floods,
     /// Sends bytes that are no message.
     Babbles,
+    /// Asks about spaces that are not for it.
+    Pries,
 }
 
 impl Malice {
     pub(super) fn of_number(number: usize) -> Self {
-        use Malice::{Babbles, Floods, Forges, LiesAboutRoots, Replays, Withholds};
-        [Withholds, Forges, LiesAboutRoots, Replays, Floods, Babbles][number % 6]
+        use Malice::{Babbles, Floods, Forges, LiesAboutRoots, Pries, Replays, Withholds};
+        [
+            Withholds,
+            Forges,
+            LiesAboutRoots,
+            Replays,
+            Floods,
+            Babbles,
+            Pries,
+        ][number % 7]
     }
 }
 
 /// What goes out instead of a message.
-pub(super) fn distort(malice: Malice, message: Message, random: &mut Random) -> Vec<Vec<u8>> {
+pub(super) fn distort(
+    malice: Malice,
+    message: Message,
+    restricted: &[SpaceId],
+    random: &mut Random,
+) -> Vec<Vec<u8>> {
     let honest = message.to_frame();
     match (malice, message) {
         (
@@ -111,6 +126,11 @@ pub(super) fn distort(malice: Malice, message: Message, random: &mut Random) -> 
             }
             frames
         }
+        (Malice::Pries, Message::Roots(_)) if !restricted.is_empty() => {
+            let mut frames = vec![honest];
+            frames.extend(pry(restricted[random.below(restricted.len())], random));
+            frames
+        }
         (Malice::Babbles, _) if random.chance(5) => {
             let mut frame = honest;
             let place = random.below(frame.len());
@@ -119,6 +139,24 @@ pub(super) fn distort(malice: Malice, message: Message, random: &mut Random) -> 
         }
         _ => vec![honest],
     }
+}
+
+/// What a reader would say of the space.
+fn pry(space: SpaceId, random: &mut Random) -> [Vec<u8>; 3] {
+    let root = SpaceRoot {
+        space,
+        root: TrieHash::from_bytes(random.bytes()),
+        count: 1 + random.below(9) as u64,
+        after: 0,
+    };
+    let keys = vec![key(random)];
+    let spaces = vec![space];
+    let asked = [
+        Message::Learn { spaces },
+        Message::Roots(vec![root]),
+        Message::Want { space, keys },
+    ];
+    asked.map(|it| it.to_frame())
 }
 
 fn key(random: &mut Random) -> Key {

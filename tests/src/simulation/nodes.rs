@@ -1,19 +1,29 @@
 //! One node: a replica, what its sessions share, and what was promised to people.
 
-use super::malice::Malice;
+use super::{
+    fault::Fault,
+    malice::Malice,
+    shared::{Read, Shared},
+};
 use crate::histories::replica::Replica;
 use comity_node::{
-    ingest::Inserted, ledger::Ledger, projection::EntryProjection, store::MemoryStore,
+    ingest::Inserted,
+    peers::LedgerReplica,
+    projection::EntryProjection,
+    store::{MemoryStore, NewEntry, Position, Store, Words},
 };
 use comity_protocol::{
+    access::VerifiedGrant,
     authority::Authority,
-    entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
     key::PublicKey,
-    sync::{Context, InFlight, Key, Replica as Sets, Session, Trie, session::Input},
+    sync::{Context, InFlight, Key, Session, session::Input},
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::broadcast;
+
+/// Governance entries by id.
+pub(super) type Entries = BTreeMap<EntryId, Arc<Read>>;
 
 pub(super) struct Node {
     pub(super) key: PublicKey,
@@ -26,8 +36,14 @@ pub(super) struct Node {
     pub(super) fresh: Vec<(SpaceId, Key)>,
     pub(super) in_flight: InFlight,
     pub(super) checked: usize,
-    pub(super) checked_authority: Option<Arc<Authority>>,
+    /// Authority as it was last looked at, and what really follows from the set.
+    pub(super) checked_authority: Option<(Arc<Authority>, Arc<Authority>)>,
+    /// What people let it read for them.
+    pub(super) grants: Vec<VerifiedGrant>,
+    /// What it stores that decides about authority, as far as it was read for the checks.
+    pub(super) governance: Entries,
     store: Arc<MemoryStore>,
+    shared: Arc<Shared>,
     running: Option<Running>,
 }
 
@@ -38,8 +54,8 @@ struct Running {
 }
 
 impl Running {
-    fn over(store: &Arc<MemoryStore>, community: CommunityId) -> Self {
-        let replica = Replica::over(store.clone(), community);
+    fn over(store: &Arc<MemoryStore>, community: CommunityId, shared: &Arc<Shared>) -> Self {
+        let replica = Replica::reckoned(store.clone(), community, shared.clone());
         Self {
             news: replica.ingest.announcements(),
             authority: replica.authority(),
@@ -48,37 +64,13 @@ impl Running {
     }
 }
 
-/// The sets of a ledger, as a session looks at them.
-struct Shown<'a>(&'a Ledger);
-
-impl Sets for Shown<'_> {
-    fn trie(&self, space: &SpaceId) -> Option<&Trie> {
-        self.0.spaces().get(space).map(|it| &it.trie)
-    }
-
-    fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
-        let (named, key) = Entry::peek(entry)?;
-        (named.is_none() || named == Some(*space))
-            .then(|| Key::new(space, &key.author, key.seq, key.id))
-    }
-
-    fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {
-        let known = self.0.spaces().get(space)?;
-        Some((known.community, known.declaration?))
-    }
-
-    fn declares(&self, _: &CommunityId, _: &SpaceId, _: &[u8]) -> bool {
-        // Nobody declares spaces in a simulation: see `Shape::declares`.
-        false
-    }
-
-    fn takes_part(&self, community: &CommunityId) -> bool {
-        self.0.communities().contains_key(community)
-    }
-}
-
 impl Node {
-    pub(super) fn new(key: PublicKey, community: CommunityId, malice: Option<Malice>) -> Self {
+    pub(super) fn new(
+        key: PublicKey,
+        community: CommunityId,
+        malice: Option<Malice>,
+        shared: &Arc<Shared>,
+    ) -> Self {
         let store = Arc::new(MemoryStore::new(Arc::new(EntryProjection)));
         Self {
             key,
@@ -89,8 +81,11 @@ impl Node {
             in_flight: InFlight::new(),
             checked: 0,
             checked_authority: None,
-            running: Some(Running::over(&store, community)),
+            grants: Vec::new(),
+            governance: Entries::new(),
+            running: Some(Running::over(&store, community, shared)),
             store,
+            shared: shared.clone(),
         }
     }
 
@@ -107,22 +102,48 @@ impl Node {
         self.replica().authority()
     }
 
-    /// Whether the node itself may read a space, as it knows.
-    pub(super) fn reads(&self, space: &SpaceId) -> bool {
-        self.is_up() && self.authority().may_read(Some(&self.key), *space)
+    /// Whether the node may read a space, by itself or for somebody, as it knows.
+    pub(super) fn reads(&self, space: &SpaceId, now_ms: u64) -> bool {
+        self.is_up() && self.reads_by(&self.authority(), space, now_ms)
+    }
+
+    /// The same, as that authority knows.
+    pub(super) fn reads_by(&self, authority: &Authority, space: &SpaceId, now_ms: u64) -> bool {
+        let grants = self.grants.iter().map(VerifiedGrant::grant);
+        let holding = grants.filter(|it| now_ms < it.expires_ms);
+        let mut readers = holding.map(|it| &it.device).chain([&self.key]);
+        readers.any(|it| authority.may_read(Some(it), *space))
     }
 
     /// Everything that is not durable is gone.
-    pub(super) fn lose(&mut self) {
+    pub(super) fn lose(&mut self, fault: Option<Fault>) {
         self.running = None;
         self.in_flight = InFlight::new();
+        if fault == Some(Fault::RecordCut) {
+            self.store = half_of(&self.store);
+        }
     }
 
     pub(super) fn start(&mut self, community: CommunityId) {
         if self.running.is_none() {
-            self.running = Some(Running::over(&self.store, community));
+            self.running = Some(Running::over(&self.store, community, &self.shared));
             self.checked_authority = None;
+            self.governance.clear();
         }
+    }
+
+    /// Reads what came into the governance space, and declarations, since the last time.
+    pub(super) fn read_governance(&mut self) {
+        let Some(running) = &self.running else { return };
+        let ledger = running.replica.ingest.ledger();
+        let space = ledger.spaces().get(&running.authority.governance_space());
+        let ids = space.into_iter().flat_map(|it| it.trie.keys());
+        let declared = ledger.spaces().values().filter_map(|it| it.declaration);
+        let ids = ids.map(|(key, _)| key.id).chain(declared.map(|it| it.id));
+        let new = ids.filter(|id| !self.governance.contains_key(id));
+        let new = self.shared.stored(&running.replica.archive, new);
+        drop(ledger);
+        self.governance.extend(new);
     }
 
     /// Something that was acknowledged and is not stored.
@@ -136,7 +157,7 @@ impl Node {
         let Some(running) = &self.running else { return };
         let ledger = running.replica.ingest.ledger();
         let mut context = Context {
-            replica: &Shown(&ledger),
+            replica: &LedgerReplica(&ledger),
             in_flight: &mut self.in_flight,
             now_ms,
         };
@@ -203,4 +224,24 @@ impl Node {
                 .map_or(0, |it| it.current().height),
         )
     }
+}
+
+/// The first half of what is stored, as a store.
+fn half_of(store: &MemoryStore) -> Arc<MemoryStore> {
+    let half = Arc::new(MemoryStore::new(Arc::new(EntryProjection)));
+    let page = store.iterate(Position::START, usize::MAX).unwrap();
+    let count = page.entries.len() / 2;
+    let entries = page.entries.into_iter().take(count).map(|it| NewEntry {
+        kind: it.kind,
+        id: it.id,
+        header: it.header,
+        signature: it.signature,
+        shape: it.shape,
+        words: match it.words {
+            Words::Present(words) => Some(words),
+            _ => None,
+        },
+    });
+    half.commit(entries.collect()).unwrap();
+    half
 }

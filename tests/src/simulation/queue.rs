@@ -12,6 +12,8 @@ pub(super) enum Event {
     Found,
     /// Somebody does something.
     Deed,
+    /// Somebody declares a restricted space.
+    Declare,
     /// Two nodes try to connect.
     Connect { link: usize },
     /// A frame of a stream reaches one side of a link.
@@ -42,6 +44,7 @@ impl Event {
         match self {
             Self::Found => "found",
             Self::Deed => "deed",
+            Self::Declare => "declare",
             Self::Connect { .. } => "connect",
             Self::Arrive { .. } => "arrive",
             Self::Tick { .. } => "tick",

@@ -3,11 +3,13 @@
 mod access;
 mod attacks;
 mod crash;
+mod cut_off;
 mod equivocation;
 mod erasure;
 mod full_disk;
 mod hostile;
 mod joining;
+mod ordered;
 mod partitions;
 mod privacy;
 mod progress;

@@ -1,6 +1,7 @@
 //! Fifty nodes of five parties under a virtual clock; see `comity_tests::simulation`.
 
-use comity_tests::simulation::{Log, Simulation, Size, record};
+use comity_tests::simulation::{Fault, INVARIANTS, Log, Simulation, Size, record};
+use std::collections::BTreeSet;
 
 /// Seeds, without `COMITY_TEST_FACTOR`.
 const SEEDS: u64 = 10;
@@ -64,9 +65,51 @@ fn a_seed_always_runs_alike() {
         parties: 3,
         nodes: 4,
         deeds: 20,
+        restricted: 2,
     };
     let run = || Simulation::new(7, size, Log::Off).run();
     let (first, second) = (run().ok(), run().ok());
     assert!(first.is_some());
     assert_eq!(first, second);
+}
+
+/// Seeds after which a fault must have shown.
+const SEEDS_OF_FAULT: u64 = 12;
+
+/// A checker that was never seen to fail is worth nothing.
+#[test]
+fn every_invariant_is_seen_to_fail() {
+    let size = Size {
+        parties: 3,
+        nodes: 4,
+        deeds: 24,
+        restricted: 2,
+    };
+    let shown: BTreeSet<&str> = Fault::CASES.iter().map(|(_, name)| *name).collect();
+    assert_eq!(shown, BTreeSet::from(INVARIANTS));
+    let missed: Vec<String> = std::thread::scope(|scope| {
+        let halves = [0, 1].map(|half| {
+            scope.spawn(move || {
+                let own = Fault::CASES.iter().skip(half).step_by(2);
+                own.filter_map(|(fault, name)| miss(size, *fault, name))
+                    .collect::<Vec<_>>()
+            })
+        });
+        let halves = halves.into_iter().map(|it| it.join().unwrap());
+        halves.flatten().collect()
+    });
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+fn miss(size: Size, fault: Fault, invariant: &'static str) -> Option<String> {
+    for seed in 1..=SEEDS_OF_FAULT {
+        if let Err((broken, _)) = Simulation::broken_by(seed, size, fault, invariant).run() {
+            assert_eq!(broken.invariant, invariant);
+            println!("{fault:?}, seed {seed}: {invariant}: {}", broken.found);
+            return None;
+        }
+    }
+    Some(format!(
+        "{fault:?} was never noticed by {invariant} in {SEEDS_OF_FAULT} seeds"
+    ))
 }

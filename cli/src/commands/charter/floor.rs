@@ -1,6 +1,6 @@
 //! The floor where delegates speak: proposing, approving, rejecting, and seeing what came of it.
 
-use super::take_floor;
+use super::{erasure, take_floor};
 use crate::{
     app::App,
     args::charter::Approve,
@@ -91,7 +91,10 @@ impl Floor<'_> {
     pub(in crate::commands) async fn must_be_free(&self, parent: &str) -> Result<(), CommandError> {
         let root = self.root().to_string();
         let items = self.proposals().await?;
-        for other in items.iter().filter(|it| it.parent == parent) {
+        for other in items
+            .iter()
+            .filter(|it| it.parent == parent && it.kind != erasure::KIND)
+        {
             let mut sides = other.parties.iter();
             let approved = sides.any(|it| it.approved.iter().any(|key| key.key == root));
             let code = match other.state.as_str() {
@@ -121,17 +124,16 @@ impl Floor<'_> {
         let (id, proposal) = resolution::propose(&mut chain, now_ms(), body)?;
         let mut entries = vec![Entry::Record(proposal)];
         entries.extend(with);
-        self.hand_in(entries).await?;
+        // First the tables: a proposal without them would cut restricted spaces at zero.
         if let Some(cuts) = cuts {
             cuts.keep(self.identity, id)?;
         }
+        self.hand_in(entries).await?;
         let item = self.proposal(&id.to_string()).await?;
         let refusal = item.you.as_ref().and_then(|it| it.approve.as_ref());
         if let Some(refusal) = refusal {
-            return Err(refused(
-                &format!("approve what you propose, {}", short_of(&item)),
-                refusal,
-            ));
+            let what = format!("approve what you propose, {}", short_of(&item));
+            return Err(refused_about(&item, &what, refusal));
         }
         let mut chain = self.desk.root_chain(&space).await?;
         let approval =
@@ -158,7 +160,9 @@ impl Floor<'_> {
         id: &str,
     ) -> Result<ProposalInfo, CommandError> {
         let mut item = self.proposal(id).await?;
-        if let (true, Some(text)) = (item.state == "carried", &item.certificate) {
+        // An order of erasure is put together where the words are, which may not be here.
+        let hands_in = item.state == "carried" && item.kind != erasure::KIND;
+        if let (true, Some(text)) = (hands_in, &item.certificate) {
             let bytes = STANDARD_NO_PAD.decode(text).ok();
             let entry = bytes.and_then(|it| Entry::decode(&it).ok());
             let entry = entry.ok_or_else(|| {
@@ -175,6 +179,9 @@ impl Floor<'_> {
     pub(in crate::commands) fn tell(&self, item: &ProposalInfo) {
         let ui = &self.app.ui;
         match item.state.as_str() {
+            "certified" if item.kind == erasure::KIND => ui.status(
+                "enough approved it: the words are erased here, and at every peer that hears of it",
+            ),
             "certified" => ui.status("in force: enough approved it"),
             "open" => {
                 ui.status(&render::proposal::standing(item));
@@ -222,7 +229,7 @@ pub(in crate::commands) async fn approve(app: &App, args: &Approve) -> Result<()
         let item = floor.proposal(&args.id).await?;
         let what = format!("approve {}", short_of(&item));
         if let Some(refusal) = item.you.as_ref().and_then(|it| it.approve.as_ref()) {
-            return Err(refused(&what, refusal));
+            return Err(refused_about(&item, &what, refusal));
         }
         let body = STANDARD_NO_PAD.decode(&item.body).unwrap_or_default();
         if body_id(&body).to_string() != item.id {
@@ -232,7 +239,10 @@ pub(in crate::commands) async fn approve(app: &App, args: &Approve) -> Result<()
         }
         let document = render::proposal::document(&item, &floor.community.name).join("\n");
         app.ui.status(&document);
-        app.ui.status(render::proposal::MEANING);
+        for line in erasure::words_of(client, &item).await {
+            app.ui.status(&line);
+        }
+        app.ui.status(render::proposal::meaning(&item));
         if !args.yes {
             app.confirm("Approve it?")?;
         }
@@ -269,7 +279,8 @@ pub(super) async fn reject(
         let mut floor = take_floor(app, client, &identity, community).await?;
         let item = floor.proposal(id).await?;
         if let Some(refusal) = item.you.as_ref().and_then(|it| it.reject.as_ref()) {
-            return Err(refused(&format!("reject {}", short_of(&item)), refusal));
+            let what = format!("reject {}", short_of(&item));
+            return Err(refused_about(&item, &what, refusal));
         }
         let space = floor.community.governance_space.clone();
         let mut chain = floor.desk.root_chain(&space).await?;
@@ -290,7 +301,11 @@ pub(super) async fn reject(
 
 impl Floor<'_> {
     fn tell_after_rejection(&self, item: &ProposalInfo) {
-        if item.state == "dead" {
+        if item.state == "dead" && item.kind == erasure::KIND {
+            self.app
+                .ui
+                .status("it is dead: it cannot pass any more, and the words stay");
+        } else if item.state == "dead" {
             self.app.ui.status(
                 "it is dead: it cannot pass any more, and whoever approved it is free to approve \
                  another",
@@ -298,6 +313,24 @@ impl Floor<'_> {
         } else {
             self.app.ui.status(&render::proposal::standing(item));
         }
+    }
+}
+
+/// The same about a proposal: what is proposed anew differs.
+fn refused_about(item: &ProposalInfo, what: &str, refusal: &RefusalInfo) -> CommandError {
+    if item.kind != erasure::KIND {
+        return refused(what, refusal);
+    }
+    let anew = "propose it anew: `comity erase ID --by-quorum --reason TEXT`";
+    let error = |why: &str| CommandError::failure(format!("cannot {what}: {why}"));
+    match refusal.code.as_str() {
+        "old_pin" => error(
+            "you no longer speak for the party whose earlier state the charter names",
+        )
+        .hint("any change of the charter makes it name the present states; then propose it anew"),
+        "not_current" => error("the charter has changed since it was proposed").hint(anew),
+        "dead" => error(&sanitize::line(&refusal.reason)).hint(anew),
+        _ => refused(what, refusal),
     }
 }
 

@@ -27,7 +27,7 @@ use comity_protocol::{
 };
 
 /// Proposes changes, and approves them.
-pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
+pub(in crate::commands) async fn propose(app: &App, args: &Propose) -> Result<(), CommandError> {
     app.public()?;
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;
@@ -52,7 +52,7 @@ pub(super) async fn propose(app: &App, args: &Propose) -> Result<(), CommandErro
         floor.must_be_free(&charter.id).await?;
         let pins = terms.pins()?;
         let fork_proofs = terms.fork_proofs()?;
-        let tables = cuts::of_changes(&floor, &changes, &parties).await?;
+        let tables = cuts::of_changes(&floor, &changes).await?;
         let body = CertificateBody::Resolution(Resolution {
             community: parse(&charter.community, "community")?,
             parent: parse(&charter.id, "state")?,
@@ -110,6 +110,7 @@ impl Terms<'_> {
         changes.extend(args.name.clone().map(Change::SetName));
         changes.extend(args.purpose.clone().map(Change::SetPurpose));
         changes.extend(self.added.iter().map(|it| Change::AddParty(it.party)));
+        self.must_be_enough_to_remove(&args.remove_party)?;
         for name in &args.remove_party {
             changes.push(Change::RemoveParty(self.party(name)?));
         }
@@ -141,6 +142,22 @@ impl Terms<'_> {
             changes.push(Change::CutNode(named_key(&self.floor.community, key)?));
         }
         Ok(changes)
+    }
+
+    /// Removing takes all other parties, and a quorum of them: fewer would only sign in vain.
+    fn must_be_enough_to_remove(&self, names: &[String]) -> Result<(), CommandError> {
+        let others = self.charter.parties.len().saturating_sub(names.len()) as u64;
+        let quorum = self.charter.party_quorum;
+        if names.is_empty() || others >= quorum {
+            return Ok(());
+        }
+        Err(CommandError::failure(format!(
+            "cannot remove {}: that takes all other parties and at least {quorum} of them, and there \
+             would be {others}",
+            sanitize::line(&names.join(", "))
+        ))
+        .hint("part ways instead: `comity party leave` leaves with everything")
+        .hint("`comity community fork NAME` goes on without the others, with the whole history"))
     }
 
     /// Promises, rules, labels and articles.

@@ -6,46 +6,32 @@
 
 use crate::{
     commands::charter::floor::Floor,
-    compose::Chain,
-    desk::parse,
+    compose::{Chain, narrowing::Cutting},
     error::{Attempting as _, CommandError},
     identity::Identity,
-    lookup,
     moment::now_ms,
-    random,
+    random, render,
+    ui::sanitize,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use comity_client::types::{CommunityInfo, PartyDetail};
+use comity_client::types::CutQuery;
 use comity_protocol::{
-    certificate::{Change, Cuts, DeviceCut, SealedCuts, SpaceCut},
+    certificate::{Change, Cuts},
     entry::Entry,
-    id::{EntryId, SpaceId},
-    key::PublicKey,
+    id::EntryId,
     record::RecordBody,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
-
-/// The keys that are cut in each space.
-type Wanted = BTreeMap<String, BTreeSet<PublicKey>>;
+use std::path::PathBuf;
 
 /// Cuts, and what the readers of restricted spaces get of them.
 #[derive(Debug)]
-pub(in crate::commands) struct Tables {
-    open: Vec<SpaceCut>,
-    sealed: SealedCuts,
-}
+pub(in crate::commands) struct Tables(Cutting);
 
 impl Tables {
     /// What stands in the narrowing.
     pub(in crate::commands) fn cuts(&self) -> Cuts {
-        Cuts {
-            open: self.open.clone(),
-            sealed: self.sealed.root(),
-        }
+        self.0.cuts()
     }
 
     /// Keeps the tables until the narrowing is in force.
@@ -54,14 +40,11 @@ impl Tables {
         identity: &Identity,
         narrowing: EntryId,
     ) -> Result<(), CommandError> {
-        let tables: Vec<Kept> = self
-            .sealed
-            .tables(narrowing)
-            .map(|it| Kept {
-                space: it.cut.space.to_string(),
-                table: STANDARD_NO_PAD.encode(RecordBody::CutTable(it).encode()),
-            })
-            .collect();
+        let tables = self.0.tables(narrowing).map(|(space, table)| Kept {
+            space: space.to_string(),
+            table: STANDARD_NO_PAD.encode(RecordBody::CutTable(table).encode()),
+        });
+        let tables: Vec<Kept> = tables.collect();
         if tables.is_empty() {
             return Ok(());
         }
@@ -86,136 +69,63 @@ fn folder(identity: &Identity) -> PathBuf {
     identity.folder().path().join("cuts")
 }
 
-/// Cuts of these keys and of the devices behind them, in every space; none if there are no keys.
-pub(in crate::commands) async fn of_keys(
+/// Cuts that keep what is in effect of those whom a narrowing concerns, in every space that the
+/// person reads; in all others nothing is listed.
+pub(in crate::commands) async fn of(
     floor: &Floor<'_>,
-    keys: &BTreeSet<PublicKey>,
-) -> Result<Option<Tables>, CommandError> {
-    if keys.is_empty() {
-        return Ok(None);
+    concerned: &CutQuery,
+) -> Result<Tables, CommandError> {
+    let community = &floor.community;
+    let plan = floor.client.cuts(&community.id, concerned).await?;
+    for space in plan.spaces.iter().filter(|it| it.contributions > 0) {
+        floor.app.ui.status(&format!(
+            "  {}: {} in effect now, which go on to count",
+            sanitize::line(&space.name),
+            render::count(space.contributions, "contribution")
+        ));
     }
-    let mut wanted = Wanted::new();
-    everywhere(&floor.community, keys, &mut wanted)?;
-    build(floor, &wanted).await.map(Some)
+    Cutting::new::<CommandError>(&plan, random::bytes).map(Tables)
 }
 
 /// Cuts of what the changes of a resolution take away; none if they take nothing.
 pub(in crate::commands) async fn of_changes(
     floor: &Floor<'_>,
     changes: &[Change],
-    parties: &[PartyDetail],
 ) -> Result<Option<Tables>, CommandError> {
     if !changes.iter().any(Change::is_narrowing) {
         return Ok(None);
     }
-    let community = &floor.community;
-    let mut wanted = Wanted::new();
+    let mut concerned = CutQuery::default();
     for change in changes {
         match change {
-            Change::RemoveParty(party) => {
-                let party = party.to_string();
-                if let Some(detail) = parties.iter().find(|it| it.id == party) {
-                    everywhere(community, &keys_of_party(community, detail)?, &mut wanted)?;
-                }
-            }
-            Change::Revoke(_, key) | Change::CutNode(key) => {
-                everywhere(community, &BTreeSet::from([*key]), &mut wanted)?;
-            }
+            Change::RemoveParty(party) => concerned.parties.push(party.to_string()),
+            Change::Revoke(_, key) | Change::CutNode(key) => concerned.people.push(key.to_string()),
             Change::CloseSpace(space) | Change::NarrowKinds(space, _) => {
-                let keys = wanted.entry(space.to_string()).or_default();
-                for member in &community.members {
-                    for device in &member.devices {
-                        keys.insert(parse(device, "key")?);
-                    }
-                }
+                let space = space.to_string();
+                must_be_read(floor, &space)?;
+                concerned.spaces.push(space);
             }
             _ => {}
         }
     }
-    build(floor, &wanted).await.map(Some)
+    floor.app.ui.status(
+        "What this takes away counts up to where it stands here now. What is written until it is in \
+         force, and what is in spaces that you do not read, becomes a stub then:",
+    );
+    of(floor, &concerned).await.map(Some)
 }
 
-/// The keys that speak for a party, its members and nodes included.
-pub(in crate::commands) fn keys_of_party(
-    community: &CommunityInfo,
-    party: &PartyDetail,
-) -> Result<BTreeSet<PublicKey>, CommandError> {
-    let lists = [
-        &party.delegates,
-        &party.stewards,
-        &party.moderators,
-        &party.observers,
-    ];
-    let listed = lists.into_iter().flatten().map(|it| &it.key);
-    let members = community
-        .members
-        .iter()
-        .filter(|it| it.parties.contains(&party.id));
-    let members = members.map(|it| &it.root);
-    let keys = listed
-        .chain(members)
-        .chain(&party.nodes)
-        .chain(&party.bridges);
-    keys.map(|key| parse(key, "key")).collect()
-}
-
-/// Adds keys, and the devices of those that are roots, in every space.
-fn everywhere(
-    community: &CommunityInfo,
-    keys: &BTreeSet<PublicKey>,
-    wanted: &mut Wanted,
-) -> Result<(), CommandError> {
-    let mut all = keys.clone();
-    for key in keys {
-        let root = key.to_string();
-        let members = community.members.iter().filter(|it| it.root == root);
-        for device in members.flat_map(|it| &it.devices) {
-            all.insert(parse(device, "key")?);
-        }
+/// Who does not read a space cannot say what stays of it: all that was written there would go.
+fn must_be_read(floor: &Floor<'_>, space: &str) -> Result<(), CommandError> {
+    match floor.community.spaces.iter().any(|it| it.id == space) {
+        true => Ok(()),
+        false => Err(CommandError::failure(format!(
+            "cannot narrow the space {}: you do not read it, so nothing that was written there \
+             would stay",
+            render::short(space)
+        ))
+        .hint("ask a delegate who reads it to propose this")),
     }
-    let spaces = community.spaces.iter().map(|it| &it.id);
-    for space in spaces.chain([&community.governance_space]) {
-        wanted.entry(space.clone()).or_default().extend(&all);
-    }
-    Ok(())
-}
-
-async fn build(floor: &Floor<'_>, wanted: &Wanted) -> Result<Tables, CommandError> {
-    let (mut open, mut sealed) = (BTreeMap::new(), Vec::new());
-    for (space, keys) in wanted {
-        let mut devices = Vec::new();
-        for key in keys {
-            let context = floor
-                .client
-                .signing_context(space, &key.to_string())
-                .await?;
-            if let Some(last) = &context.prev {
-                devices.push(DeviceCut {
-                    key: *key,
-                    last: vec![parse(last, "entry")?],
-                });
-            }
-        }
-        if devices.is_empty() {
-            continue;
-        }
-        let id: SpaceId = parse(space, "space")?;
-        let cut = SpaceCut { space: id, devices };
-        let readers = floor.community.spaces.iter().find(|it| it.id == *space);
-        let everyone = readers.is_none_or(|it| it.readers == "everyone");
-        match everyone {
-            true => drop(open.insert(id, cut)),
-            false => sealed.push((random::bytes()?, cut)),
-        }
-    }
-    let padding = (0..SealedCuts::padding(sealed.len())).map(|_| random::bytes());
-    let padding = padding.collect::<Result<Vec<[u8; 32]>, _>>()?;
-    let sealed = SealedCuts::build(sealed, &padding)
-        .attempting(|| "seal the cuts of restricted spaces".to_owned())?;
-    Ok(Tables {
-        open: open.into_values().collect(),
-        sealed,
-    })
 }
 
 /// Hands in the tables whose narrowing is in force by now, and drops those that never will be.
@@ -253,17 +163,14 @@ async fn hand_in(floor: &mut Floor<'_>, path: &std::path::Path) -> Result<(), Co
     let bytes = std::fs::read(path).attempting(read)?;
     let tables: Vec<Kept> = serde_json::from_slice(&bytes).attempting(read)?;
     for kept in tables {
-        let place = lookup::place_of(floor.client, &kept.space).await?;
         let body = STANDARD_NO_PAD.decode(&kept.table).unwrap_or_default();
         let body = RecordBody::decode(CUT_TABLE, &body).attempting(read)?;
         // Whoever has the table may pass it on: standing in the space is not asked.
-        let mut chain: Chain<'_> = floor.desk.erasing_chain(&place).await?;
+        let community = &floor.community;
+        let mut chain: Chain<'_> = floor.desk.statement_chain(community, &kept.space).await?;
         let record = chain.record(now_ms(), body);
-        let community = floor.community.id.clone();
-        floor
-            .desk
-            .hand_in(&community, vec![Entry::Record(record)])
-            .await?;
+        let entries = vec![Entry::Record(record)];
+        floor.desk.hand_in(&community.id, entries).await?;
     }
     Ok(())
 }

@@ -13,8 +13,11 @@ use crate::{
     session::Reach,
     ui::sanitize,
 };
-use comity_client::types::{CharterInfo, CharterSpace};
-use comity_protocol::certificate::{DecisionRule, Promise, Readers, Space, Writers};
+use comity_client::types::{CharterInfo, CharterSpace, PromiseInfo};
+use comity_protocol::{
+    certificate::{DecisionRule, Promise, Readers, Space, Writers},
+    id::PartyId,
+};
 use serde_json::json;
 
 /// Starts a community with the history of another and a charter of its own.
@@ -38,24 +41,24 @@ pub(in crate::commands) async fn fork(
             let speaks = parties.iter().filter(|it| it.id == *id);
             of_member || speaks.flat_map(|it| &it.delegates).any(|it| it.key == key)
         };
-        let named = charter
-            .parties
-            .iter()
-            .find(|it| mine(&it.id))
-            .map(|it| it.name.as_str());
+        let own = charter.parties.iter().find(|it| mine(&it.id));
+        let named = own.map(|it| it.name.as_str());
         let party = party.or(named).unwrap_or(identity.public().name.as_str());
         let node = parse(&client.status().await?.node, "node key")?;
         let first = party::create(party, random::bytes()?, root, node)?;
         let first = party::read_code(&party::code(&first));
         let first = first.map_err(|error| super::broken_code(&error))?;
         let open = charter.spaces.iter().filter(|it| it.closed_by.is_none());
+        let mut not_carried = not_carried(&charter, own.map(|it| it.id.as_str()), mine);
+        not_carried.sort();
         let spaces = open.filter_map(|it| continued(it, mine).transpose());
+        let sides = (own.map(|it| it.id.as_str()), first.party);
         let start = Start {
             name: name.to_owned(),
             purpose: charter.purpose.clone(),
             spaces: spaces.collect::<Result<_, _>>()?,
             continues: Some((parse(&old.id, "community")?, parse(&charter.id, "state")?)),
-            terms: terms(&charter)?,
+            terms: terms(&charter, sides)?,
             nonce: random::bytes()?,
             time_ms: now_ms(),
         };
@@ -64,7 +67,11 @@ pub(in crate::commands) async fn fork(
         let genesis = draft.complete(vec![own.map_err(|error| super::broken_code(&error))?])?;
         let info = begin(app, client, &identity, &draft, genesis).await?;
         if app.ui.is_json() {
-            return app.ui.json(&info);
+            let mut told = json!(info);
+            if let Some(fields) = told.as_object_mut() {
+                fields.insert("not_carried".into(), json!(not_carried));
+            }
+            return app.ui.json(&told);
         }
         app.ui.status(&format!(
             "{} goes on from {} at state {} of its charter",
@@ -72,6 +79,9 @@ pub(in crate::commands) async fn fork(
             sanitize::line(&old.name),
             crate::render::short(&charter.id)
         ));
+        for it in &not_carried {
+            app.ui.warning(&format!("not carried over: {it}"));
+        }
         app.ui.line(&info.id)?;
         app.ui
             .hint("its lists show what was written before, too; that stays as it was signed");
@@ -108,8 +118,37 @@ fn continued(
     Ok(Some(continued))
 }
 
-/// Terms that bind no single party of the old community.
-fn terms(charter: &CharterInfo) -> Result<Terms, CommandError> {
+/// What the new charter cannot hold: promises of parties that take no part in it, and spaces that
+/// this person does not read.
+fn not_carried(
+    charter: &CharterInfo,
+    own: Option<&str>,
+    mine: impl Fn(&String) -> bool,
+) -> Vec<String> {
+    let by_others = charter.promises.iter().filter_map(|it| {
+        let promiser = it.party.as_deref().filter(|it| Some(*it) != own)?;
+        let party = charter.parties.iter().find(|it| it.id == promiser);
+        let party = party.map_or(promiser, |it| it.name.as_str());
+        Some(format!(
+            "the promise {} of {}, which takes no part",
+            sanitize::line(&it.name),
+            sanitize::line(party)
+        ))
+    });
+    let open = charter.spaces.iter().filter(|it| it.closed_by.is_none());
+    let unread = open.filter(|it| it.readers == "parties" && !it.reader_parties.iter().any(&mine));
+    let unread = unread.map(|it| {
+        let name = sanitize::line(&it.name);
+        format!("the space {name}, which you do not read")
+    });
+    by_others.chain(unread).collect()
+}
+
+/// The terms of the old charter; what the forking party promised by itself its new chain promises.
+fn terms(
+    charter: &CharterInfo,
+    (own, new): (Option<&str>, PartyId),
+) -> Result<Terms, CommandError> {
     let rule = |it: &comity_client::types::RuleInfo| {
         Ok(DecisionRule {
             name: it.name.clone(),
@@ -119,12 +158,13 @@ fn terms(charter: &CharterInfo) -> Result<Terms, CommandError> {
             concurrent: it.concurrent,
         })
     };
-    let promises = charter.promises.iter().filter(|it| it.party.is_none());
+    let of_new = |it: &PromiseInfo| it.party.as_deref().is_none_or(|it| Some(it) == own);
+    let promises = charter.promises.iter().filter(|it| of_new(it));
     let pair = |it: &comity_client::types::NamedText| (it.name.clone(), it.text.clone());
     Ok(Terms {
         promises: promises
             .map(|it| Promise {
-                party: None,
+                party: it.party.as_ref().map(|_| new),
                 name: it.name.clone(),
                 days: it.days,
             })

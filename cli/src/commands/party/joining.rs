@@ -3,7 +3,11 @@
 use super::{broken_code, code_text};
 use crate::{
     app::App,
-    compose::{codes::Code, party},
+    compose::{
+        codes::Code,
+        party,
+        party_ticket::{ADDRESSES_MAX, PartyTicket, TEXT_MAX_BYTES},
+    },
     desk::parse,
     error::{Attempting as _, CommandError},
     lookup, random,
@@ -14,15 +18,8 @@ use comity_client::{
     Client,
     types::{Connect, NodeStatus, TrackCommunity},
 };
-use comity_protocol::{
-    codec::{CodecError, Reader, Writer},
-    id::CommunityId,
-};
 use serde_json::json;
 use std::path::Path;
-
-const ADDRESSES_MAX: usize = 16;
-const TEXT_MAX_BYTES: usize = 256;
 
 /// Makes a party and prints its code.
 pub(super) async fn create(app: &App, name: &str, out: Option<&Path>) -> Result<(), CommandError> {
@@ -81,43 +78,6 @@ fn give(app: &App, first: &party::FirstState, out: Option<&Path>) -> Result<(), 
     }
 }
 
-/// What lets another party find a community.
-struct Ticket {
-    community: CommunityId,
-    name: String,
-    addresses: Vec<String>,
-}
-
-impl Ticket {
-    fn code(&self) -> String {
-        let mut w = Writer::new();
-        w.array(3).bytes(self.community.as_bytes()).text(&self.name);
-        w.array(self.addresses.len());
-        for address in &self.addresses {
-            w.text(address);
-        }
-        Code::Parties.text(&w.finish())
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
-        let mut r = Reader::new(bytes);
-        r.array_of(3)?;
-        let community = CommunityId::from_bytes(r.fixed()?);
-        let name = r.text(TEXT_MAX_BYTES)?.to_owned();
-        let count = r.array(ADDRESSES_MAX)?;
-        let mut addresses = Vec::new();
-        for _ in 0..count {
-            addresses.push(r.text(TEXT_MAX_BYTES)?.to_owned());
-        }
-        r.end()?;
-        Ok(Self {
-            community,
-            name,
-            addresses,
-        })
-    }
-}
-
 /// Makes a ticket for another party.
 pub(super) async fn invite(
     app: &App,
@@ -128,7 +88,7 @@ pub(super) async fn invite(
         let community = lookup::community(client, community).await?;
         let status = client.status().await?;
         let addresses = addresses(given, &status)?;
-        let ticket = Ticket {
+        let ticket = PartyTicket {
             community: parse(&community.id, "community")?,
             name: community.name.clone(),
             addresses: addresses.clone(),
@@ -192,11 +152,7 @@ pub(super) async fn accept(
 ) -> Result<(), CommandError> {
     app.public()?;
     let text = code_text(Code::Parties, ticket)?;
-    let content = Code::Parties
-        .content(&text)
-        .map_err(|error| broken_code(&error))?;
-    let ticket = Ticket::decode(&content)
-        .map_err(|error| CommandError::usage("the ticket cannot be used").because(&error))?;
+    let ticket = PartyTicket::read(&text).map_err(|error| broken_code(&error))?;
     app.with_node(Reach::Store, async |client| {
         let track = TrackCommunity {
             community: ticket.community.to_string(),
@@ -243,24 +199,4 @@ async fn connect(app: &App, client: &Client, addresses: &[String]) -> bool {
         ));
     }
     false
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ticket_for_a_party_is_read_back() {
-        let ticket = Ticket {
-            community: CommunityId::from_bytes([7; 32]),
-            name: "Coffee".into(),
-            addresses: vec!["/ip4/127.0.0.1/tcp/1/p2p/x".into()],
-        };
-        let read = Ticket::decode(&Code::Parties.content(&ticket.code()).unwrap()).unwrap();
-        assert_eq!(
-            (read.community, read.name, read.addresses),
-            (ticket.community, ticket.name, ticket.addresses)
-        );
-        assert!(Ticket::decode(&[0x83]).is_err());
-    }
 }

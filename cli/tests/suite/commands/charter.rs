@@ -4,10 +4,10 @@ use super::{Ended, Person, says};
 use serde_json::Value;
 
 /// Alice's node home, with the keys of others beside hers.
-struct Table(Person);
+pub(super) struct Table(pub(super) Person);
 
 impl Table {
-    fn of(names: &[&str]) -> Self {
+    pub(super) fn of(names: &[&str]) -> Self {
         let table = Self(Person::ready("Alice"));
         for name in names {
             let key = name.to_lowercase();
@@ -17,7 +17,7 @@ impl Table {
     }
 
     /// Alice founds a community with Bob: two parties, both signed.
-    fn founded() -> Self {
+    pub(super) fn founded() -> Self {
         let table = Self::of(&["Bob"]);
         table.ok("bob", &["party", "create", "Users", "--out", "users.party"]);
         let draft = table.ok(
@@ -44,26 +44,26 @@ impl Table {
         table
     }
 
-    fn run(&self, who: &str, args: &[&str]) -> Ended {
+    pub(super) fn run(&self, who: &str, args: &[&str]) -> Ended {
         let keys = self.0.folder.path().join(who);
         let keys = keys.to_string_lossy().into_owned();
         self.0.run(&[args, &["--identity", &keys]].concat())
     }
 
     #[track_caller]
-    fn ok(&self, who: &str, args: &[&str]) -> String {
+    pub(super) fn ok(&self, who: &str, args: &[&str]) -> String {
         self.tells(who, args).out.trim().to_owned()
     }
 
     #[track_caller]
-    fn tells(&self, who: &str, args: &[&str]) -> Ended {
+    pub(super) fn tells(&self, who: &str, args: &[&str]) -> Ended {
         let ended = self.run(who, args);
         assert_eq!(ended.code, 0, "{who} {args:?}: {ended:?}");
         ended
     }
 
     #[track_caller]
-    fn fails(&self, who: &str, args: &[&str]) -> String {
+    pub(super) fn fails(&self, who: &str, args: &[&str]) -> String {
         let ended = self.run(who, args);
         assert_eq!(
             (ended.code, ended.out.as_str()),
@@ -73,11 +73,11 @@ impl Table {
         ended.err
     }
 
-    fn json(&self, args: &[&str]) -> Value {
+    pub(super) fn json(&self, args: &[&str]) -> Value {
         self.0.json(args)
     }
 
-    fn root(&self, who: &str) -> String {
+    pub(super) fn root(&self, who: &str) -> String {
         let shown = self.ok(who, &["whoami", "--json"]);
         let shown: Value = serde_json::from_str(&shown).unwrap();
         let root = shown.pointer("/identity/root").or(shown.get("root"));
@@ -406,4 +406,124 @@ fn whoever_leaves_goes_on_with_everything() {
     );
     says(&alice.ok(&["community", "list"]), &["left, kept as it was"]);
     says(&alice.ok(&["show", &topic]), &["A better grinder"]);
+}
+
+#[test]
+fn parties_erase_together_what_somebody_else_wrote() {
+    let table = Table::founded();
+    let alice = &table.0;
+    let id = alice.publish("lobby", "idea", "The address is Walrus Lane 8");
+    let erase = ["erase", &id, "--by-quorum", "--reason", "a home address"];
+    says(
+        &table.run("bob", &erase[..3]).err,
+        &["--reason", "required"],
+    );
+    says(&table.run("bob", &erase).err, &["--yes"]);
+    let proposed = table.tells("bob", &[&erase[..], &["--yes"]].concat());
+    says(
+        &proposed.err,
+        &[
+            "everybody reads the proposal",
+            "needs approval by Vendor",
+            "comity charter approve",
+        ],
+    );
+    let proposal = proposed.out.trim();
+    says(&alice.ok(&["show", &id]), &["Walrus Lane 8"]);
+    let twice = table.fails("bob", &[&erase[..], &["--yes"]].concat());
+    says(&twice, &["proposes that already", &proposal[..8]]);
+
+    // Everybody sees what is proposed; the words themselves, who may read them.
+    let listed = alice.ok(&["charter", "proposals"]);
+    says(&listed, &["open", "the words of", &id[..8], "Vendor"]);
+    let shown = alice.ok(&["charter", "proposals", proposal]);
+    says(
+        &shown,
+        &[
+            "to erase words in Coffee",
+            "a home address",
+            &format!("the words of {} in lobby", &id[..8]),
+            "at least 2 of 2 parties",
+            "The words are by",
+        ],
+    );
+    let kinds = table.json(&["charter", "proposals"]);
+    assert_eq!(kinds[0]["kind"], "erasure");
+    assert_eq!(kinds[0]["changes"][0]["id"], serde_json::json!(id));
+
+    // An order stands in nobody's way: another change is proposed meanwhile.
+    table.ok("bob", &["charter", "propose", "--name", "Tea"]);
+    let approved = table.tells("keys", &["charter", "approve", proposal, "--yes"]);
+    says(
+        &approved.err,
+        &["nobody can bring them back", "the words are erased here"],
+    );
+    let after = alice.ok(&["show", &id]);
+    says(&after, &["words were erased by order", "of a quorum"]);
+    assert!(!after.contains("Walrus"), "{after}");
+    says(
+        &alice.ok(&["charter", "proposals", "--all"]),
+        &["certified"],
+    );
+    let again = table.fails("bob", &[&erase[..], &["--yes"]].concat());
+    says(&again, &["no words are there"]);
+    let done = table.fails("bob", &["charter", "reject", proposal]);
+    says(&done, &["passed already"]);
+
+    // What only its readers know of is not named before everybody.
+    table.ok("keys", &["space", "declare", "board"]);
+    let hidden = alice.publish("board", "note", "For us alone");
+    let erase = ["erase", &hidden, "--by-quorum", "--reason", "a slip"];
+    let refused = table.fails("keys", &[&erase[..], &["--yes"]].concat());
+    says(&refused, &["only its readers know", "--order"]);
+    assert_eq!(
+        alice.ok(&["charter", "proposals", "--all"]).lines().count(),
+        3,
+        "a heading, the order, the change"
+    );
+}
+
+#[test]
+fn a_fork_keeps_what_its_party_promised_and_names_what_it_cannot() {
+    let table = Table::founded();
+    let proposed = table.ok(
+        "keys",
+        &[
+            "charter",
+            "propose",
+            "--promise",
+            "Vendor:answer=14",
+            "--promise",
+            "Users:test=7",
+            "--promise",
+            "listen=3",
+            "--space",
+            "theirs:Users",
+        ],
+    );
+    table.ok("bob", &["charter", "approve", &proposed, "--yes"]);
+    let forked = table.tells("keys", &["community", "fork", "Free Coffee"]);
+    says(
+        &forked.err,
+        &[
+            "not carried over: the promise test of Users, which takes no part",
+            "not carried over: the space theirs, which you do not read",
+        ],
+    );
+    let charter = table.ok("keys", &["charter", "show", "--community", "Free Coffee"]);
+    says(
+        &charter,
+        &["answer: 14 days by Vendor", "listen: 3 days by every party"],
+    );
+    assert!(
+        !charter.contains("test: 7") && !charter.contains("theirs"),
+        "{charter}"
+    );
+    let parties = |name: &str| {
+        let shown = table.json(&["charter", "show", "--community", name]);
+        let all = shown["parties"].as_array().unwrap();
+        let vendor = all.iter().find(|it| it["name"] == "Vendor").unwrap();
+        vendor["id"].clone()
+    };
+    assert_ne!(parties("Coffee"), parties("Free Coffee"));
 }

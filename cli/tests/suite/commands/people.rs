@@ -194,7 +194,10 @@ fn an_order_to_erase_is_signed_by_a_quorum() {
     says(&alice.fails(2, &order), &["--yes"]);
     let ordered = alice.run(&[&order[..], &["--yes"]].concat());
     assert_eq!(ordered.code, 0, "{ordered:?}");
-    says(&ordered.err, &["a quorum has signed"]);
+    says(&ordered.err, &["a quorum has signed", "erased here"]);
+    let shown = alice.ok(&["show", &id]);
+    says(&shown, &["words were erased by order"]);
+    assert!(!shown.contains("home address"), "{shown}");
     let draft = alice.write("broken.json", "{}");
     says(
         &alice.fails(1, &["sign", &draft]),

@@ -13,6 +13,9 @@ pub struct Author {
     pub name: Option<String>,
     /// The party that vouches for the person, by name.
     pub party: Option<String>,
+    /// If none does now: the party that did once, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub once: Option<String>,
 }
 
 /// Where an imported document came from. Its author is not verified: the importer signed it.
@@ -62,6 +65,9 @@ pub struct DocumentQuery {
     /// Oldest first instead of newest first (by arrival at this node).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub oldest_first: bool,
+    /// With stubs, without words, of what is kept and not in effect.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stubs: bool,
 }
 
 /// One line of a list of documents.
@@ -103,6 +109,9 @@ pub struct DocumentSummary {
     pub origin: Option<Origin>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// The order of a quorum of parties that erased them; none: their author did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by_order: Option<String>,
     /// Why the document is a stub, if its create is void.
     pub void: Option<String>,
     /// Why the document is not in effect, if nothing of it is.
@@ -187,6 +196,9 @@ pub struct HistoryItem {
     pub reason: Option<String>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// The order of a quorum of parties that erased them; none: their author did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_by_order: Option<String>,
 }
 
 /// `GET /v0/documents/{id}/blame?field=body`: a run of text by one contribution.

@@ -143,7 +143,8 @@ pub struct ChangeInfo {
     /// A stable word: `name`, `purpose`, `add_party`, `remove_party`, `party_quorum`, `space`,
     /// `close_space`, `kinds`, `promise`, `rule`, `label`, `article`, `revoke`, `cut_node`; of
     /// parties: `delegates`, `delegates_needed`, `admission_needed`, `stewards`, `moderators`,
-    /// `nodes`, `bridges`, `observers`, `groups`, `left`.
+    /// `nodes`, `bridges`, `observers`, `groups`, `left`; of words: `erase`, with the contribution as
+    /// id and its space in `old`.
     pub what: String,
     /// What it is about: a name, a party, a key.
     pub subject: String,
@@ -191,13 +192,13 @@ pub struct SignerInfo {
 pub struct ProposalInfo {
     /// The id that its certificate has.
     pub id: String,
-    /// `charter` or `party`.
+    /// `charter`, `party` or `erasure`.
     pub kind: String,
     /// With `party`: which.
     pub party: Option<String>,
-    /// The state that it would change.
+    /// The state that it would change; of an erasure: the charter state under which it is signed.
     pub parent: String,
-    /// `open`, `carried` (enough approve), `certified` (in the chain), `dead` or `flawed`.
+    /// `open`, `carried` (enough approve), `certified` (in the chain, or in its space), `dead` or `flawed`.
     pub state: String,
     /// With `flawed`: which rule it breaks.
     pub flaw: Option<String>,

@@ -84,7 +84,20 @@ pub struct PendingRecord {
     pub needed: u64,
 }
 
-/// `GET /v0/communities/{id}/cuts?keys=…`: what of these keys is in effect, space by space.
+/// Whom `GET /v0/communities/{id}/cuts` is asked about: at most 256 in each list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CutQuery {
+    /// Keys, as such.
+    pub keys: Vec<String>,
+    /// Root keys, each with every device it ever linked.
+    pub people: Vec<String>,
+    /// Ids of parties: every key that ever had something from them.
+    pub parties: Vec<String>,
+    /// Ids of spaces: there everybody who ever wrote.
+    pub spaces: Vec<String>,
+}
+
+/// `GET /v0/communities/{id}/cuts`: what of those asked about is in effect, space by space.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutPlan {
     /// The spaces in which something is, by id.

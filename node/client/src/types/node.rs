@@ -138,6 +138,12 @@ pub struct SpaceInfo {
     pub documents: u64,
     /// Root hash of its set: equal roots mean equal sets.
     pub root: String,
+    /// The space that it goes on from, if it names one that the caller reads.
+    #[serde(default)]
+    pub successor_of: Option<String>,
+    /// Spaces that go on from it, of those that the caller reads.
+    #[serde(default)]
+    pub succeeded_by: Vec<String>,
 }
 
 /// A member of a community.

@@ -4,7 +4,9 @@ use super::named::Named;
 use comity_client::types::ChangeInfo;
 use comity_protocol::{
     authority::{charter::CharterState, parties::Capacity},
-    certificate::{Change, DecisionRule, Method, PartyState, Readers, Space, Writers},
+    certificate::{
+        Change, DecisionRule, ErasureOrder, Method, PartyState, Readers, Space, Writers,
+    },
     id::PartyId,
     key::PublicKey,
 };
@@ -45,6 +47,15 @@ pub(super) fn of_charter(named: &Named<'_>, before: &CharterState, change: &Chan
         ),
         Change::RemoveArticle(name) => ended("article", name, before.articles.get(name).cloned()),
     }
+}
+
+/// What an order of erasure does. What the words say is for those who read the space.
+pub(super) fn of_words(named: &Named<'_>, order: &ErasureOrder) -> ChangeInfo {
+    let place = format!("in {}", named.space(&order.space));
+    about(
+        order.contribution,
+        ended("erase", &order.contribution.to_string(), Some(place)),
+    )
 }
 
 fn turned(

@@ -1,7 +1,7 @@
 //! What is proposed, who said what about it, and what a delegate may still do.
 
 use super::{Known, changes};
-use crate::api::bytes;
+use crate::api::{App, bytes};
 use comity_client::types::{MayInfo, ProposalInfo, RefusalInfo, RejectionInfo, SideInfo};
 use comity_protocol::{
     authority::deliberation::{Deliberation, Motion, Outcome, Refusal, SideVoices, Voices},
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(super) fn is_about_governance(entry: &Entry) -> bool {
     match entry {
         Entry::Certificate(_) => true,
-        Entry::Contribution(_) => false,
+        Entry::Contribution(_) | Entry::Bare(_) => false,
         Entry::Record(record) => matches!(
             record.body(),
             RecordBody::Proposal(_) | RecordBody::Approval(_) | RecordBody::Rejection(_)
@@ -29,9 +29,15 @@ pub(super) fn is_about_governance(entry: &Entry) -> bool {
 type Reasons<'a> = BTreeMap<(EntryId, PublicKey), &'a str>;
 
 /// Every proposal that is here, ascending by height, then id.
-pub(super) fn all(known: &Known<'_>, delegate: Option<&PublicKey>) -> Vec<ProposalInfo> {
+pub(super) fn all(app: &App, known: &Known<'_>, delegate: Option<&PublicKey>) -> Vec<ProposalInfo> {
     let records = known.records();
-    let (proposed, voices) = Voices::gather(records.map(|it| (it.header().author, it.body())));
+    let (proposed, mut voices) = Voices::gather(records.map(|it| (it.header().author, it.body())));
+    for (id, body) in &proposed {
+        let is_order = matches!(body, CertificateBody::ErasureOrder(_));
+        if is_order && app.inner.archive.contains(id).unwrap_or(false) {
+            voices.certify_order(*id);
+        }
+    }
     let authority = &known.named.authors.authority;
     let (charter, parties) = (authority.charter(), authority.party_chains());
     let weighed = Deliberation::weigh(charter, parties, proposed, &voices);
@@ -62,6 +68,8 @@ fn height(body: &CertificateBody) -> u64 {
     match body {
         CertificateBody::Party(it) => it.height,
         CertificateBody::Resolution(it) => it.height,
+        // Orders have no place in a chain: they come last.
+        CertificateBody::ErasureOrder(_) => u64::MAX,
         _ => 0,
     }
 }
@@ -113,6 +121,12 @@ fn info(known: &Known<'_>, motion: &Motion, reasons: &Reasons<'_>) -> ProposalIn
                 info.party = Some(party.to_string());
                 info.changes = changes::of_party(named, before, it);
             }
+        }
+        CertificateBody::ErasureOrder(it) => {
+            info.kind = "erasure".to_owned();
+            info.changes = vec![changes::of_words(named, it)];
+            info.reason = it.reason.clone();
+            info.time_ms = Some(it.time_ms);
         }
         _ => {}
     }

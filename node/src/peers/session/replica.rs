@@ -8,7 +8,8 @@ use comity_protocol::{
     sync::{Key, Replica, Trie},
 };
 
-pub(super) struct LedgerReplica<'a>(pub(super) &'a Ledger);
+/// The sets of a ledger. Public for simulations, which run sessions without a network.
+pub struct LedgerReplica<'a>(pub &'a Ledger);
 
 impl Replica for LedgerReplica<'_> {
     fn trie(&self, space: &SpaceId) -> Option<&Trie> {
@@ -17,8 +18,7 @@ impl Replica for LedgerReplica<'_> {
 
     fn key_of(&self, space: &SpaceId, entry: &[u8]) -> Option<Key> {
         let (named, key) = Entry::peek(entry)?;
-        (named.is_none() || named == Some(*space))
-            .then(|| Key::new(space, &key.author, key.seq, key.id))
+        (named.is_none() || named == Some(*space)).then(|| key.in_set_of(space))
     }
 
     fn declaration(&self, space: &SpaceId) -> Option<(CommunityId, Key)> {

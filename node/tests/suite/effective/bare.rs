@@ -14,7 +14,11 @@ use comity_protocol::{
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     sync::TrieHash,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use comity_tests::files;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use tempfile::TempDir;
 
 pub(super) struct Bare {
@@ -76,10 +80,26 @@ impl Bare {
         }
     }
 
+    /// Whether these bytes are in any file of the node.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        let (found, searched) = files::search_bytes(self.home.path(), bytes);
+        assert!(searched > 1_000, "nothing was searched");
+        !found.is_empty()
+    }
+
     pub(super) fn is_in_effect(&self, entry: &Entry) -> bool {
         let (id, ledger) = (entry.id(), self.ingest.ledger());
         let mut tries = ledger.spaces().values().map(|it| &it.trie);
         tries.any(|trie| trie.keys().any(|(key, _)| key.id == id))
+    }
+
+    /// The ids of everything in its sets.
+    pub(super) fn in_effect(&self) -> BTreeSet<EntryId> {
+        let ledger = self.ingest.ledger();
+        let tries = ledger.spaces().values().map(|it| &it.trie);
+        tries
+            .flat_map(|trie| trie.keys().map(|(key, _)| key.id))
+            .collect()
     }
 
     pub(super) fn is_held(&self, entry: &Entry) -> bool {

@@ -8,7 +8,7 @@ use comity_client::{
     types::{QuarantineQuery, TrackCommunity},
 };
 use comity_node::node::{Node, NodeOptions};
-use comity_tests::community::topic;
+use comity_tests::community::{document, page, splice, topic};
 
 async fn track(client: &Client, world: &World) {
     let entries = world.governance.iter();
@@ -31,7 +31,7 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
     let second = ada.device.create(world.public, &topic("Second", "Goes."));
     let edit = ada.device.edit(
         world.public,
-        comity_tests::community::document(&first),
+        document(&first),
         &[first.id()],
         vec![comity_tests::community::put("title", "Changed late")],
     );
@@ -42,6 +42,8 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
     let listed = node.client.documents(&Default::default()).await.unwrap();
     let titles: Vec<&str> = listed.items.iter().map(|it| it.title.as_str()).collect();
     assert_eq!(titles, ["First"]);
+    // Held entries stand in no set, and that is no damage.
+    assert_eq!(node.client.verify().await.unwrap().problems, [""; 0]);
     let shown = node
         .client
         .document(&first.id().to_string(), &[])
@@ -99,21 +101,67 @@ async fn what_is_held_shows_as_a_stub_and_in_full_on_request() {
     assert_eq!(context.next_seq, 4);
 }
 
-#[tokio::test]
-async fn a_node_receipts_what_it_held_and_then_acknowledges() {
+/// A node that signs receipts, as that of party B.
+async fn node_of_b() -> (Running, World) {
     let home = tempfile::tempdir().unwrap();
     let options = NodeOptions {
         network: true,
         ..NodeOptions::offline(home.path())
     };
-    let node = Node::open(options.clone()).await.unwrap();
-    let mut world = World::with_node_of_b(Some(node.key()));
-    let mut ada = world.member("ada");
+    let node = Node::open(options).await.unwrap();
+    let world = World::with_node_of_b(Some(node.key()));
     let running = Running {
         client: Client::new(Transport::InProcess(node.in_process())),
         node,
         home,
     };
+    (running, world)
+}
+
+#[tokio::test]
+async fn what_a_removed_member_gets_adopted_is_acknowledged_before_it_is_receipted() {
+    let (running, mut world) = node_of_b().await;
+    let (mut mallory, mut ben) = (world.member("mallory"), world.member("ben"));
+    track(&running.client, &world).await;
+    // The node knows of the removal before it has a word of hers.
+    let removal = world.revoke(&mallory, &[]);
+    running.save(world.id, &[&removal]).await;
+    let smuggled = mallory.device.create(world.public, &topic("Smuggled", ""));
+    let own = mallory
+        .device
+        .create(world.public, &page("Tea", "Boil water."));
+    let on = ben.device.edit(
+        world.public,
+        document(&own),
+        &[own.id()],
+        vec![splice(0, 0, "First. ")],
+    );
+    let mut events = running.client.events(Some(0)).await.unwrap();
+    let states = running.submit(world.id, &[&own, &on]).await;
+    assert_eq!(states[1].state, "saved");
+    let mut said = Vec::new();
+    while !said.contains(&"receipt".to_owned()) {
+        let event = events.next().await.unwrap().unwrap();
+        let what = event.what.unwrap_or_default();
+        if ["receipt", "acknowledge"].contains(&what.as_str()) {
+            said.push(what);
+        }
+    }
+    assert_eq!(said, ["acknowledge", "receipt"]);
+    // Else the receipt for the page would lift what stands below it in her chain.
+    let states = running.submit(world.id, &[&smuggled]).await;
+    assert_eq!(states[0].state, "unauthorized");
+    let history = running.client.history(&own.id().to_string()).await.unwrap();
+    assert_eq!(history.len(), 2);
+    let reason = history[0].reason.as_deref().unwrap_or_default();
+    assert!(reason.contains(&on.id().short()), "not adopted: {reason}");
+    running.node.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_receipts_what_it_held_and_then_acknowledges() {
+    let (running, mut world) = node_of_b().await;
+    let mut ada = world.member("ada");
     track(&running.client, &world).await;
     let first = ada.device.create(world.public, &topic("First", "Read."));
     running.save(world.id, &[&first]).await;

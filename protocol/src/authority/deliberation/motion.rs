@@ -23,9 +23,18 @@ pub enum Flaw {
     /// The state that it changes is not here, or is not certified.
     #[error("the state that it changes has not arrived, or does not count")]
     NoParent,
-    /// Only resolutions and later states of parties are deliberated.
-    #[error("it is neither a resolution nor a later state of a party")]
+    /// Only resolutions, later states of parties and orders of erasure are deliberated.
+    #[error("it is neither a resolution, nor a later state of a party, nor an order of erasure")]
     NotAMotion,
+    /// An order of erasure of another community.
+    #[error("it orders an erasure in another community")]
+    OtherCommunity,
+    /// An order of erasure in a space that the charter it names does not declare.
+    #[error(
+        "the charter declares no such space: what is erased in a space that only its readers know \
+         of is not proposed before everybody, its order is signed from hand to hand"
+    )]
+    HiddenSpace,
 }
 
 /// How a motion stands.
@@ -96,7 +105,7 @@ pub struct Motion {
     pub id: EntryId,
     /// What is proposed.
     pub body: CertificateBody,
-    /// The state that it would change.
+    /// The state that it would change; of an order of erasure the charter state that it names.
     pub parent: EntryId,
     /// Parties that must approve at least; 1 for a state of a party.
     pub party_quorum: u64,
@@ -107,6 +116,11 @@ pub struct Motion {
 }
 
 impl Motion {
+    /// Whether it orders an erasure. Such a motion has no siblings: D2 does not concern it.
+    pub fn is_order(&self) -> bool {
+        matches!(self.body, CertificateBody::ErasureOrder(_))
+    }
+
     pub(super) fn speaks(&self, key: &PublicKey) -> bool {
         self.sides
             .iter()
@@ -134,7 +148,8 @@ pub enum Refusal {
         /// The state in force.
         current: EntryId,
     },
-    /// D4: a party has moved on since.
+    /// D4: a party has moved on since; of an order of erasure: so far that this delegate no longer
+    /// speaks for it.
     #[error("party {0} has changed since it was proposed: propose it anew under its current state")]
     OldPin(PartyId),
     /// The key has no say.

@@ -47,6 +47,7 @@ pub struct Voices {
     approvals: BTreeMap<EntryId, BTreeMap<PublicKey, Signature>>,
     unseen: BTreeMap<PublicKey, BTreeSet<EntryId>>,
     rejections: BTreeMap<EntryId, BTreeSet<PublicKey>>,
+    ordered: BTreeSet<EntryId>,
 }
 
 impl Voices {
@@ -104,6 +105,16 @@ impl Voices {
     /// Takes in a rejection.
     pub fn reject(&mut self, certificate: EntryId, by: PublicKey) {
         self.rejections.entry(certificate).or_default().insert(by);
+    }
+
+    /// Says that an order of erasure is certified: its certificate stands in the set of another space,
+    /// which deliberation does not read.
+    pub fn certify_order(&mut self, order: EntryId) {
+        self.ordered.insert(order);
+    }
+
+    pub(super) fn is_ordered(&self, order: &EntryId) -> bool {
+        self.ordered.contains(order)
     }
 
     pub(super) fn approved(&self, motion: &EntryId, by: &PublicKey) -> bool {

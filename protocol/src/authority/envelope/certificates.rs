@@ -8,6 +8,7 @@ use crate::{
     authority::{
         Unauthorized,
         charter::{self, CharterState},
+        orders,
         parties::{Choices, Parties, judge_place, judge_signers},
     },
     certificate::{
@@ -131,6 +132,12 @@ impl Envelope {
         }
     }
 
+    /// Whether an order of erasure is let into the set of its space, or may stand beside what it
+    /// erases.
+    pub(in crate::authority) fn lets_in_order(&self, it: &Certificate) -> Result<(), Unauthorized> {
+        self.judge_certificate(it).map_err(|refused| refused.reason)
+    }
+
     /// E5 for erasures: signed like a resolution whose parent is the named charter state.
     fn judge_order(&self, it: &ErasureOrder, signers: &[PublicKey]) -> Result<(), Refused> {
         if it.community != self.community || !self.knows_space(&it.space) {
@@ -140,17 +147,7 @@ impl Envelope {
             let needs = Need::Entry(it.charter);
             return Err(Refused::until(needs, Unauthorized::Builds(it.charter)));
         };
-        let pinned = charter.parties.values();
-        let states: Vec<&PartyState> = pinned.filter_map(|id| self.states.get(id)).collect();
-        let is_delegate = |key: &PublicKey| {
-            let mut states = states.iter();
-            states.any(|state| state.delegates.binary_search(key).is_ok())
-        };
-        let approve = states
-            .iter()
-            .filter(|state| approves(state, signers))
-            .count() as u64;
-        match approve >= charter.party_quorum && signers.iter().all(is_delegate) {
+        match orders::is_certified(signers, charter, |_, pin| self.states.get(pin)) {
             true => Ok(()),
             false => Err(Refused::for_good(Unauthorized::NotCertified)),
         }

@@ -165,7 +165,7 @@ fn said_by_enough(
     records: &[&Record],
 ) -> BTreeSet<EntryId> {
     let said = records.iter().filter_map(|record| {
-        let among = signers.delegate_among(record, party)?;
+        let among = signers.freely_among(record, party)?;
         Some((record.id(), (record.header().author, among)))
     });
     let said: BTreeMap<EntryId, (PublicKey, u64)> = said.collect();

@@ -2,9 +2,8 @@
 //!
 //! Spec: `specs/roster.md` §4.
 
-use super::{Signers, agreed};
+use super::{Bar, Grant, Signers};
 use crate::{
-    authority::KnownInvitation,
     entry::Record,
     id::EntryId,
     key::PublicKey,
@@ -12,14 +11,22 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The invitations that count, by id.
+/// An invitation that enough delegates of its party stood behind.
+pub(super) struct Offered<'a> {
+    pub(super) by: PublicKey,
+    pub(super) offer: &'a Invitation,
+    /// What the delegates gave, with what was taken from them since.
+    pub(super) grant: Grant,
+}
+
+/// The invitations that enough delegates stood behind, by id.
 ///
 /// One counts if enough delegates of its party stand behind it, its signer among them, and it names
 /// a key that is or was a node or delegate of that party.
-pub(super) fn invitations_that_count(
+pub(super) fn invitations_that_count<'a>(
     signers: &Signers<'_>,
-    records: &[&Record],
-) -> BTreeMap<EntryId, KnownInvitation> {
+    records: &[&'a Record],
+) -> BTreeMap<EntryId, Offered<'a>> {
     let mut approvals: BTreeMap<EntryId, Vec<&Record>> = BTreeMap::new();
     for record in records {
         if let RecordBody::InvitationApproval(it) = record.body() {
@@ -32,30 +39,37 @@ pub(super) fn invitations_that_count(
             continue;
         };
         let approvals = approvals.get(&record.id()).into_iter().flatten().copied();
-        if invitation_counts(signers, record, offer, approvals) {
-            let known = KnownInvitation {
-                by: record.header().author,
-                offer: offer.clone(),
-                used_by: BTreeSet::new(),
-            };
-            count.insert(record.id(), known);
+        if let Some(grant) = offered(signers, record, offer, approvals) {
+            let by = record.header().author;
+            count.insert(record.id(), Offered { by, offer, grant });
         }
     }
     count
 }
 
-fn invitation_counts<'a>(
+fn offered<'a>(
     signers: &Signers<'_>,
-    record: &'a Record,
+    record: &Record,
     offer: &Invitation,
     approvals: impl Iterator<Item = &'a Record>,
-) -> bool {
+) -> Option<Grant> {
     let party = &offer.party;
-    let said = |it: &Record| Some((it.header().author, signers.delegate_among(it, party)?));
-    said(record).is_some_and(|inviter| {
-        signers.ever_countersigner(&offer.countersigner, party)
-            && agreed(std::iter::once(inviter).chain(approvals.filter_map(said)))
-    })
+    let mut inviter = signers.statement(record, party)?;
+    if !signers.ever_countersigner(&offer.countersigner, party) {
+        return None;
+    }
+    // Its signer must be among them: whatever bars that one bars all of it.
+    let bars = std::mem::take(&mut inviter.bars);
+    let approvals = approvals.filter_map(|it| signers.statement(it, party));
+    Grant::agreed_by(bars, std::iter::once(inviter).chain(approvals).collect())
+}
+
+/// A countersignature within its quota.
+pub(super) struct LetIn<'a> {
+    pub(super) record: &'a Record,
+    pub(super) it: &'a Countersignature,
+    /// In which ways its signer is a countersigner, each with what stands in the way.
+    pub(super) standing: Vec<Vec<Bar>>,
 }
 
 /// A step of the walk over the branches of one signer's chain.
@@ -69,17 +83,18 @@ enum Walk<'a> {
 /// walk takes a use back when it leaves the branch: its cost does not grow with the forks.
 ///
 /// A further record never takes one back: what precedes an entry on its own branch is fixed by
-/// `prev`, and nothing else is counted.
+/// `prev`, and nothing else is counted. One that is barred takes its use all the same, so that
+/// nobody is let in or out by what is taken from others.
 pub(super) fn countersignatures_that_count<'a>(
     signers: &Signers<'_>,
-    invitations: &BTreeMap<EntryId, KnownInvitation>,
+    invitations: &BTreeMap<EntryId, Offered<'_>>,
     records: &[&'a Record],
-) -> Vec<(&'a Record, &'a Countersignature)> {
+) -> Vec<LetIn<'a>> {
     let countersigners: BTreeSet<PublicKey> = invitations
         .values()
         .map(|it| it.offer.countersigner)
         .collect();
-    let mut next: BTreeMap<EntryId, Vec<&Record>> = BTreeMap::new();
+    let mut next: BTreeMap<EntryId, Vec<&'a Record>> = BTreeMap::new();
     let mut walk = Vec::new();
     for record in records {
         if countersigners.contains(&record.header().author) {
@@ -101,12 +116,17 @@ pub(super) fn countersignatures_that_count<'a>(
         };
         if let RecordBody::Countersignature(it) = record.body()
             && let Some(offer) = offer_of(invitations, record, it)
-            && signers.countersigns(record, &offer.party)
+            && let standing = signers.countersigns(record, &offer.party)
+            && !standing.is_empty()
         {
             let members = used.entry(it.invitation).or_default();
             let is_new = !members.contains(&it.member);
             if !is_new || (members.len() as u64) < offer.uses {
-                count.push((record, it));
+                count.push(LetIn {
+                    record,
+                    it,
+                    standing,
+                });
                 if is_new {
                     members.insert(it.member);
                     walk.push(Walk::Forget(it.invitation, it.member));
@@ -130,11 +150,11 @@ fn follows(record: &Record, before: &Record) -> bool {
 
 /// The invitation that a countersignature is for, if it is one by its countersigner with its key.
 fn offer_of<'a>(
-    invitations: &'a BTreeMap<EntryId, KnownInvitation>,
+    invitations: &BTreeMap<EntryId, Offered<'a>>,
     record: &Record,
     it: &Countersignature,
 ) -> Option<&'a Invitation> {
-    let offer = &invitations.get(&it.invitation)?.offer;
+    let offer = invitations.get(&it.invitation)?.offer;
     (offer.countersigner == record.header().author && offer.invitation_key == it.invitation_key)
         .then_some(offer)
 }

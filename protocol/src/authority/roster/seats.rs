@@ -5,9 +5,8 @@
 //!
 //! Spec: `specs/roster.md` §4, §5.
 
-use super::bars::Bar;
+use super::{bars::Bar, grants::Grant};
 use crate::{
-    authority::Unauthorized,
     id::{EntryId, PartyId},
     key::PublicKey,
     record::{Role, Roles},
@@ -21,12 +20,13 @@ pub(in crate::authority) struct Seat {
     pub(in crate::authority) party: PartyId,
     /// One bit for each role held now.
     now: u8,
-    /// Roles that were held: each entry counts where all its bars cover.
-    pub(in crate::authority) once: Vec<(Role, Vec<Bar>)>,
+    /// Sources of roles that are not held now: each counts as far as its bars cover.
+    pub(in crate::authority) once: Vec<(Role, Grant)>,
     /// What took the seat itself.
     pub(in crate::authority) bars: Vec<Bar>,
-    /// The lowest record or certificate that a role comes from.
-    pub(in crate::authority) granted_by: EntryId,
+    /// Whether no role stands freely, and the lowest record or certificate that one comes from: of
+    /// those that do, if any does.
+    granted_by: (bool, EntryId),
 }
 
 fn bit(role: Role) -> u8 {
@@ -46,17 +46,32 @@ impl Seat {
             now: 0,
             once: Vec::new(),
             bars,
-            granted_by,
+            granted_by: (true, granted_by),
         }
     }
 
-    /// Adds a role from one source, with what took it from there.
-    pub(super) fn grant(&mut self, role: Role, bars: Vec<Bar>) {
-        if bars.is_empty() {
+    /// Adds a role from one source.
+    pub(super) fn grant(&mut self, role: Role, by: EntryId, grant: Grant) {
+        let is_free = grant.is_free();
+        self.granted_by = self.granted_by.min((!is_free, by));
+        if is_free {
             self.now |= bit(role);
         } else {
-            self.once.push((role, bars));
+            self.once.push((role, grant));
         }
+    }
+
+    /// With every source added: what else gave a role that stands freely adds nothing.
+    pub(super) fn settled(mut self) -> Self {
+        let now = self.now;
+        self.once.retain(|(role, _)| now & bit(*role) == 0);
+        self.once.shrink_to_fit();
+        self
+    }
+
+    /// The lowest record or certificate that a role comes from.
+    pub(super) fn granted_by(&self) -> EntryId {
+        self.granted_by.1
     }
 
     /// Whether the role is held, leaving aside what took the seat.
@@ -69,9 +84,12 @@ impl Seat {
         self.bars.is_empty() && self.now != 0
     }
 
-    /// Whether anything of it was taken.
-    pub(in crate::authority) fn is_narrowed(&self) -> bool {
-        !self.bars.is_empty() || !self.once.is_empty()
+    /// Whether something that was taken stands between it and each of these roles that it holds or
+    /// held: the seat itself, or all sources of them.
+    pub(in crate::authority) fn is_narrowed_as(&self, roles: &[Role]) -> bool {
+        let is_one = |(role, _): &(Role, Grant)| roles.contains(role);
+        !self.bars.is_empty()
+            || (!roles.iter().any(|role| self.holds(*role)) && self.once.iter().any(is_one))
     }
 
     /// The roles held now.
@@ -89,14 +107,12 @@ pub(in crate::authority) struct Path {
     pub(in crate::authority) seat: u32,
     /// What took the device from the seat.
     pub(in crate::authority) bars: Vec<Bar>,
-    /// What took the seat before the device was linked, so that it never led there.
-    pub(in crate::authority) never: Option<Unauthorized>,
 }
 
 impl Path {
     /// Whether the device speaks for the seat now, if that is held.
     pub(in crate::authority) fn is_open(&self) -> bool {
-        self.never.is_none() && self.bars.is_empty()
+        self.bars.is_empty()
     }
 }
 
@@ -192,6 +208,15 @@ impl Seats {
         paths
             .iter()
             .filter_map(|path| Some((path, self.seats.get(path.seat as usize)?)))
+    }
+
+    /// Everybody who has or had standing with a party.
+    pub(in crate::authority) fn roots_of(
+        &self,
+        party: &PartyId,
+    ) -> impl Iterator<Item = PublicKey> {
+        let seats = self.seats.iter().filter(move |it| it.party == *party);
+        seats.map(|it| it.root)
     }
 
     /// The devices that have a path, ascending.

@@ -1,9 +1,12 @@
-//! Whose records count: those of delegates and nodes of a party, now or up to where they count.
+//! Whose records count: those of delegates and nodes of a party, now or up to where they count; and
+//! what stands in the way of those beyond.
 //!
 //! Spec: `specs/roster.md` §3.
 
+use super::{Bar, Statement};
 use crate::{
     authority::{
+        Unauthorized,
         charter::Charter,
         coverage::Coverage,
         parties::{Capacity, Parties, PartyChain, Tenure},
@@ -17,25 +20,31 @@ use std::collections::BTreeMap;
 /// How many delegates of a party an admission takes, and since which state.
 struct Threshold {
     now: u64,
-    /// States that raised it, latest first, with what it was before.
+    /// States that raised it, latest first, with the least it was before: in the state before, and
+    /// on branches that lost to this one.
     raised: Vec<(EntryId, u64)>,
 }
 
 impl Threshold {
     fn of(chain: &PartyChain) -> Self {
         let (_, current) = chain.current();
-        let states: Vec<_> = chain
-            .path()
-            .iter()
-            .filter_map(|id| Some((*id, chain.state(id)?.admission_needed)))
-            .collect();
-        let raises = states.windows(2).rev();
+        let mut raised = Vec::new();
+        for step in chain.path().windows(2).rev() {
+            let Some(state) = chain.state(&step[1]) else {
+                continue;
+            };
+            let lost = chain.lost_to(&step[1]).map(|(_, state)| state);
+            let before = chain.state(&step[0]).into_iter().chain(lost);
+            let least = before.map(|it| it.admission_needed).min();
+            raised.extend(
+                least
+                    .filter(|least| *least < state.admission_needed)
+                    .map(|least| (step[1], least)),
+            );
+        }
         Self {
             now: current.admission_needed,
-            raised: raises
-                .filter(|pair| pair[1].1 > pair[0].1)
-                .map(|pair| (pair[1].0, pair[0].1))
-                .collect(),
+            raised,
         }
     }
 }
@@ -73,47 +82,101 @@ impl<'a> Signers<'a> {
         self.parties.chain(party)
     }
 
-    /// Whether a record counts as one by a key in this capacity: it has it now, or had it and what
-    /// took it covers the record.
-    fn counts_as(&self, record: &Record, party: &PartyId, capacity: Capacity) -> bool {
+    /// What stands in the way of a record as one by a key in this capacity: nothing if it has it
+    /// now, or if what took it covers the record. None: it never had it.
+    fn counts_as(
+        &self,
+        record: &Record,
+        party: &PartyId,
+        capacity: Capacity,
+    ) -> Option<Option<EntryId>> {
         let (signer, id) = (record.header().author, record.id());
-        let Some(chain) = self.chain(party) else {
-            return false;
-        };
-        match (chain.tenure(&signer, capacity), capacity) {
-            (Tenure::Never, _) => false,
-            (Tenure::Now, _) => true,
+        match (self.chain(party)?.tenure(&signer, capacity), capacity) {
+            (Tenure::Never, _) => None,
+            (Tenure::Now, _) => Some(None),
             // What a node signed as a node is for its party alone to say: no receipt lifts it.
-            (Tenure::Until(by), Capacity::Node) => self.coverage.covers_unlifted(&by, &signer, &id),
-            (Tenure::Until(by), _) => self.coverage.covers(&by, &signer, &id),
+            (Tenure::Until(by), Capacity::Node) => {
+                Some((!self.coverage.covers_unlifted(&by, &signer, &id)).then_some(by))
+            }
+            (Tenure::Until(by), _) => {
+                Some((!self.coverage.covers(&by, &signer, &id)).then_some(by))
+            }
         }
     }
 
-    /// As one of how many delegates a record counts: of `admission_needed` as it is now, or as it was
-    /// before it was raised, if what raised it covers the record. None: it does not count.
-    pub(super) fn delegate_among(&self, record: &Record, party: &PartyId) -> Option<u64> {
-        if !self.counts_as(record, party, Capacity::Delegate) {
-            return None;
-        }
+    /// What a record says as one of several delegates: of `admission_needed` as it is now, or as it
+    /// was before it was raised, if what raised it covers the record; else that bars it. None: its
+    /// signer never was a delegate.
+    pub(super) fn statement(&self, record: &Record, party: &PartyId) -> Option<Statement> {
+        let taken = self.counts_as(record, party, Capacity::Delegate)?;
+        let bar = |narrowing, reason| Bar { narrowing, reason };
+        let removed = Unauthorized::AdmitterRemoved(*party);
         let threshold = self.thresholds.get(party)?;
-        let signer = record.header().author;
-        let before = threshold
-            .raised
-            .iter()
-            .take_while(|(by, _)| self.coverage.covers(by, &signer, &record.id()));
-        Some(before.fold(threshold.now, |least, (_, before)| least.min(*before)))
+        let (signer, id) = (record.header().author, record.id());
+        let mut it = Statement {
+            by: signer,
+            bars: taken.into_iter().map(|by| bar(by, removed)).collect(),
+            among: threshold.now,
+            fewer: Vec::new(),
+        };
+        for (by, before) in &threshold.raised {
+            let least = it.fewer.last().map_or(it.among, |(_, among)| *among);
+            if least <= 1 {
+                break;
+            }
+            let least = least.min(*before);
+            let covers = self.coverage.covers(by, &signer, &id);
+            match (covers, it.fewer.last_mut()) {
+                (true, None) => it.among = least,
+                (true, Some((_, among))) => *among = least,
+                (false, _) => {
+                    let raised = Unauthorized::AdmissionRaised(*party);
+                    it.fewer.push((bar(*by, raised), least));
+                }
+            }
+        }
+        // Steps at the end by which it counts as one of no fewer.
+        while let Some((_, among)) = it.fewer.last() {
+            let place = it.fewer.len() - 1;
+            let before = match place.checked_sub(1) {
+                Some(place) => it.fewer[place].1,
+                None => it.among,
+            };
+            if *among < before {
+                break;
+            }
+            it.fewer.pop();
+        }
+        Some(it)
     }
 
-    /// Whether a record counts as one by a node or delegate of the party: a countersigner.
-    pub(super) fn countersigns(&self, record: &Record, party: &PartyId) -> bool {
+    /// As one of how many delegates a record counts that takes something. It counts if its signer is
+    /// a delegate, or what took that covers the record. None: it does not count.
+    pub(super) fn freely_among(&self, record: &Record, party: &PartyId) -> Option<u64> {
+        let said = self.statement(record, party)?;
+        said.is_free().then_some(said.among)
+    }
+
+    /// In which ways a record is one by a node or delegate of the party, a countersigner: each with
+    /// what stands in its way. None of them: it is not one.
+    pub(super) fn countersigns(&self, record: &Record, party: &PartyId) -> Vec<Vec<Bar>> {
         let (signer, id) = (record.header().author, record.id());
-        let cuts = self.charter.node_cuts().get(&signer);
-        let within_node_cuts = cuts
-            .into_iter()
-            .flatten()
-            .all(|by| self.coverage.covers_unlifted(by, &signer, &id));
-        self.counts_as(record, party, Capacity::Delegate)
-            || (within_node_cuts && self.counts_as(record, party, Capacity::Node))
+        let bar = |narrowing, reason| Bar { narrowing, reason };
+        let delegate = self.counts_as(record, party, Capacity::Delegate);
+        let delegate = delegate.map(|taken| {
+            let reason = Unauthorized::AdmitterRemoved(*party);
+            taken.map(|by| bar(by, reason)).into_iter().collect()
+        });
+        let node = self.counts_as(record, party, Capacity::Node);
+        let node = node.map(|taken| {
+            let dropped = taken.map(|by| bar(by, Unauthorized::CountersignerRemoved(*party)));
+            let cuts = self.charter.node_cuts().get(&signer);
+            let cuts = cuts.into_iter().flatten();
+            let cuts = cuts.filter(|by| !self.coverage.covers_unlifted(by, &signer, &id));
+            let cuts = cuts.map(|by| bar(*by, Unauthorized::CountersignerCut(*by)));
+            dropped.into_iter().chain(cuts).collect()
+        });
+        delegate.into_iter().chain(node).collect()
     }
 
     /// Whether a key is or was a node or delegate of the party.

@@ -5,7 +5,7 @@
 use super::{Body, BodyError};
 use crate::{
     certificate::{BODY_MAX_BYTES, CertificateBody, TEXT_MAX_BYTES},
-    codec::{Reader, Writer},
+    codec::{Origin, Reader, Writer},
     id::EntryId,
     key::Signature,
 };
@@ -13,7 +13,8 @@ use crate::{
 /// A body put before the delegates whose signatures would certify it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proposal {
-    /// The encoded body of a later party state or a resolution; its certificate has the id
+    /// The encoded body of a later party state, a resolution or an order of erasure; its certificate has
+    /// the id
     /// [`crate::certificate::body_id`].
     pub body: Vec<u8>,
 }
@@ -24,7 +25,11 @@ impl Proposal {
     /// # Errors
     /// [`BodyError`] if it is no body, or one that needs no deliberation.
     pub fn decoded(&self) -> Result<CertificateBody, BodyError> {
-        let body = CertificateBody::decode(&self.body)?;
+        self.decoded_from(Origin::Anywhere)
+    }
+
+    fn decoded_from(&self, origin: Origin) -> Result<CertificateBody, BodyError> {
+        let body = CertificateBody::decode_from(origin, &self.body)?;
         if body.is_proposable() {
             Ok(body)
         } else {
@@ -69,7 +74,7 @@ impl Body for Proposal {
         let proposal = Self {
             body: r.bytes(BODY_MAX_BYTES)?.to_vec(),
         };
-        proposal.decoded()?;
+        proposal.decoded_from(r.origin())?;
         Ok(proposal)
     }
 }

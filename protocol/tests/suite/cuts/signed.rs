@@ -13,7 +13,7 @@ use comity_protocol::document::Kind;
 use comity_protocol::entry::{Entry, Record};
 use comity_protocol::id::EntryId;
 use comity_protocol::key::PublicKey;
-use comity_protocol::record::{Acknowledge, ChainHead, Receipt, RecordBody};
+use comity_protocol::record::{Acknowledge, ChainHead, Erasure, Receipt, RecordBody};
 use std::collections::{BTreeMap, BTreeSet};
 
 const STEWARD: u8 = 31;
@@ -56,7 +56,7 @@ impl Holder {
                     link: it.header().link,
                 }
             }
-            Entry::Certificate(_) => unreachable!("no certificate stands on a chain"),
+            Entry::Certificate(_) | Entry::Bare(_) => unreachable!("neither stands on a chain"),
         };
         self.world.headers.insert(entry.id(), place);
         if affects {
@@ -146,6 +146,40 @@ fn signed_receipts_acknowledgements_and_tables_do_what_they_say() {
         holder.coverage.narrowed_keys().collect::<Vec<_>>(),
         [&public(STEWARD)]
     );
+}
+
+#[test]
+fn an_erasure_in_a_nodes_chain_breaks_it_whether_it_is_here_or_not() {
+    let mut steward = Chain::new(STEWARD, SPACE);
+    let words: Vec<Entry> = (0..2)
+        .map(|_| Entry::Contribution(steward.create(Kind::Topic)))
+        .collect();
+    let ids: Vec<EntryId> = words.iter().map(Entry::id).collect();
+    let removal = id("removal");
+    let narrowing = Narrowing {
+        id: removal,
+        issuer: Issuer::Party(party(1)),
+        cuts: Cuts::default(),
+        replaces: None,
+    };
+    let mut node = Chain::new(NODE_OF_B, SPACE);
+    let first = receipt(&mut node, &[&words[0]]);
+    let contribution = id("not in effect everywhere");
+    let erasure = node.record(RecordBody::Erasure(Erasure { contribution }));
+    let last = receipt(&mut node, &[&words[1]]);
+    // One who has the erasure, and one to whom nobody may offer it.
+    for has_erasure in [true, false] {
+        let mut holder = Holder::new(narrowing.clone());
+        let erasure = has_erasure.then(|| Entry::Record(erasure.clone()));
+        for entry in words.iter().chain([&first]).chain(&erasure).chain([&last]) {
+            holder.arrive(entry);
+        }
+        assert_eq!(
+            holder.covered(removal, &ids),
+            [true, false],
+            "{has_erasure}"
+        );
+    }
 }
 
 #[test]

@@ -187,12 +187,22 @@ impl World {
     }
 
     pub(crate) fn invite(&mut self, by: u8, party: PartyId, countersigner: u8) -> EntryId {
+        self.invite_for(by, party, countersigner, 9)
+    }
+
+    pub(crate) fn invite_for(
+        &mut self,
+        by: u8,
+        party: PartyId,
+        countersigner: u8,
+        uses: u64,
+    ) -> EntryId {
         let offer = Invitation {
             party,
             invitation_key: public(TICKET),
             countersigner: public(countersigner),
             roles: Roles::from([Role::Member]),
-            uses: 9,
+            uses,
             expires_ms: None,
         };
         self.say(by, RecordBody::Invitation(offer))

@@ -1,11 +1,13 @@
 //! Contributions: headers, and entries with their words or without.
 
 use super::super::community::{
-    Chain, FOUNDERS_DEVICE, STRANGER, contribution_sample, public, replaced, sample, secret,
-    unusable_keys,
+    Chain, FOUNDER, FOUNDERS_DEVICE, MEMBER, STRANGER, contribution_sample, public, replaced,
+    sample, secret, unusable_keys,
 };
+use super::super::governance::{certify, erasure_order};
 use super::{Case, case, check, code, damaged, refused, spliced, written};
 use comity_protocol::{
+    certificate::{CertificateBody, ErasureOrder},
     contribution::{Header, Target},
     entry::{Entry, Verified, Words},
     id::{EntryId, SpaceId, domain},
@@ -151,6 +153,17 @@ fn entries() -> Vec<Case> {
     let erased = |record: comity_protocol::entry::Record| {
         entry(signature, created.shape(), &Entry::Record(record).encode())
     };
+    let beside = |proof: &Entry| entry(signature, created.shape(), &proof.encode());
+    let order = || ErasureOrder {
+        space,
+        contribution: created.id(),
+        ..erasure_order()
+    };
+    let signed = |order: ErasureOrder| {
+        let body = CertificateBody::ErasureOrder(order);
+        Entry::Certificate(certify(body, &[FOUNDER, MEMBER]))
+    };
+    let ordered = |order: ErasureOrder| beside(&signed(order));
     let own = || Chain::new(FOUNDERS_DEVICE, space);
     let present = |bytes: &[u8]| {
         written(|w| {
@@ -169,7 +182,7 @@ fn entries() -> Vec<Case> {
     vec![
         case(
             "unknown-entry-type",
-            [&[0x85, 3], &entry(signature, created.shape(), &whole)[2..]].concat(),
+            [&[0x85, 5], &entry(signature, created.shape(), &whole)[2..]].concat(),
             "UnknownType",
         ),
         case(
@@ -222,11 +235,153 @@ fn entries() -> Vec<Case> {
             "WordsMissing",
         ),
         case(
+            "erased-by-order-of-another",
+            ordered(ErasureOrder {
+                contribution: EntryId::from_bytes([1; 32]),
+                ..order()
+            }),
+            "WordsMissing",
+        ),
+        case(
+            "erased-by-order-in-another-space",
+            ordered(ErasureOrder {
+                space: SpaceId::from_bytes([1; 32]),
+                ..order()
+            }),
+            "WordsMissing",
+        ),
+        case(
+            "erased-beside-a-resolution",
+            beside(&sample("resolution")),
+            "WordsMissing",
+        ),
+        case(
+            "erased-by-order-without-signatures",
+            beside(&Entry::Certificate(certify(
+                CertificateBody::ErasureOrder(order()),
+                &[],
+            ))),
+            "Certificate.NotCertified",
+        ),
+        case(
+            "erased-beside-an-array-of-three",
+            entry(signature, created.shape(), &{
+                let order = signed(order()).encode();
+                [&[0x83], &order[1..], &[0xf6]].concat()
+            }),
+            "Codec.WrongLength",
+        ),
+        case(
             "erased-beside-a-contribution",
             entry(signature, created.shape(), &sample("edit").encode()),
             "Codec.WrongLength",
         ),
     ]
+}
+
+fn bare() -> Vec<Json> {
+    let valid = ["create-bare", "erasure-bare"].map(|name| {
+        let entry = sample(name);
+        let Entry::Bare(it) = &entry else {
+            panic!("{name} is no bare header")
+        };
+        json!({
+            "name": name,
+            "bytes": hex::encode(entry.encode()),
+            "id": entry.id().to_string(),
+            "of": it.of().to_string(),
+            "space": it.space().to_string(),
+            "author": it.author().to_string(),
+            "author_tag": hex::encode(entry.key().in_set_of(&it.space()).author.as_bytes()),
+            "seq": it.link().seq,
+            "prev": it.link().prev.map(|id| id.to_string()),
+        })
+    });
+    valid.to_vec()
+}
+
+fn bad_bare() -> Vec<Case> {
+    let created = contribution_sample("create");
+    let record = match sample("erasure") {
+        Entry::Record(record) => record,
+        _ => return vec![],
+    };
+    let signature = created.signature().as_bytes();
+    let bare = |tag: u64, header: &[u8], signature: &[u8]| {
+        written(|w| {
+            w.array(3).uint(tag).bytes(header).bytes(signature);
+        })
+    };
+    let good = bare(3, created.header_bytes(), signature);
+    let mut cases = damaged(&good, "Codec");
+    let author = created.header().author;
+    cases.extend([
+        case(
+            "with-a-shape",
+            [&[0x84], &good[1..], &[0x40]].concat(),
+            "Codec.WrongLength",
+        ),
+        case(
+            "signature-of-63-bytes",
+            bare(3, created.header_bytes(), &signature[1..]),
+            "Codec.WrongLength",
+        ),
+        case(
+            "header-of-a-record-for-that-of-a-contribution",
+            bare(3, record.header_bytes(), record.signature().as_bytes()),
+            "Header.Codec.WrongLength",
+        ),
+        case(
+            "header-of-a-contribution-for-that-of-a-record",
+            bare(4, created.header_bytes(), signature),
+            "Header.Codec.WrongLength",
+        ),
+        case(
+            "header-longer-than-8-KiB",
+            bare(3, &vec![0; 8 * 1024 + 1], signature),
+            "Codec.TooLong",
+        ),
+        case(
+            "author-of-order-4",
+            replaced(&good, author.as_bytes(), &small_order()),
+            "Header.Author.SmallOrder",
+        ),
+    ]);
+    cases
+}
+
+fn small_order() -> [u8; 32] {
+    let mut keys = unusable_keys().into_iter();
+    let found = keys.find(|(name, _)| *name == "small-order-of-order-4");
+    found.expect("a key of this name").1
+}
+
+fn bare_not_verified() -> Vec<Json> {
+    let created = contribution_sample("create");
+    let bare = sample("create-bare").encode();
+    let signed = |key: u8, domain: &[u8]| {
+        let signature = secret(key).sign(domain, created.header_bytes());
+        replaced(&bare, created.signature().as_bytes(), signature.as_bytes())
+    };
+    let cases = [
+        (
+            "signed-by-another-key",
+            signed(STRANGER, domain::CONTRIBUTION_SIGNATURE),
+        ),
+        (
+            "signed-as-a-record",
+            signed(FOUNDERS_DEVICE, domain::RECORD_SIGNATURE),
+        ),
+        (
+            "replayed-into-another-space",
+            replaced(&bare, created.header().space.as_bytes(), &[7; 32]),
+        ),
+    ];
+    let judged = cases.into_iter().map(|(name, bytes)| {
+        let error = Verified::check(Entry::decode(&bytes).expect(name)).expect_err(name);
+        json!({ "name": name, "bytes": hex::encode(bytes), "error": code(&error) })
+    });
+    judged.collect()
 }
 
 fn forged() -> Vec<Json> {
@@ -241,6 +396,7 @@ fn forged() -> Vec<Json> {
         )
     };
     let erased = sample("create-erased").encode();
+    let ordered = sample("create-erased-by-order").encode();
     let own = domain::CONTRIBUTION_SIGNATURE;
     let cases = [
         ("signed-by-another-key", signed(STRANGER, own)),
@@ -262,6 +418,11 @@ fn forged() -> Vec<Json> {
             bytes[at + 2] ^= 1;
             bytes
         }),
+        ("order-beside-it-not-signed", {
+            let mut bytes = ordered;
+            *bytes.last_mut().expect("a signature") ^= 1;
+            bytes
+        }),
     ];
     let judged = cases.into_iter().map(|(name, bytes)| {
         let error = Verified::check(Entry::decode(&bytes).expect(name)).expect_err(name);
@@ -272,7 +433,7 @@ fn forged() -> Vec<Json> {
 
 #[test]
 fn contribution_vectors_hold() {
-    let valid: Vec<Json> = ["create", "edit", "create-erased"]
+    let valid: Vec<Json> = ["create", "edit", "create-erased", "create-erased-by-order"]
         .map(|name| {
             let it = contribution_sample(name);
             let header = it.header();
@@ -300,6 +461,9 @@ fn contribution_vectors_hold() {
         "invalid_headers": refused(headers(), Header::decode),
         "invalid_entries": refused(entries(), Entry::decode),
         "not_verified": forged(),
+        "bare": bare(),
+        "invalid_bare": refused(bad_bare(), Entry::decode),
+        "bare_not_verified": bare_not_verified(),
     });
     check("contribution.json", &made);
 }

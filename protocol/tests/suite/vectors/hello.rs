@@ -102,7 +102,7 @@ fn joined() -> Vec<Case> {
     let mut cases = damaged(&good, "Codec");
     cases.extend([
         case("unknown-answer", vec![0x82, 2, 0], "Codec.OutOfRange"),
-        case("unknown-refusal", vec![0x82, 1, 5], "Codec.OutOfRange"),
+        case("unknown-refusal", vec![0x82, 1, 6], "Codec.OutOfRange"),
     ]);
     cases
 }

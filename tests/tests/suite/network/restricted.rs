@@ -20,13 +20,13 @@ use comity_tests::{
 
 const SYNC: &str = "/comity/sync/1";
 
-async fn tapped() -> TestNode {
+pub(super) async fn tapped() -> TestNode {
     let mut stopped = Stopped::new(true);
     stopped.keep_transcript();
     stopped.start().await
 }
 
-async fn peer_of(node: &TestNode) -> PeerId {
+pub(super) async fn peer_of(node: &TestNode) -> PeerId {
     let status = node.client.status().await.unwrap();
     status.peer_id.parse().unwrap()
 }
@@ -86,6 +86,29 @@ fn small_group(community: &Community, persons: &[&Person]) -> (SpaceId, Entry) {
 fn told_of(node: &TestNode, space: SpaceId, peer: PeerId, since: Moment) -> bool {
     let told = node.transcript().sent_with(space.as_bytes(), since);
     told.iter().any(|(to, _)| *to == peer)
+}
+
+/// Waits until a node has refused a space to a peer: all that it said of the space since then is the
+/// refusal that an unknown one gets.
+pub(super) async fn only_refused(node: &TestNode, peer: PeerId, space: SpaceId, since: Moment) {
+    let what = Message::Refuse { space }.encode();
+    let refused = async {
+        let is_told = |it: Vec<(PeerId, String)>| it.iter().any(|(to, _)| *to == peer);
+        while !is_told(node.transcript().sent_with(&what, since)) {
+            tokio::time::sleep(comity_tests::nodes::POLL).await;
+        }
+    };
+    patiently("the end of the space", refused).await;
+    let frames = node.transcript().frames().into_iter();
+    let since = frames.filter(|it| {
+        it.at >= since && it.way == Way::Sent && it.peer == peer && it.protocol == SYNC
+    });
+    for frame in since {
+        match Message::decode(&frame.bytes).unwrap() {
+            Message::Refuse { space: of } if of == space => {}
+            other => assert!(other.clone().only_about(|it| *it != space) == Some(other)),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,29 +209,10 @@ async fn a_small_group_is_told_to_nodes_its_people_grant_and_a_revoked_one_hears
     alice
         .submit(community.id, std::slice::from_ref(&open))
         .await;
-    let refused = async {
-        let what = Message::Refuse { space }.encode();
-        while alice.transcript().sent_with(&what, before).is_empty() {
-            tokio::time::sleep(comity_tests::nodes::POLL).await;
-        }
-    };
-    patiently("the end of the space", refused).await;
     carol.wait_for_entries(public, 1).await;
     carol.sync().await;
     assert_eq!(carol.set_of(space).await.0, held.0);
-    // All that was said of the space since is the refusal that an unknown one gets.
-    let frames = alice.transcript().frames().into_iter();
-    let since = frames.filter(|it| {
-        it.at >= before && it.way == Way::Sent && it.peer == peer && it.protocol == SYNC
-    });
-    let mut refusals = 0;
-    for frame in since {
-        match Message::decode(&frame.bytes).unwrap() {
-            Message::Refuse { space: of } if of == space => refusals += 1,
-            other => assert!(other.clone().only_about(|it| *it != space) == Some(other)),
-        }
-    }
-    assert!(refusals >= 1);
+    only_refused(&alice, peer, space, before).await;
     let leaked = alice.transcript().sent_with(b"Not for carol", before);
     assert_eq!(leaked, vec![]);
     for node in [alice, carol] {

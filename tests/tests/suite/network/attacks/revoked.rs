@@ -13,7 +13,7 @@ use comity_protocol::{
     sync::Message,
 };
 use comity_tests::{
-    alliance::{A, B},
+    alliance::{A, Alliance, B},
     community::{Person, document, page, put, reply, splice, topic},
     nodes::{TestNode, wait_for_equal_roots},
     stranger::{Conversation, grants, now_ms},
@@ -288,10 +288,31 @@ async fn a_page_that_others_build_on_stays_and_gives_its_removed_author_nothing_
     stop([alder, birch]).await;
 }
 
+/// A party takes what a promise rests on, with no cut that names anything.
+type Take = fn(&mut Alliance, &Person) -> Entry;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_party_cannot_unsay_the_promise_that_the_other_partys_node_has_received() {
-    let (alder, birch, mut alliance) = two_parties("Promised").await;
-    let mut sten = alliance.member(A, "Promised/sten", &[Role::Member, Role::Steward]);
+    // Not even the link of the device is named.
+    promise_stays("Promised", |alliance, sten| {
+        let target = Target::Member(sten.root.public());
+        alliance.narrow(A, target, Cuts::default())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_party_cannot_unsay_by_dropping_the_delegate_who_admitted_the_steward() {
+    promise_stays("Disowned", |alliance, _| {
+        let heir = Person::new("Disowned/heir").root.public();
+        alliance.next_state(A, &[0], |state| state.delegates = vec![heir])
+    })
+    .await;
+}
+
+async fn promise_stays(name: &str, take: Take) {
+    let (alder, birch, mut alliance) = two_parties(name).await;
+    let mut sten = alliance.member(A, &format!("{name}/sten"), &[Role::Member, Role::Steward]);
     take_part(&[&alder, &birch], &alliance).await;
     let (public, news) = (alliance.space("public"), alliance.space("news"));
     let promise = sten
@@ -306,8 +327,8 @@ async fn a_party_cannot_unsay_the_promise_that_the_other_partys_node_has_receive
         node.wait_for_entries(news, 3).await;
     }
     wait_for_equal_roots(&[&alder, &birch]).await;
-    // Sten's device writes on, unknown to Birch's node, and Alder removes him with no cut
-    // that names a word of his.
+    // Sten's device writes on, unknown to Birch's node, and Alder takes what he rests on with no
+    // cut that names a word of his.
     let birch = birch.stop().await;
     let straight = sten
         .clone()
@@ -319,7 +340,7 @@ async fn a_party_cannot_unsay_the_promise_that_the_other_partys_node_has_receive
     let elsewhere = sten.device.create(public, &topic("Beside", "In June."));
     let late = [straight, forked, elsewhere];
     alder.submit(alliance.id, &late).await;
-    let removal = alliance.revoke(A, &sten, &[]);
+    let removal = take(&mut alliance, &sten);
     alder
         .submit(alliance.id, std::slice::from_ref(&removal))
         .await;

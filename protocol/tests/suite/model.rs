@@ -1,9 +1,9 @@
 //! A model check of how three parties govern together: every state within the bounds is visited.
 //!
 //! Three models, each decided by the real functions of `authority` and judged by properties that count
-//! by themselves. Every rule has a switch: without it a property fails, which shows that the rule is
-//! needed and that the check can fail. Bounds and states of each run are printed; those below are of
-//! the runs with all rules.
+//! by themselves. Each of the rules named below has a switch: without it a property fails, which shows
+//! that the rule is needed and that the check can fail. Bounds and states of each run are printed; those
+//! below are of the runs with all rules.
 //!
 //! - *Deliberation* ([`world`], [`machine`]): delegates propose, approve and reject concurrently, parties
 //!   move on, nodes exchange what they know in any order. Malicious delegates sign everything, tell

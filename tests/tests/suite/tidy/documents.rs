@@ -75,18 +75,17 @@ fn threats_name_tests_that_exist() {
     assert_eq!(named, tests, "named in specs/threats.md; in the tests");
 }
 
-/// The folders or files, without `.rs`, that a module named in the threats may be.
-fn places(module: &str) -> Vec<String> {
+/// Whether a file is in a module of some test suite, as the threats name it; `…` stands for any.
+fn is_in_module(path: &str, module: &str) -> bool {
     let module = module.replace("::", "/");
-    if let Some(rest) = module.strip_prefix("tests/…/") {
-        let suite = "tests/tests/suite";
-        return vec![format!("{suite}/{rest}"), format!("{suite}/network/{rest}")];
-    }
-    let suite = match module.starts_with("attacks/") {
-        true => "tests/tests/suite/network",
-        false => "protocol/tests/suite",
-    };
-    vec![format!("{suite}/{module}")]
+    let module = module.rsplit('…').next().unwrap_or_default();
+    let module = module.trim_matches('/');
+    let path = path.trim_end_matches(".rs");
+    let in_suite = path.contains("/tests/suite/");
+    in_suite
+        && (module.is_empty()
+            || path.ends_with(&format!("/{module}"))
+            || path.contains(&format!("/{module}/")))
 }
 
 /// A name may be cut short by an ellipsis. What is no function may be a module.
@@ -101,13 +100,9 @@ fn threats_name_modules_and_tests_that_exist() {
             Some((start, _)) => format!("fn {start}"),
             None => format!("fn {name}("),
         };
-        places(module).iter().any(|place| {
-            let (file, folder) = (format!("{place}.rs"), format!("{place}/"));
-            let own = format!("{folder}{name}.rs");
-            files.iter().any(|it| {
-                let is_inside = it.path == file || it.path.starts_with(&folder);
-                it.path == own || is_inside && it.text.contains(&start)
-            })
+        files.iter().any(|it| {
+            let own = is_in_module(&it.path, &format!("{module}::{name}"));
+            own || is_in_module(&it.path, module) && it.text.contains(&start)
         })
     };
     let missing: Vec<String> = named

@@ -163,7 +163,7 @@ pub(super) const SETS: &[(&str, &str)] = &[
         "Coffee 0; followed [];",
     ),
     (
-        "roster-5-1-a-cut-at-zero-takes-the-device-link",
+        "roster-5-1-a-device-linked-beyond-the-cut",
         "Coffee 0; followed [];",
     ),
     ("roster-6-2-a-member-departs", "Coffee 0; followed [];"),

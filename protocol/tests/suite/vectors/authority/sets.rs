@@ -349,18 +349,18 @@ fn taken(book: &mut Book) {
         world.revoke(ADA, target(), Cuts::default());
         world
     };
-    let name = "roster-5-1-a-cut-at-zero-takes-the-device-link";
+    let name = "roster-5-1-a-device-linked-beyond-the-cut";
     let authority = set(book, name, &at_zero);
     let case = (name, &authority, &at_zero);
     let revoked = *authority.narrowings().keys().next().unwrap();
     let author = lobby(device(MIA));
     writes(
         book,
-        "a-link-beyond-the-cut",
+        "up-to-the-cut-by-a-link-beyond-it",
         case,
         author,
         &[revoked],
-        "Revoked",
+        "Ok",
     );
 
     let mut gone = World::with_mia();

@@ -98,6 +98,9 @@ fn a_group_keeps_the_words_of_those_it_drops() {
     table.ok("keys", &["space", "declare", "plans", "--group", "board"]);
     let file = table.0.write("plan.md", "A plan of the board");
     let plan = table.ok("bob", &["publish", &file, "--space", "plans"]);
+    // The node reads the space for Alice, too: it is not Bob's copy alone.
+    let answer = table.0.write("answer.md", "I agree");
+    table.ok("keys", &["publish", &answer, "--space", "plans"]);
     table.ok("keys", &["party", "groups", "remove", "board", &bob]);
     says(
         &table.ok("keys", &["show", &plan]),

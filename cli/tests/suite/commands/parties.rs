@@ -7,15 +7,15 @@ use serde_json::Value;
 impl Table {
     fn publish(&self, who: &str, space: &str, title: &str) -> String {
         let file = self.0.write("words.md", title);
-        self.ok(who, &["publish", &file, "--space", space, "--title", title])
+        // In whatever space, whoever reads it.
+        let to = ["publish", &file, "--space", space, "--title", title];
+        self.ok(who, &[&to[..], &["--yes"]].concat())
     }
 
     fn cannot_publish(&self, who: &str, space: &str) -> String {
         let file = self.0.write("words.md", "More");
-        self.fails(
-            who,
-            &["publish", &file, "--space", space, "--title", "More"],
-        )
+        let to = ["publish", &file, "--space", space, "--title", "More"];
+        self.fails(who, &[&to[..], &["--yes"]].concat())
     }
 
     /// What waits for more delegates.

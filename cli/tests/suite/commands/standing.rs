@@ -45,13 +45,14 @@ fn whoever_leaves_alone_reads_on_and_writes_no_more() {
         says(&who.ok(&["show", &answer]), &["And so say we"]);
     }
     let later = alice.publish("members", "idea", "Without Bob");
-    let public = alice.publish("lobby", "idea", "For Bob too");
+    let file = alice.write("wider.md", "For Bob too");
+    let public = alice.ok(&["publish", &file, "--space", "lobby", "--yes"]);
     until_says(&bob, &["list", "--all"], "For Bob too");
     says(&bob.ok(&["show", &public]), &["For Bob too"]);
     says(&bob.fails(1, &["show", &later]), &["there is no document"]);
     let file = bob.write("more.md", "More");
     says(
-        &bob.fails(1, &["publish", &file, "--space", "lobby"]),
+        &bob.fails(1, &["publish", &file, "--space", "lobby", "--yes"]),
         &[
             "cannot write in Coffee/lobby",
             "after the member left Coffee Club",

@@ -22,19 +22,45 @@ impl World {
     /// Lets people do what takes more than one deed. Gives back what was signed.
     pub fn plot(&mut self, random: &mut Random, sight: &dyn Sight) -> Vec<Entry> {
         let before = self.entries.len();
-        match random.below(20) {
+        match random.below(24) {
             0..8 => self.deliberate(random, sight),
             8..10 => self.steal(random, sight),
             10 => self.drop_each_other(random, sight),
             11 => self.remove_each_other(random, sight),
-            12..14 => self.revoke_in_a_circle(random, sight),
-            14 => self.come_back(random, sight),
-            15 => self.list_helpers(random, sight),
-            16 => self.gather(random, sight),
-            17 => self.invite_for_a_while(random),
-            _ => self.strip(random),
+            12 => self.revoke_in_a_circle(random, sight),
+            13 => self.come_back(random, sight),
+            14 => self.list_helpers(random, sight),
+            15 => self.gather(random, sight),
+            16 => self.invite_for_a_while(random),
+            17 => self.strip(random),
+            // New people take the places of those who were removed, and write.
+            _ => self.found_anew(random, sight),
         }
         self.entries[before..].to_vec()
+    }
+
+    /// A party takes in somebody by those who speak for it now; the newcomer opens a page, and others
+    /// write on it.
+    fn found_anew(&mut self, random: &mut Random, sight: &dyn Sight) {
+        let side = random.below(self.sides.len());
+        let (_, state) = self.head_of(side, sight);
+        let who = self.newcomer(side);
+        let needed = state.admission_needed as usize;
+        for delegate in state.delegates.iter().take(needed) {
+            if let Some(by) = self.person_with(delegate) {
+                self.admit(by, self.sides[side].id, who, [Role::Member].into());
+            }
+        }
+        self.link(who, 0, 0);
+        let space = self.public;
+        let number = self.papers.len();
+        let draft = page(&format!("Page {number}"), "Begun again.");
+        let entry = self.people[who].devices[0].create(space, &draft);
+        self.open_paper(space, &entry, true, who);
+        self.said(space, entry);
+        for person in [who, random.below(self.people.len()), who] {
+            self.write_with(number, person, 0, "and ");
+        }
     }
 
     /// A party drops a delegate, who admits somebody after that; and admits again who was removed.

@@ -118,8 +118,11 @@ impl World {
     pub(super) fn remove_each_other(&mut self, random: &mut Random, sight: &dyn Sight) {
         let mut parties: Vec<PartyId> = self.in_force(sight).pins.into_keys().collect();
         random.shuffle(&mut parties);
-        let around = (2 + random.below(2)).min(parties.len());
-        if around < 2 {
+        let around = match random.chance(60) {
+            true => 3.min(parties.len()),
+            false => 2,
+        };
+        if parties.len() < 2 {
             return;
         }
         self.count(match around {

@@ -55,7 +55,8 @@ impl World {
         self.papers.len() - 1
     }
 
-    fn write_with(&mut self, paper: usize, person: usize, device: usize, words: &str) {
+    /// An edit upon the last word of a page.
+    pub(super) fn write_with(&mut self, paper: usize, person: usize, device: usize, words: &str) {
         let deps = vec![*self.papers[paper].said.last().unwrap()];
         self.sign_edit(paper, person, device, deps, vec![splice(0, 0, words)]);
     }

@@ -34,7 +34,7 @@ const ORDERS_OF_FIRST: u64 = 60;
 /// Deeds of a history.
 const DEEDS: usize = 80;
 /// Of a hundred deeds those that several do together, or one does in several steps.
-const PLOTS: usize = 20;
+const PLOTS: usize = 25;
 /// Times everything is given again before it must be enough.
 const REPAIRS: usize = 12;
 

@@ -129,7 +129,7 @@ impl World {
             2 => Mischief::MutualRemovalOfParties,
             _ => Mischief::CircularRemovalOfParties,
         });
-        for victim in parties[..around].to_vec() {
+        for victim in parties.into_iter().take(around) {
             let changes = vec![Change::RemoveParty(victim)];
             let mut resolution = self.upon_charter(random, sight, changes);
             let others = resolution.pins.iter().filter(|(it, _)| *it != victim);

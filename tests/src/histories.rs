@@ -8,11 +8,16 @@
 mod certificates;
 mod content;
 mod cuts;
+mod deliberation;
 mod mischief;
+mod plots;
+mod removals;
 pub mod replica;
 mod restricted;
 mod roster;
 mod statements;
+mod tally;
+mod theft;
 
 use crate::{
     community::{START_MS, Signer, key},
@@ -30,7 +35,11 @@ use comity_protocol::{
 };
 use cuts::Drawn;
 pub(crate) use restricted::{Granted, Restricted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+pub use tally::Mischief;
+
+/// A charter: its id, its height, and the state at which it pins each party.
+pub type InForce = (EntryId, u64, BTreeMap<PartyId, EntryId>);
 
 /// What whoever acts can see and reach.
 pub trait Sight {
@@ -38,6 +47,15 @@ pub trait Sight {
     fn sees(&self, id: &EntryId) -> bool;
     /// Whether words for this space may be given to the node there.
     fn offers(&self, space: &SpaceId) -> bool;
+    /// The charter in force: its id, its height, and the state at which it pins each party; none if
+    /// that is not known.
+    fn charter(&self) -> Option<InForce> {
+        None
+    }
+    /// The state of a party in force; none if that is not known.
+    fn state(&self, _: &PartyId) -> Option<EntryId> {
+        None
+    }
 }
 
 /// How a world begins.
@@ -115,6 +133,9 @@ pub struct World {
     /// Ids along every chain, in the order of signing.
     chains: BTreeMap<(SpaceId, PublicKey), Vec<EntryId>>,
     secrets: BTreeMap<PublicKey, SecretKey>,
+    /// Persons whom somebody removed in some way, by number.
+    removed: BTreeSet<usize>,
+    tally: BTreeMap<Mischief, usize>,
     made: u64,
 }
 
@@ -167,6 +188,8 @@ impl World {
             proposals: Vec::new(),
             chains: BTreeMap::new(),
             secrets,
+            removed: BTreeSet::new(),
+            tally: BTreeMap::new(),
             made: 0,
             sides,
         };

@@ -46,14 +46,19 @@ impl World {
             enough - 1
         };
         signers.truncate(few.max(1));
-        let certified = signers.len() >= enough;
-        let id = self.certify(CertificateBody::Party(state.clone()), &signers);
-        if certified {
-            self.sides[side].states.push((id, state));
+        if signers.len() >= enough {
+            self.certify_state(side, state, &signers);
+        } else {
+            self.certify(CertificateBody::Party(state), &signers);
         }
     }
 
-    fn next_state(&mut self, random: &mut Random, sight: &dyn Sight, side: usize) -> PartyState {
+    pub(super) fn next_state(
+        &mut self,
+        random: &mut Random,
+        sight: &dyn Sight,
+        side: usize,
+    ) -> PartyState {
         let states = &self.sides[side].states;
         let known: Vec<usize> = (0..states.len())
             .filter(|it| sight.sees(&states[*it].0))
@@ -169,7 +174,7 @@ impl World {
         }
     }
 
-    fn note_spaces(&mut self, resolution: &Resolution) {
+    pub(super) fn note_spaces(&mut self, resolution: &Resolution) {
         let body = CertificateBody::Resolution(resolution.clone()).encode();
         let id = body_id(&body);
         for (index, change) in resolution.changes.iter().enumerate() {
@@ -180,7 +185,7 @@ impl World {
         }
     }
 
-    fn state_of(&self, party: &PartyId, state: &EntryId) -> Option<&PartyState> {
+    pub(super) fn state_of(&self, party: &PartyId, state: &EntryId) -> Option<&PartyState> {
         let side = self.sides.iter().find(|it| it.id == *party)?;
         let found = side.states.iter().find(|(id, _)| id == state)?;
         Some(&found.1)
@@ -256,7 +261,7 @@ impl World {
         (resolution, parent)
     }
 
-    fn change(&self, random: &mut Random) -> Change {
+    pub(super) fn change(&self, random: &mut Random) -> Change {
         let number = self.entries.len();
         let name = || format!("name {number}");
         let party = random.pick(&self.sides).unwrap().id;

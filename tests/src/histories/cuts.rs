@@ -1,6 +1,6 @@
 //! Taking things away, with honest cuts and others.
 
-use super::World;
+use super::{Mischief, World};
 use crate::random::Random;
 use comity_protocol::{
     certificate::{Cuts, DeviceCut, SealedCuts, SpaceCut},
@@ -44,11 +44,16 @@ impl World {
     /// Cuts of these keys: of public spaces in the open, of others sealed. The tables of the latter
     /// are records that the issuer signs in those spaces once the narrowing has an id.
     pub(super) fn draw_cuts(
-        &self,
+        &mut self,
         random: &mut Random,
         keys: &[PublicKey],
         drawn: Drawn,
     ) -> (Cuts, Option<SealedCuts>) {
+        match drawn {
+            Drawn::Zero => self.count(Mischief::CutAtZero),
+            Drawn::Unknown => self.count(Mischief::UnknownCut),
+            Drawn::Honest | Drawn::Early => {}
+        }
         let mut by_space: std::collections::BTreeMap<SpaceId, Vec<DeviceCut>> = Default::default();
         for ((space, key), chain) in self
             .chains
@@ -129,6 +134,7 @@ impl World {
         let keys = self.keys_of(person);
         let (cuts, tree) = self.draw_cuts(random, &keys, drawn);
         let id = self.say(person, RecordBody::Departure(Departure { party, cuts }));
+        self.removed.insert(person);
         self.publish_tables(random, person, id, tree);
     }
 
@@ -139,6 +145,17 @@ impl World {
             .map(|it| it.public())
             .collect();
         let device = *random.pick(&devices).unwrap();
+        self.disown(random, person, device, drawn);
+    }
+
+    /// A person revokes a device of theirs.
+    pub(super) fn disown(
+        &mut self,
+        random: &mut Random,
+        person: usize,
+        device: PublicKey,
+        drawn: Drawn,
+    ) {
         let (cuts, tree) = self.draw_cuts(random, &[device], drawn);
         let replaces = self.replaced(random, person);
         let body = DeviceRevocation {
@@ -184,6 +201,9 @@ impl World {
             };
             let id = self.say(by, RecordBody::Revocation(body));
             self.narrowings.push((id, by));
+            if let Target::Member(_) = target {
+                self.removed.insert(person);
+            }
             self.publish_tables(random, by, id, tree);
         }
     }

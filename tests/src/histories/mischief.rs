@@ -1,6 +1,6 @@
 //! What attackers try.
 
-use super::{Drawn, Sight, World, stranger};
+use super::{Drawn, Mischief, Sight, World, stranger};
 use crate::{
     community::{Signer, page, put, splice, topic},
     random::Random,
@@ -35,6 +35,7 @@ impl World {
     }
 
     fn admit_oneself(&mut self, random: &mut Random) {
+        self.count(Mischief::SelfAdmission);
         let side = random.below(self.sides.len());
         let who = self.newcomer(side);
         let roles = [Role::Member, Role::Steward].into();
@@ -43,6 +44,7 @@ impl World {
     }
 
     fn admit_by_anybody(&mut self, random: &mut Random) {
+        self.count(Mischief::AdmissionByAnybody);
         let (by, who) = (
             random.below(self.people.len()),
             random.below(self.people.len()),
@@ -57,6 +59,7 @@ impl World {
         let Some((paper, seen)) = self.some_paper(random, sight) else {
             return;
         };
+        self.count(Mischief::EquivocationInContent);
         let space = self.papers[paper].space;
         let link = self.people[person].devices[0].next_link(space);
         for words in ["left ", "right "] {
@@ -67,6 +70,7 @@ impl World {
     }
 
     fn equivocate_in_governance(&mut self, random: &mut Random) {
+        self.count(Mischief::EquivocationInGovernance);
         let side = random.below(self.sides.len());
         let (by, space) = (self.delegate(side, random), self.governance);
         let link = self.people[by].root.next_link(space);
@@ -79,6 +83,7 @@ impl World {
 
     /// An entry is left out of a chain for good.
     fn leave_a_gap(&mut self, random: &mut Random, sight: &dyn Sight) {
+        self.count(Mischief::Gap);
         let person = random.below(self.people.len());
         let space = match random.chance(50) {
             true => self.public,
@@ -96,6 +101,7 @@ impl World {
 
     /// More people on one invitation than it allows, and invitations without end.
     fn flood(&mut self, random: &mut Random) {
+        self.count(Mischief::InvitationFlood);
         let side = random.below(self.sides.len());
         for _ in 0..FLOOD / 2 {
             self.invite(random, side);
@@ -108,6 +114,7 @@ impl World {
 
     /// A delegate of one party revokes a member of another.
     pub(crate) fn expel_for_others(&mut self, random: &mut Random) {
+        self.count(Mischief::RemovalForOthers);
         let side = random.below(self.sides.len());
         let by = self.delegate(side, random);
         let victim = random.below(self.people.len());
@@ -120,6 +127,9 @@ impl World {
     fn expel_each_other(&mut self, random: &mut Random) {
         let side = random.below(self.sides.len());
         let (a, b) = (self.delegate(side, random), self.delegate(side, random));
+        if a != b {
+            self.count(Mischief::MutualRevocation);
+        }
         let party = self.sides[side].id;
         for (by, victim) in [(a, b), (b, a)] {
             let target = Target::Member(self.people[victim].root.public());
@@ -127,7 +137,7 @@ impl World {
         }
     }
 
-    fn sign_revocation(
+    pub(super) fn sign_revocation(
         &mut self,
         random: &mut Random,
         by: usize,
@@ -147,6 +157,7 @@ impl World {
         };
         let id = self.say(by, RecordBody::Revocation(body));
         self.narrowings.push((id, by));
+        self.removed.insert(victim);
         self.publish_tables(random, by, id, tree);
     }
 
@@ -163,6 +174,9 @@ impl World {
             }
             None => ChainLink::FIRST,
         };
+        if !chain.is_empty() {
+            self.count(Mischief::Backdating);
+        }
         let honest = self.people[person].devices[0].next_link(space);
         self.people[person].devices[0].set_next_link(space, link);
         for _ in 0..3 {
@@ -175,6 +189,7 @@ impl World {
 
     /// Entries of another community, by the same keys, and entries of this one for other spaces.
     fn replay(&mut self, random: &mut Random) {
+        self.count(Mischief::Replay);
         let person = random.below(self.people.len());
         let foreign = governance_space(CommunityId::from_bytes(random.bytes()));
         let side = random.below(self.sides.len());
@@ -203,6 +218,7 @@ impl World {
             return;
         };
         let mut bytes = entry.encode();
+        self.count(Mischief::Forgery);
         let place = random.below(bytes.len());
         bytes[place] ^= 1 << random.below(8);
         self.noise.push(bytes);

@@ -1,6 +1,6 @@
 //! A node without network and API: the real way in, over a store in memory.
 
-use super::Sight;
+use super::{InForce, Sight};
 use comity_node::{
     archive::Archive,
     ingest::{Computed, Ingest, Outcome, Reckon},
@@ -11,13 +11,22 @@ use comity_node::{
     store::{MemoryStore, Store},
 };
 use comity_protocol::{
-    authority::Authority,
+    authority::{
+        Authority,
+        deliberation::{Deliberation, Motion, Voices},
+    },
+    certificate::CertificateBody,
     derive::View,
     document::Step,
-    id::{CommunityId, DocumentId, EntryId, SpaceId},
+    entry::Entry,
+    id::{CommunityId, DocumentId, EntryId, PartyId, SpaceId},
+    record::RecordBody,
     sync::TrieHash,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// A replica. See the [module documentation](self).
 pub struct Replica {
@@ -45,12 +54,17 @@ pub struct Picture {
     pub documents: BTreeMap<DocumentId, Seen>,
     /// What became of every entry.
     pub verdicts: Vec<String>,
+    /// What is proposed, who said what about it, and how it stands.
+    pub motions: Vec<Motion>,
 }
 
 impl Picture {
     /// Says in a few words where two pictures differ.
     pub fn difference(&self, other: &Self) -> Option<String> {
-        if *self.authority != *other.authority {
+        if self == other {
+            return None;
+        }
+        if !agree(&self.authority, &other.authority) {
             return Some(first_difference(
                 &format!("{:#?}", self.authority),
                 &format!("{:#?}", other.authority),
@@ -65,15 +79,44 @@ impl Picture {
         if self.sets != other.sets {
             what.push(format!("sets: {:?} against {:?}", self.sets, other.sets));
         }
-        for (id, seen) in &self.documents {
-            if other.documents.get(id) != Some(seen) {
-                let other = other.documents.get(id);
+        let documents: BTreeSet<&DocumentId> = self
+            .documents
+            .keys()
+            .chain(other.documents.keys())
+            .collect();
+        for id in documents {
+            let (seen, other) = (self.documents.get(id), other.documents.get(id));
+            if seen != other {
                 what.push(format!("document {id}: {seen:?} against {other:?}"));
             }
         }
-        let equal = self == other;
-        (!equal).then(|| what.join("\n"))
+        if self.motions != other.motions {
+            what.push(first_difference(
+                &format!("{:#?}", self.motions),
+                &format!("{:#?}", other.motions),
+            ));
+        }
+        (!what.is_empty()).then(|| what.join("\n"))
     }
+}
+
+/// Whether two authorities say the same of everything that can be asked. They may differ in who
+/// signed a certificate, where nodes made it from approvals: each takes the first that suffice.
+fn agree(a: &Authority, b: &Authority) -> bool {
+    let slots = |it: &Authority| {
+        let roots = it.members().keys().copied();
+        let slots = roots.map(|root| (root, it.device_slots(&root).cloned()));
+        slots.collect::<Vec<_>>()
+    };
+    a == b
+        || a.charter() == b.charter()
+            && a.party_chains() == b.party_chains()
+            && a.parties() == b.parties()
+            && a.spaces() == b.spaces()
+            && a.members() == b.members()
+            && a.invitations() == b.invitations()
+            && a.narrowings() == b.narrowings()
+            && slots(a) == slots(b)
 }
 
 fn first_difference(a: &str, b: &str) -> String {
@@ -83,7 +126,7 @@ fn first_difference(a: &str, b: &str) -> String {
         let lines = text.lines().skip(place.saturating_sub(12)).take(20);
         lines.collect::<Vec<_>>().join("\n")
     };
-    format!("authority:\n{}\nagainst\n{}", around(a), around(b))
+    format!("{}\nagainst\n{}", around(a), around(b))
 }
 
 impl Replica {
@@ -158,20 +201,51 @@ impl Replica {
         read.ok()
     }
 
-    /// Everything, with what became of these entries. Gives them once more to find out.
+    /// Whether an entry stands in its set.
+    pub fn has_in_effect(&self, id: &EntryId) -> bool {
+        self.archive.contains(id).unwrap_or(false) && !self.archive.held().contains(id)
+    }
+
+    /// What is proposed and how it stands, by those of these entries that are in effect.
+    pub fn motions(&self, said: &[EntryId]) -> Vec<Motion> {
+        let entries = said.iter().filter_map(|id| self.archive.get(id).unwrap());
+        let entries: Vec<Entry> = entries.collect();
+        let records = entries.iter().filter_map(|it| match it {
+            Entry::Record(it) => Some((it.header().author, it.body())),
+            _ => None,
+        });
+        let (proposed, mut voices) = Voices::gather(records);
+        for (id, body) in &proposed {
+            if matches!(body, CertificateBody::ErasureOrder(_)) && self.has_in_effect(id) {
+                voices.certify_order(*id);
+            }
+        }
+        let authority = self.authority();
+        let (charter, parties) = (authority.charter(), authority.party_chains());
+        let weighed = Deliberation::weigh(charter, parties, proposed, &voices);
+        weighed.motions().cloned().collect()
+    }
+
+    /// Everything except motions, with what became of these entries. Gives them once more to find
+    /// out.
     pub fn picture(
         &self,
         entries: &[Vec<u8>],
         documents: impl Iterator<Item = DocumentId>,
     ) -> Picture {
         let outcomes = self.take(entries, &Source::Local);
-        let verdicts = outcomes.iter().map(|it| match it {
+        let outcomes = outcomes.iter().zip(entries);
+        let verdicts = outcomes.map(|(it, entry)| match it {
             Outcome::Saved | Outcome::AlreadyPresent => "in effect".to_owned(),
+            // What it erases is looked for among what ever was in effect here. Whether that holds it
+            // without effect, or never did, the one thing alike is that nothing is erased.
+            _ if is_erasure(entry) => "erases nothing".to_owned(),
             // Which of the two is said, and of which ancestor, depends on what is known of that one.
             Outcome::Pending(_) | Outcome::Blocked(_) => "waits for what it builds on".to_owned(),
             other => format!("{other:?}"),
         });
         Picture {
+            motions: Vec::new(),
             verdicts: verdicts.collect(),
             authority: self.authority(),
             sets: self.sets(),
@@ -179,6 +253,15 @@ impl Replica {
                 .filter_map(|it| Some((it, self.seen(&it)?)))
                 .collect(),
         }
+    }
+}
+
+/// Whether encoded bytes are somebody's erasure, or order one.
+fn is_erasure(bytes: &[u8]) -> bool {
+    match Entry::decode(bytes) {
+        Ok(Entry::Record(it)) => matches!(it.body(), RecordBody::Erasure(_)),
+        Ok(Entry::Certificate(it)) => matches!(it.body(), CertificateBody::ErasureOrder(_)),
+        _ => false,
     }
 }
 
@@ -190,6 +273,17 @@ impl Sight for Replica {
 
     fn offers(&self, _: &SpaceId) -> bool {
         true
+    }
+
+    fn charter(&self) -> Option<InForce> {
+        let authority = self.authority();
+        let charter = authority.charter()?.current();
+        Some((charter.id, charter.height, (*charter.parties).clone()))
+    }
+
+    fn state(&self, party: &PartyId) -> Option<EntryId> {
+        let authority = self.authority();
+        Some(authority.party_chains().chain(party)?.current().0)
     }
 }
 

@@ -1,11 +1,12 @@
 //! Who belongs where: admissions, invitations, devices.
 
-use super::{Actor, World};
+use super::{Actor, Mischief, World};
 use crate::{
     community::{Signer, key},
     random::Random,
 };
 use comity_protocol::{
+    certificate::PartyState,
     id::{EntryId, PartyId, domain},
     key::SecretKey,
     record::{
@@ -45,6 +46,12 @@ impl World {
     }
 
     pub(super) fn admit(&mut self, by: usize, party: PartyId, who: usize, roles: Roles) -> EntryId {
+        if self.removed.contains(&who) {
+            self.count(Mischief::Readmission);
+        }
+        if by != who && self.was_removed(by, party) {
+            self.count(Mischief::RemovedDelegateAdmits);
+        }
         let member = self.people[who].root.public();
         let admission = Admission {
             party,
@@ -52,6 +59,17 @@ impl World {
             roles,
         };
         self.say(by, RecordBody::Admission(admission))
+    }
+
+    /// Whether a person spoke for a party once, and was removed or is no delegate of its newest state.
+    fn was_removed(&self, person: usize, party: PartyId) -> bool {
+        let key = self.people[person].root.public();
+        let speaks = |it: &PartyState| it.delegates.contains(&key);
+        let side = self.sides.iter().find(|it| it.id == party);
+        let states = side.map(|it| it.states.as_slice()).unwrap_or_default();
+        let is = states.last().is_some_and(|(_, it)| speaks(it));
+        let was = states.iter().any(|(_, it)| speaks(it));
+        was && (!is || self.removed.contains(&person))
     }
 
     pub(super) fn link(&mut self, person: usize, device: usize, slot: u64) -> EntryId {
@@ -138,6 +156,15 @@ impl World {
     }
 
     pub(super) fn invite(&mut self, random: &mut Random, side: usize) -> EntryId {
+        self.invite_until(random, side, None)
+    }
+
+    pub(super) fn invite_until(
+        &mut self,
+        random: &mut Random,
+        side: usize,
+        expires_ms: Option<u64>,
+    ) -> EntryId {
         let secret: SecretKey = key(&format!("invitation/{}", self.made));
         self.made += 1;
         let by = self.delegate(side, random);
@@ -148,7 +175,7 @@ impl World {
             countersigner: self.nodes[node].public(),
             roles: roles(random),
             uses: 1 + random.below(3) as u64,
-            expires_ms: None,
+            expires_ms,
         };
         let id = self.say(by, RecordBody::Invitation(offer));
         if random.chance(50) {
@@ -165,9 +192,15 @@ impl World {
 
     /// A node lets a person in on an invitation, whether it still may or not.
     pub(super) fn countersign(&mut self, random: &mut Random, who: usize) {
-        let Some((invitation, secret, node)) = random.pick(&self.invitations).cloned() else {
-            return;
-        };
+        if !self.invitations.is_empty() {
+            let number = random.below(self.invitations.len());
+            self.countersign_on(number, who);
+        }
+    }
+
+    /// The same, on this invitation.
+    pub(super) fn countersign_on(&mut self, number: usize, who: usize) {
+        let (invitation, secret, node) = self.invitations[number].clone();
         let member = self.people[who].root.public();
         let message = join_message(self.governance, invitation, &member);
         let body = Countersignature {

@@ -27,7 +27,7 @@ fn consents(number: u8) -> LinkConsents {
     LinkConsents {
         community,
         by_device,
-        by_node: (number % 2 == 0).then_some(by_device),
+        by_node: number.is_multiple_of(2).then_some(by_device),
     }
 }
 

@@ -147,7 +147,7 @@ async fn hand_over(
         let asked = HandOver { peer_id, request };
         match client.hand_over_device(&asked).await {
             Ok(()) => handed = Ok(TypedCode::of(&encoded)),
-            Err(error) => handed = handed.or_else(|_| Err(error.to_string())),
+            Err(error) => handed = handed.map_err(|_| error.to_string()),
         }
     }
     handed

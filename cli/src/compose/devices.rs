@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_links_of_a_code_verify_and_a_stolen_consent_does_not() {
-        let (root, device) = (secret(1), secret(2));
+        let root = secret(1);
         let community = CommunityId::from_bytes([5; 32]);
         let code = DeviceCode(request(3));
         let DeviceCode(request) = code.to_string().parse().unwrap();

@@ -14,6 +14,7 @@ mod caller;
 mod chains;
 mod communities;
 mod cuts;
+mod devices;
 mod document;
 mod documents;
 mod entries;
@@ -106,6 +107,10 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/consent", post(membership::consent))
         .route("/v0/grants", post(membership::put_grant))
         .route("/v0/joins", get(membership::joins).post(membership::join))
+        .route(
+            "/v0/devices/requests",
+            get(devices::waiting).post(devices::hand_over),
+        )
         .route("/v0/documents", get(documents::list))
         .route("/v0/documents/{id}", get(document::show))
         .route("/v0/documents/{id}/history", get(document::history))

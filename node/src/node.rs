@@ -8,7 +8,7 @@ use crate::{
     ingest::Ingest,
     ledger::Ledger,
     library::Library,
-    peers::{Peers, PeersError},
+    peers::{Linking, Peers, PeersError},
     projection::EntryProjection,
     random,
     state::StateFile,
@@ -130,6 +130,8 @@ pub(crate) struct Inner {
     pub(crate) signing: Mutex<()>,
     /// Held while the node decides about a join request.
     pub(crate) deciding: Mutex<()>,
+    /// Requests to link devices that wait for their code.
+    pub(crate) linking: Linking,
     pub(crate) started: Instant,
     pub(crate) stopping: watch::Sender<bool>,
     pub(crate) peers: std::sync::OnceLock<Peers>,
@@ -341,6 +343,7 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
         tasks,
         signing: Mutex::default(),
         deciding: Mutex::default(),
+        linking: Linking::default(),
         started: Instant::now(),
         stopping: watch::Sender::new(false),
         peers: std::sync::OnceLock::new(),

@@ -1,4 +1,4 @@
-//! Peers: being connected, saying hello, syncing, letting people join.
+//! Peers: being connected, saying hello, syncing, letting people join, taking requests to link devices.
 //!
 //! One task listens to the network. Of two connected nodes the one with the lower peer id opens
 //! hello and the sync stream, so that there is one of each whoever dialled. What a peer may read
@@ -18,6 +18,7 @@ mod greeting;
 mod hello;
 mod hub;
 mod joining;
+mod linking;
 mod receipts;
 mod session;
 
@@ -26,9 +27,10 @@ pub(crate) use address::peer_of;
 pub(crate) use asking::queue_join;
 use comity_client::types::PeerInfo;
 use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
-use comity_protocol::sync::InFlight;
+use comity_protocol::{access::LinkAnswer, sync::InFlight};
 use doubts::ClockDoubts;
 use hub::{Hub, end, remember};
+pub(crate) use linking::Linking;
 #[doc(hidden)]
 pub use session::LedgerReplica;
 use session::Shared;
@@ -71,6 +73,14 @@ pub enum PeersError {
         /// Why.
         why: String,
     },
+    /// A peer was not handed a request to link a device.
+    #[error("the node {peer} was not handed the request: {why}")]
+    NotHandedOver {
+        /// The peer.
+        peer: String,
+        /// Why.
+        why: String,
+    },
     /// A join request is not one.
     #[error("the join request cannot be used: {0}")]
     BadRequest(String),
@@ -95,7 +105,12 @@ impl Peers {
         gossip: bool,
         tap: Option<Tap>,
     ) -> Result<Self, PeersError> {
-        let protocols = [hello::PROTOCOL, session::PROTOCOL, joining::PROTOCOL];
+        let protocols = [
+            hello::PROTOCOL,
+            session::PROTOCOL,
+            joining::PROTOCOL,
+            linking::PROTOCOL,
+        ];
         let seed = NodeSeed::new(*inner.key.seed());
         let config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
         let started = match tap {
@@ -226,6 +241,25 @@ impl Peers {
             self.hub.call(peer).await;
         }
         self.hub.joins_changed.notify_one();
+    }
+
+    /// Hands a connected peer a request to link a device, to wait there for its code.
+    ///
+    /// # Errors
+    /// If it does not get there, or the peer cannot read it.
+    pub(crate) async fn hand_over(&self, peer: &str, request: &[u8]) -> Result<(), PeersError> {
+        let failed = |why: String| PeersError::NotHandedOver {
+            peer: peer.to_owned(),
+            why,
+        };
+        let id = peer
+            .parse()
+            .map_err(|_| failed("this is no peer id".into()))?;
+        let answer = linking::hand_over(&self.hub.network, id, request).await;
+        match answer.map_err(failed)? {
+            LinkAnswer::Waits => Ok(()),
+            LinkAnswer::NotUnderstood => Err(failed("it does not understand it".into())),
+        }
     }
 
     /// What is to be said about this node's clock, if the grants of peers cast doubt on it.

@@ -1,7 +1,7 @@
-//! What two nodes say before they share anything: hello, grants, join requests, tickets; and what a
-//! peer may read.
+//! What two nodes say before they share anything: hello, grants, join requests, tickets, requests to
+//! link a device; and what a peer may read.
 //!
-//! Spec: `specs/wire.md` §2 (hello), §3 (join), §5 (grants), `specs/identity.md` §8 (tickets).
+//! Spec: `specs/wire.md` §2 (hello), §3 (join, link), §5 (grants), `specs/identity.md` §8 (tickets).
 
 use crate::{
     codec::{CodecError, ItemType, Reader},
@@ -16,6 +16,7 @@ mod clock;
 mod grant;
 mod hello;
 mod join;
+mod link;
 mod reader;
 mod reading;
 mod ticket;
@@ -24,6 +25,10 @@ pub use clock::{GRANTS_FOR_DOUBT_MIN, clock_in_doubt};
 pub use grant::{GRANT_LIFETIME_MS, GRANTS_MAX, NodeGrant, ShownGrant, VerifiedGrant};
 pub use hello::{Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS};
 pub use join::{JOIN_MAX_BYTES, JoinAnswer, JoinRefusal, JoinRequest};
+pub use link::{
+    LINK_MAX_BYTES, LINK_TEXT_MAX_BYTES, LinkAnswer, LinkConsents, LinkRequest,
+    TYPED_CODE_CHARACTERS, TYPED_CODE_ROUNDS, TypedCode, TypedCodeError,
+};
 pub use reader::{READER_LIFETIME_MS, ReaderError, ReaderToken};
 pub use reading::{may_be_shown_grants, next_end_ms, readable_spaces};
 pub use ticket::{Ticket, TicketError};

@@ -62,6 +62,10 @@ pub mod domain {
     pub const HELLO_GOVERNANCE: &[u8] = b"comity/1/hello-governance\0";
     /// Nonce and padding of a hello, drawn from a seed.
     pub const HELLO_RANDOM: &[u8] = b"comity/1/hello-random\0";
+    /// What a typed code begins: digest of a request to link a device.
+    pub const DEVICE_CODE: &[u8] = b"comity/1/device-code\0";
+    /// The same digest, digested again.
+    pub const DEVICE_CODE_ROUND: &[u8] = b"comity/1/device-code-round\0";
     /// Message that a device or root key signs to read at a node's local API.
     pub const READER_SIGNATURE: &[u8] = b"comity/1/reader-signature\0";
     /// Key prefix of an author in a space's trie.

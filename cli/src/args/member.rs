@@ -130,19 +130,31 @@ pub enum DeviceCommand {
         addresses: Vec<String>,
     },
     /// On the new device: make its key, and the code for `comity device link`.
-    #[command(after_help = "Example:\n  comity device accept comitydevice1…")]
+    ///
+    /// It asks the node that the ticket names, and shows a short code to type there. Where that node
+    /// is not reached it shows a long code, to be pasted.
+    #[command(after_help = "Examples:\n  comity device accept comitydevice1…\n  \
+        comity device accept comitydevice1… --long")]
     Accept {
         /// The ticket, whole.
         ticket: String,
+        /// Show the long code, to be pasted, and hand nothing over.
+        #[arg(long)]
+        long: bool,
         /// Do without a passphrase: whoever gets the files of this device can write in your name.
         #[arg(long)]
         no_passphrase: bool,
     },
     /// On the device that has the root key: link the new one.
-    #[command(after_help = "Example:\n  comity device link comitycode1…")]
+    ///
+    /// Give only a code that your own new device shows. Case, spaces and dashes of a short code do
+    /// not matter; O is read as 0, I and L as 1. It is good for 15 minutes, while the node runs.
+    #[command(after_help = "Examples:\n  comity device link K7Q2-M4XD-9TRB\n  \
+        comity device link comitycode1…")]
     Link {
-        /// The code, whole.
-        code: String,
+        /// The short code, or the long one, whole.
+        #[arg(required = true, num_args = 1..)]
+        code: Vec<String>,
     },
     /// End a device: what it signs from now on does not count.
     #[command(after_help = "Examples:\n  comity device revoke 3\n  \

@@ -1,5 +1,7 @@
 //! `comity device …`: one person, several devices.
 
+mod accept;
+
 use super::{
     member::{self, find_member},
     narrowing::{self, Kept},
@@ -7,23 +9,22 @@ use super::{
 use crate::{
     app::App,
     args::member::{DeviceCommand, Keep, OfParty},
-    compose::devices::{self, DeviceCode, DeviceTextError, DeviceTicket},
+    compose::devices::{self, DeviceCode, DeviceTextError, DeviceTicket, GivenCode, NotFound},
     desk::{Desk, parse},
     error::CommandError,
-    grants,
-    identity::{
-        DisplayName, IdentityError, Material, Slot, material::SLOTS_MAX, passphrase::Purpose,
-    },
+    identity::material::SLOTS_MAX,
     lookup,
     moment::now_ms,
     render,
-    session::Reach,
+    session::{self, Reach},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{
     Client,
-    types::{CommunityInfo, Connect, ConsentRequest, Roster, RosterMember, TrackCommunity},
+    types::{CommunityInfo, Roster, RosterMember},
 };
 use comity_protocol::{
+    access::{LinkRequest, TypedCode},
     entry::Entry,
     id::CommunityId,
     key::PublicKey,
@@ -31,6 +32,7 @@ use comity_protocol::{
 };
 use serde_json::json;
 use std::collections::BTreeSet;
+use thiserror::Error;
 
 /// Runs a command about devices.
 pub(super) async fn run(app: &App, command: DeviceCommand) -> Result<(), CommandError> {
@@ -40,8 +42,9 @@ pub(super) async fn run(app: &App, command: DeviceCommand) -> Result<(), Command
         DeviceCommand::Accept {
             ticket,
             no_passphrase,
-        } => accept(app, &ticket, no_passphrase).await,
-        DeviceCommand::Link { code } => link(app, &code).await,
+            long,
+        } => accept::accept(app, &ticket, no_passphrase, long).await,
+        DeviceCommand::Link { code } => link(app, &code.concat()).await,
         DeviceCommand::Revoke {
             device,
             keep,
@@ -184,111 +187,69 @@ fn not_usable(what: &str, error: &DeviceTextError) -> CommandError {
         .hint(format!("copy the whole {what} again"))
 }
 
-async fn accept(app: &App, text: &str, no_passphrase: bool) -> Result<(), CommandError> {
-    let ticket: DeviceTicket = text.parse().map_err(|error| not_usable("ticket", &error))?;
-    let folder = app.identity_folder()?;
-    let identity = if folder.is_taken() {
-        // Asked for the code again: the same device, unless somebody else lives here.
-        let public = app.public()?;
-        if public.root != ticket.root {
-            return Err(IdentityError::AlreadyExists(folder.path().to_owned()).into());
-        }
-        app.unlock()?
-    } else {
-        crate::session::require_home(&app.home()?)?;
-        let name = DisplayName::new(&ticket.name).map_err(IdentityError::from)?;
-        let slot = u8::try_from(ticket.slot).ok().and_then(Slot::new);
-        let slot = slot.unwrap_or(Slot::FIRST);
-        let passphrase = app.passphrase(Purpose::New, no_passphrase)?;
-        let material = Material::device_only(ticket.root, slot, name, now_ms())?;
-        folder.create(material, &passphrase, app.environment.kdf())?
-    };
-    app.with_node(Reach::Peers, async |client| {
-        let node: PublicKey = parse(&client.status().await?.node, "node key")?;
-        let mut consents = Vec::new();
-        for community in &ticket.communities {
-            let by_node = take_part(client, *community, &ticket.root).await?;
-            grants::put(client, &identity, *community, node).await?;
-            let by_device = devices::consent(identity.device(), &ticket.root, *community);
-            consents.push((*community, by_device, Some(by_node)));
-        }
-        for address in &ticket.addresses {
-            let address = address.clone();
-            if let Err(error) = client.connect(&Connect { address }).await {
-                app.ui
-                    .warning(&format!("your other node was not reached: {error}"));
-            }
-        }
-        let code = DeviceCode {
-            device: identity.public().device,
-            slot: ticket.slot,
-            node: Some(node),
-            consents,
-        };
-        if app.ui.is_json() {
-            return app.ui.json(&json!({
-                "code": code.to_string(),
-                "device": code.device.to_string(),
-            }));
-        }
-        for notice in identity.notices() {
-            app.ui.warning(&notice.to_string());
-        }
-        app.ui.line(&code.to_string())?;
-        app.ui
-            .hint("on the device that made the ticket: `comity device link CODE`");
-        app.ui.hint("then here: `comity sync --wait`");
-        Ok(())
-    })
-    .await
-}
+/// Requests are handed to nodes that run.
+#[derive(Debug, Error)]
+#[error("no node runs here, to which a request could have been handed")]
+struct NoNode;
 
-/// Makes the node take part in a community, and get its consent to serving the person.
-async fn take_part(
-    client: &Client,
-    community: CommunityId,
-    root: &PublicKey,
-) -> Result<comity_protocol::key::Signature, CommandError> {
-    let track = TrackCommunity {
-        community: community.to_string(),
-        entries: Vec::new(),
-    };
-    client.track(&track).await?;
-    let consent = client
-        .consent(&ConsentRequest {
-            community: community.to_string(),
-            root: root.to_string(),
-        })
-        .await?;
-    super::join::signature(&consent.signature)
+/// The request with a typed code, from those that were handed to the node.
+async fn waiting(app: &App, client: &Client, code: TypedCode) -> Result<LinkRequest, CommandError> {
+    let not_taken = || CommandError::failure(format!("cannot link by the code {code}"));
+    let instead = "or paste the long code, which `comity device accept TICKET --long` shows there";
+    let mut waiting = Vec::new();
+    for it in client.device_requests().await? {
+        let request = STANDARD_NO_PAD.decode(&it.request).map_err(|error| {
+            not_taken()
+                .because(&error)
+                .hint("restart the node with the version of this command: `comity node stop`")
+        })?;
+        waiting.push(request);
+    }
+    match devices::requested(code, &waiting) {
+        Ok(request) => LinkRequest::decode(request).map_err(|error| not_usable("code", &error.into())),
+        Err(NotFound::None) if session::running(&app.home()?).await?.is_none() => {
+            Err(not_taken()
+                .because(&NoNode)
+                .hint("`comity node start` here, then `comity device accept TICKET` there again")
+                .hint(instead))
+        }
+        Err(error @ NotFound::None) => Err(not_taken()
+            .because(&error)
+            .hint("compare it with what the new device shows; it is good for 15 minutes")
+            .hint("not arrived: check that the new device reaches this node, and run `comity device accept TICKET` there again")
+            .hint(instead)),
+        Err(error @ NotFound::Several(_)) => Err(not_taken().because(&error).hint(instead)),
+    }
 }
 
 async fn link(app: &App, text: &str) -> Result<(), CommandError> {
-    let code: DeviceCode = text.parse().map_err(|error| not_usable("code", &error))?;
+    let given: GivenCode = text.parse().map_err(|error| not_usable("code", &error))?;
     let root = app.public()?.root.to_string();
     app.with_node(Reach::Store, async |client| {
         let mine = mine(client, &root, None).await?;
+        let request = match given {
+            GivenCode::Whole(DeviceCode(request)) => request,
+            GivenCode::Typed(code) => waiting(app, client, code).await?,
+        };
         let identity = app.unlock()?;
         identity.root()?;
         let mut desk = Desk::open(app, client, &identity)?;
         let mut linked = Vec::new();
         for it in &mine {
             let id: CommunityId = parse(&it.community.id, "community")?;
-            let consents = code.consents.iter().find(|(community, ..)| *community == id);
-            let Some((_, by_device, by_node)) = consents else {
+            let Some(consents) = request.consents.iter().find(|it| it.community == id) else {
                 continue;
             };
-            let key = code.device.to_string();
+            let key = request.device.to_string();
             if it.me.devices.iter().any(|it| it.key == key) {
                 continue;
             }
             let taken = |slot: u64| it.me.devices.iter().any(|of| of.slot == Some(slot));
-            let slots = std::iter::once(code.slot).chain(0..u64::from(SLOTS_MAX));
+            let slots = std::iter::once(request.slot).chain(0..u64::from(SLOTS_MAX));
             let slot = slots.into_iter().find(|slot| !taken(*slot));
             let slot = slot.ok_or_else(no_slot)?;
             let mut chain = desk.root_chain(&it.community.governance_space).await?;
-            let consents = (*by_device, *by_node);
-            let links = devices::link(&mut chain, now_ms(), &code, slot, consents);
+            let links = devices::link(&mut chain, now_ms(), &request, slot, consents);
             let links = links.into_iter().map(Entry::Record).collect();
             desk.hand_in(&it.community.id, links).await?;
             linked.push(json!({ "community": it.community.id, "slot": slot }));
@@ -301,7 +262,7 @@ async fn link(app: &App, text: &str) -> Result<(), CommandError> {
         }
         if app.ui.is_json() {
             return app.ui.json(&json!({
-                "device": code.device.to_string(),
+                "device": request.device.to_string(),
                 "linked": linked,
             }));
         }
@@ -309,7 +270,7 @@ async fn link(app: &App, text: &str) -> Result<(), CommandError> {
         app.ui.status(&format!(
             "linked in {communities}: what it writes stands under your name"
         ));
-        app.ui.line(&code.device.to_string())
+        app.ui.line(&request.device.to_string())
     })
     .await
 }

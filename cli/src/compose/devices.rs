@@ -1,10 +1,12 @@
-//! Linking another device without giving it the root key: a ticket goes there, a code comes back.
+//! Linking another device without giving it the root key: a ticket goes there, a code comes back:
+//! whole, to be pasted, or the beginning of its digest, to be typed once nodes have handed it over.
 //!
-//! Neither holds a secret. Whoever got a ticket could make a code for a device of their own, so a
+//! None holds a secret. Whoever got a ticket could make a code for a device of their own, so a
 //! person links only codes that their own new device showed.
 
 use super::Chain;
 use comity_protocol::{
+    access::{AccessError, LinkConsents, LinkRequest, TypedCode, TypedCodeError},
     certificate,
     codec::{CodecError, Reader, Writer},
     entry::Record,
@@ -12,7 +14,7 @@ use comity_protocol::{
     key::{PublicKey, SecretKey, Signature},
     record::{self, DeviceLink, NodeLink, RecordBody},
 };
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 use thiserror::Error;
 
 pub(super) const TICKET_PREFIX: &str = "comitydevice1";
@@ -41,6 +43,12 @@ pub enum DeviceTextError {
     /// A key inside is not usable.
     #[error("a key inside is not usable")]
     Key,
+    /// The content is no request to link a device.
+    #[error(transparent)]
+    Request(#[from] AccessError),
+    /// It is neither a whole code nor one to type.
+    #[error("it is neither a whole code, which starts with {CODE_PREFIX}, nor one to type: {0}")]
+    Typed(#[from] TypedCodeError),
 }
 
 /// What a new device has to know.
@@ -58,18 +66,9 @@ pub struct DeviceTicket {
     pub addresses: Vec<String>,
 }
 
-/// The consents of a new device and of the node beside it.
+/// The consents of a new device and of the node beside it, whole, as a text to be pasted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceCode {
-    /// The device.
-    pub device: PublicKey,
-    /// The slot it would fill.
-    pub slot: u64,
-    /// The node beside it.
-    pub node: Option<PublicKey>,
-    /// By community: the device's consent, and the node's.
-    pub consents: Vec<(CommunityId, Signature, Option<Signature>)>,
-}
+pub struct DeviceCode(pub LinkRequest);
 
 impl fmt::Display for DeviceTicket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,17 +113,7 @@ impl FromStr for DeviceTicket {
 
 impl fmt::Display for DeviceCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut w = Writer::new();
-        w.array(5).uint(VERSION).bytes(self.device.as_bytes());
-        w.uint(self.slot);
-        w.optional_bytes(self.node.as_ref().map(|it| &it.as_bytes()[..]));
-        w.array(self.consents.len());
-        for (community, device, node) in &self.consents {
-            w.array(3).bytes(community.as_bytes());
-            w.bytes(device.as_bytes());
-            w.optional_bytes(node.as_ref().map(|it| &it.as_bytes()[..]));
-        }
-        f.write_str(&to_text(CODE_PREFIX, &w.finish()))
+        f.write_str(&to_text(CODE_PREFIX, &self.0.encode()))
     }
 }
 
@@ -133,27 +122,64 @@ impl FromStr for DeviceCode {
 
     fn from_str(text: &str) -> Result<Self, DeviceTextError> {
         let bytes = from_text(CODE_PREFIX, text)?;
-        let mut r = Reader::new(&bytes);
-        r.array_of(5)?;
-        version(&mut r)?;
-        let (device, slot) = (key(&mut r)?, r.uint_max(SLOT_MAX)?);
-        let node = r.optional_fixed()?.map(PublicKey::from_bytes);
-        let node = node.transpose().map_err(|_| DeviceTextError::Key)?;
-        let mut consents = Vec::new();
-        for _ in 0..r.array(COMMUNITIES_MAX)? {
-            r.array_of(3)?;
-            let community = CommunityId::from_bytes(r.fixed()?);
-            let by_device = Signature::from_bytes(r.fixed()?);
-            let by_node = r.optional_fixed()?.map(Signature::from_bytes);
-            consents.push((community, by_device, by_node));
+        Ok(Self(LinkRequest::decode(&bytes)?))
+    }
+}
+
+/// What a person gives to have a device linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GivenCode {
+    /// The short code, of a request that waits at a node.
+    Typed(TypedCode),
+    /// All of it.
+    Whole(DeviceCode),
+}
+
+impl FromStr for GivenCode {
+    type Err = DeviceTextError;
+
+    fn from_str(text: &str) -> Result<Self, DeviceTextError> {
+        match text.trim_start().starts_with(CODE_PREFIX) {
+            true => text.parse().map(Self::Whole),
+            false => Ok(Self::Typed(text.parse()?)),
         }
-        r.end()?;
-        Ok(Self {
-            device,
-            slot,
-            node,
-            consents,
-        })
+    }
+}
+
+/// Why no request has the typed code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NotFound {
+    /// None does.
+    #[error("no request with this code waits at your node")]
+    None,
+    /// Several do, which does not happen by chance.
+    #[error(
+        "{0} different requests with this code wait at your node: somebody made one to deceive"
+    )]
+    Several(usize),
+}
+
+/// The one request that has a typed code. The same bytes handed over twice are one request.
+///
+/// # Errors
+/// If none has it, or several have.
+pub fn requested(code: TypedCode, waiting: &[Vec<u8>]) -> Result<&[u8], NotFound> {
+    the_one(code, waiting, TypedCode::of)
+}
+
+/// How codes are made is an argument: two requests with one code cannot be found to test with.
+fn the_one(
+    code: TypedCode,
+    waiting: &[Vec<u8>],
+    code_of: impl Fn(&[u8]) -> TypedCode,
+) -> Result<&[u8], NotFound> {
+    let different: BTreeSet<&[u8]> = waiting.iter().map(Vec::as_slice).collect();
+    let fits = |it: &&[u8]| code_of(it) == code;
+    let fitting: Vec<&[u8]> = different.into_iter().filter(fits).collect();
+    match fitting[..] {
+        [] => Err(NotFound::None),
+        [one] => Ok(one),
+        _ => Err(NotFound::Several(fitting.len())),
     }
 }
 
@@ -201,21 +227,21 @@ pub fn consent(device: &SecretKey, root: &PublicKey, community: CommunityId) -> 
     device.sign(domain::DEVICE_CONSENT_SIGNATURE, &message)
 }
 
-/// Signs, on the root key's chain, the links that a code asks for in one community.
+/// Signs, on the root key's chain, the links that a request asks for in one community.
 pub fn link(
     chain: &mut Chain<'_>,
     time_ms: u64,
-    code: &DeviceCode,
+    request: &LinkRequest,
     slot: u64,
-    consents: (Signature, Option<Signature>),
+    consents: &LinkConsents,
 ) -> Vec<Record> {
     let device = RecordBody::DeviceLink(DeviceLink {
-        device: code.device,
+        device: request.device,
         slot,
-        by_device: consents.0,
+        by_device: consents.by_device,
     });
     let mut links = vec![chain.record(time_ms, device)];
-    if let (Some(node), Some(by_node)) = (code.node, consents.1) {
+    if let (Some(node), Some(by_node)) = (request.node, consents.by_node) {
         let node = RecordBody::NodeLink(NodeLink { node, by_node });
         links.push(chain.record(time_ms, node));
     }
@@ -262,23 +288,67 @@ mod tests {
         );
     }
 
-    #[test]
-    fn the_links_of_a_code_verify_and_a_stolen_consent_does_not() {
+    fn request(slot: u64) -> LinkRequest {
         let (root, device) = (secret(1), secret(2));
         let community = CommunityId::from_bytes([5; 32]);
-        let code = DeviceCode {
+        LinkRequest {
             device: device.public(),
-            slot: 3,
+            slot,
             node: None,
-            consents: vec![(community, consent(&device, &root.public(), community), None)],
-        };
-        let code: DeviceCode = code.to_string().parse().unwrap();
+            consents: vec![LinkConsents {
+                community,
+                by_device: consent(&device, &root.public(), community),
+                by_node: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn both_forms_of_a_code_are_told_apart() {
+        let request = request(3);
+        let (code, typed) = (
+            DeviceCode(request.clone()),
+            TypedCode::of(&request.encode()),
+        );
+        assert_eq!(typed.to_string().parse(), Ok(GivenCode::Typed(typed)));
+        assert_eq!(code.to_string().parse(), Ok(GivenCode::Whole(code.clone())));
+        let cut = &code.to_string()[..40];
+        assert_eq!(cut.parse::<GivenCode>(), Err(DeviceTextError::Damaged));
+        assert!(matches!(
+            "K7Q2-M4XD".parse::<GivenCode>(),
+            Err(DeviceTextError::Typed(_))
+        ));
+    }
+
+    #[test]
+    fn a_typed_code_finds_the_very_request() {
+        let all: Vec<Vec<u8>> = (0..4).map(|slot| request(slot).encode()).collect();
+        let code = TypedCode::of(&all[2]);
+        assert_eq!(requested(code, &all), Ok(&all[2][..]));
+        // Handed over again by another peer: one request.
+        let again = [&all[..], &all[2..3]].concat();
+        assert_eq!(requested(code, &again), Ok(&all[2][..]));
+        assert_eq!(requested(code, &all[..2]), Err(NotFound::None));
+    }
+
+    #[test]
+    fn of_two_requests_with_one_code_neither_is_taken() {
+        let all = [request(0).encode(), request(1).encode()];
+        let same = |_: &[u8]| TypedCode::of(&all[0]);
+        assert_eq!(the_one(same(&[]), &all, same), Err(NotFound::Several(2)));
+    }
+
+    #[test]
+    fn the_links_of_a_code_verify_and_a_stolen_consent_does_not() {
+        let root = secret(1);
+        let community = CommunityId::from_bytes([5; 32]);
+        let code = DeviceCode(request(3));
+        let DeviceCode(request) = code.to_string().parse().unwrap();
         let space = certificate::governance_space(community);
         let governance = GovernanceDigest::from_bytes([0; 32]);
         let links = |by: &SecretKey| {
             let mut chain = Chain::new(by, space, governance, ChainLink::FIRST);
-            let (_, by_device, by_node) = code.consents[0];
-            link(&mut chain, 1, &code, code.slot, (by_device, by_node))
+            link(&mut chain, 1, &request, request.slot, &request.consents[0])
         };
         for link in links(&root) {
             Verified::check(Entry::Record(link)).unwrap();

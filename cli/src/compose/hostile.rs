@@ -10,6 +10,7 @@ use super::{
     party_ticket::PartyTicket,
 };
 use comity_protocol::{
+    access::{LinkConsents, LinkRequest},
     certificate::{Readers, Space, Writers},
     id::CommunityId,
     key::SecretKey,
@@ -122,15 +123,17 @@ fn sorts() -> Vec<Sort> {
         addresses: vec!["/ip4/192.0.2.7/tcp/7440".into()],
     };
     let by_device = consent(&secret(2), &secret(1).public(), community);
-    let code = DeviceCode {
+    let consents = |by_node| LinkConsents {
+        community,
+        by_device,
+        by_node,
+    };
+    let code = DeviceCode(LinkRequest {
         device: secret(2).public(),
         slot: 3,
         node: Some(secret(3).public()),
-        consents: vec![
-            (community, by_device, Some(by_device)),
-            (community, by_device, None),
-        ],
-    };
+        consents: vec![consents(Some(by_device)), consents(None)],
+    });
     let parties = PartyTicket {
         community,
         name: "Coffee".into(),

@@ -186,6 +186,16 @@ impl Client {
         self.get("/v0/joins").await
     }
 
+    /// Hands a connected peer a request to link a device.
+    pub async fn hand_over_device(&self, request: &HandOver) -> Answered<()> {
+        self.post("/v0/devices/requests", request).await
+    }
+
+    /// The requests to link devices that wait at the node, oldest first.
+    pub async fn device_requests(&self) -> Answered<Vec<DeviceRequest>> {
+        self.get("/v0/devices/requests").await
+    }
+
     /// A page of documents.
     pub async fn documents(&self, query: &DocumentQuery) -> Answered<Page<DocumentSummary>> {
         let limit = query.limit.map(|limit| limit.to_string());

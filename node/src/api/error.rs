@@ -176,6 +176,9 @@ impl From<PeersError> for Failure {
         match error {
             error @ PeersError::Unreachable { .. } => Self::unreachable(error)
                 .hint("Check the address, that the other node runs, and that its port is open."),
+            error @ PeersError::NotHandedOver { .. } => Self::unreachable(error).hint(
+                "Check that the other node runs, and that its version can link by typed codes.",
+            ),
             error @ PeersError::Stopped => {
                 Self::unavailable(error).hint("Start the node again with `comity node start`.")
             }

@@ -29,7 +29,7 @@ const WAIT_MAX_MS: u64 = 10 * 60 * 1000;
 /// Receipts read per author and space.
 const RECEIPTS_MAX: usize = 1_024;
 
-fn no_network() -> Failure {
+pub(super) fn no_network() -> Failure {
     Failure::unavailable("this node was opened without network")
         .hint("Start it with `comity node start`, then try again.")
 }

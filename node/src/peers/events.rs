@@ -1,6 +1,6 @@
 //! What the network tells, and who deals with it.
 
-use super::{gossip, hello, hub::Hub, joining, session};
+use super::{gossip, hello, hub::Hub, joining, linking, session};
 use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
 use comity_protocol::sync::Role;
 use std::sync::Arc;
@@ -78,6 +78,9 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
         session::PROTOCOL => hub.start_session(peer, Role::Acceptor, stream),
         joining::PROTOCOL => {
             tokio::spawn(joining::answer(hub.inner().clone(), peer, stream));
+        }
+        linking::PROTOCOL => {
+            tokio::spawn(linking::answer(hub.inner().clone(), peer, stream));
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

@@ -19,6 +19,7 @@ mod forms;
 mod governance;
 
 mod identity;
+mod link;
 mod model;
 mod orders;
 mod parties;

@@ -9,6 +9,7 @@ mod erasure;
 mod full_disk;
 mod hostile;
 mod joining;
+mod linking;
 mod ordered;
 mod partitions;
 mod privacy;

@@ -272,6 +272,26 @@ pub struct JoinState {
     pub attempts: u32,
 }
 
+/// `POST /v0/devices/requests`: hand a connected peer a request to link a device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandOver {
+    /// The peer, as a connect names it.
+    pub peer_id: String,
+    /// The encoded request (base64), at most 4 KiB.
+    pub request: String,
+}
+
+/// A request to link a device that was handed to this node and waits for its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// The encoded request (base64), as it came.
+    pub request: String,
+    /// Who handed it over.
+    pub peer_id: String,
+    /// How long it has waited, in milliseconds.
+    pub age_ms: u64,
+}
+
 /// `POST /v0/connect`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {

@@ -104,6 +104,11 @@ pub enum CommunityCommand {
     /// join with their consent. Rules, labels, articles, promises of all parties and those of your
     /// own party are carried over. What cannot be is said: promises of parties that take no part,
     /// and spaces that you do not read.
+    ///
+    /// Whoever joins later gets the history from the nodes of the new community, too: what everyone
+    /// could read, to be verified like everything else. What only members or a party could read stays
+    /// with those who were readers, since the readers of a space never widen: publish again what
+    /// newcomers are to know of your own words.
     #[command(after_help = "Example:\n  comity community fork \"Free Coffee\"")]
     Fork {
         /// The name of the new community.
@@ -115,7 +120,10 @@ pub enum CommunityCommand {
         #[arg(long)]
         community: Option<String>,
     },
-    /// Stop exchanging a community with others, and keep everything that is here of it.
+    /// Take no more part in a community, and keep everything that is here of it.
+    ///
+    /// The node stops exchanging it with others. Where a community that it follows continues this
+    /// one, it stays as the history of that, to be read, until you leave that too.
     #[command(after_help = "Example:\n  comity community leave Coffee")]
     Leave {
         /// Name or id.

@@ -91,15 +91,16 @@ pub(super) async fn list(app: &App) -> Result<(), CommandError> {
 
 /// Shows a community.
 pub(super) async fn show(app: &App, named: Option<&str>) -> Result<(), CommandError> {
-    let community = app
+    let (community, known) = app
         .with_node(Reach::Store, async |client| {
-            lookup::community(client, named).await
+            let community = lookup::community(client, named).await?;
+            Ok((community, client.communities().await?))
         })
         .await?;
     if app.ui.is_json() {
         return app.ui.json(&community);
     }
-    render::community::community(&community)
+    render::community::community(&community, &known)
         .iter()
         .try_for_each(|line| app.ui.line(line))
 }

@@ -4,6 +4,7 @@ mod bars;
 mod charter;
 mod errors;
 mod exit;
+mod founding;
 mod narrowing;
 mod offline;
 mod parties;

@@ -165,6 +165,7 @@ fn terms(
     let promises = charter.promises.iter().filter(|it| of_new(it));
     let pair = |it: &comity_client::types::NamedText| (it.name.clone(), it.text.clone());
     Ok(Terms {
+        party_quorum: None,
         promises: promises
             .map(|it| Promise {
                 party: it.party.as_ref().map(|_| new),

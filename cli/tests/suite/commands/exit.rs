@@ -17,12 +17,21 @@ struct Public {
     page: String,
     erased: String,
     topic: String,
+    adopted: String,
+    /// Beyond the cut of somebody who was removed: nobody gets it any more.
     beyond: String,
 }
 
 impl Public {
-    fn ids(&self) -> [&String; 4] {
-        [&self.page, &self.erased, &self.topic, &self.beyond]
+    fn ids(&self) -> [&String; 5] {
+        let Self {
+            page,
+            erased,
+            topic,
+            adopted,
+            beyond,
+        } = self;
+        [page, erased, topic, adopted, beyond]
     }
 }
 
@@ -83,7 +92,16 @@ fn with_a_past() -> (Person, Person, Public, String) {
     let mallory = mallory.unwrap().as_str().unwrap();
     alice.ok(&["member", "admit", mallory]);
     let spam = alice.write("spam.md", "Buy my beans!");
-    let beyond = alice.ok_as("mallory", &["publish", &spam, "--space", "lobby"]);
+    let lobby = ["--space", "lobby"];
+    let beyond = alice.ok_as("mallory", &[&["publish", &spam][..], &lobby].concat());
+    let tips = alice.write("tips.md", "Tips: clean it.");
+    let write = [&["publish", &tips, "--kind", "page"][..], &lobby].concat();
+    let adopted = alice.ok_as("mallory", &write);
+    alice.ok(&[
+        "edit",
+        &adopted,
+        &alice.write("tips.md", "Tips: clean it daily."),
+    ]);
     alice.ok(&["member", "revoke", mallory, "--keep", "none", "--yes"]);
     let topic = alice.publish("lobby", "idea", "A better grinder");
     let inside = alice.publish("members", "note", INSIDE);
@@ -102,6 +120,7 @@ fn with_a_past() -> (Person, Person, Public, String) {
         page,
         erased,
         topic,
+        adopted,
         beyond,
     };
     (alice, bob, public, inside)
@@ -128,8 +147,9 @@ fn assert_equal(one: &Person, other: &Person, public: &Public) {
     let shows = |id: &str, parts: &[&str]| says(&other.ok(&["show", id]), parts);
     shows(&public.page, &["Grind very fine.", "Alice (Vendor)"]);
     shows(&public.topic, &["A better grinder", "Alice (Vendor)"]);
-    shows(&public.erased, &["words were erased"]);
-    shows(&public.beyond, &["after removal by Vendor"]);
+    shows(&public.erased, &["erased"]);
+    shows(&public.adopted, &["Tips: clean it daily.", "once Vendor"]);
+    other.fails(1, &["show", &public.beyond]);
     let history = ["history", &public.page];
     assert_eq!(one.ok(&history), other.ok(&history));
 }

@@ -71,7 +71,8 @@ impl State {
         for (fork, old) in continuing {
             let (name, fork) = (old.to_string(), fork.to_string());
             if !self.communities.contains_key(&name) {
-                let forks = self.forks_up_to(&fork);
+                let known = self.communities.contains_key(&fork);
+                let forks = known.then(|| self.forks_up_to(&fork)).flatten();
                 if forks.is_none_or(|it| it >= FORKS_MAX) {
                     continue;
                 }

@@ -28,6 +28,7 @@ mod show;
 mod space;
 mod succession;
 mod sync;
+mod terms;
 mod watch;
 
 use crate::{

@@ -47,6 +47,7 @@ fn pick_community(
             .filter(|it| it.name == name || is_prefix(name, &it.id))
             .collect(),
     };
+    put_aside(&mut fitting, |it| it);
     match (fitting.len(), named) {
         (1, _) => Ok(fitting.remove(0)),
         (0, Some(name)) => Err(CommandError::failure(format!(
@@ -63,6 +64,13 @@ fn pick_community(
         ))
         .hints(fitting.iter().map(label_of))
         .hint("name it by its id")),
+    }
+}
+
+/// What is here as the history of something else is meant only where nothing else can be.
+fn put_aside<T>(fitting: &mut Vec<T>, community: impl Fn(&T) -> &CommunityInfo) {
+    if fitting.iter().any(|it| !community(it).history) {
+        fitting.retain(|it| !community(it).history);
     }
 }
 
@@ -116,6 +124,7 @@ fn pick_space(
             named.is_none_or(|name| place.space.name == name || is_prefix(name, &place.space.id))
         })
         .collect();
+    put_aside(&mut fitting, |it| &it.community);
     let choices = known.iter().map(|it| format!("there is --space {it}"));
     match (fitting.len(), named) {
         (1, _) => Ok(fitting.remove(0)),
@@ -270,6 +279,8 @@ mod tests {
             purpose: String::new(),
             complete: true,
             left: false,
+            history: false,
+            continued_by: Vec::new(),
             governance_space: format!("{:0<64}", "governance"),
             governance: String::new(),
             charter: String::new(),
@@ -315,6 +326,24 @@ mod tests {
             1
         );
         assert!(pick_space(Vec::new(), None, None).is_err());
+    }
+
+    #[test]
+    fn what_is_here_as_history_is_meant_only_if_named() {
+        let mut two = vec![
+            known("aaaa1", "Coffee", &["lobby", "attic"]),
+            known("aaaa2", "Coffee", &["lobby"]),
+        ];
+        two[0].history = true;
+        assert_eq!(pick_community(two.clone(), None).unwrap().id, "aaaa2");
+        let named = pick_community(two.clone(), Some("Coffee")).unwrap();
+        assert_eq!(named.id, "aaaa2");
+        let by_id = pick_community(two.clone(), Some("aaaa1")).unwrap();
+        assert_eq!(by_id.id, "aaaa1");
+        let lobby = pick_space(two.clone(), None, Some("lobby")).unwrap();
+        assert_eq!(lobby.community.id, "aaaa2");
+        let attic = pick_space(two, None, Some("attic")).unwrap();
+        assert_eq!(attic.community.id, "aaaa1");
     }
 
     #[test]

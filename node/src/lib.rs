@@ -6,6 +6,7 @@
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`held`] what no longer
 //!   is, [`pending`] what waits.
 //! - [`tasks`]: how far long work is.
+//! - `history`: what a community continues, read along.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![warn(clippy::too_many_lines)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -16,6 +17,7 @@ pub mod authors;
 pub mod bare;
 mod effect;
 pub mod held;
+mod history;
 pub mod home;
 pub mod ingest;
 pub mod ledger;

@@ -4,6 +4,7 @@ use crate::{
     api,
     archive::Archive,
     authors::Names,
+    history,
     home::{Home, HomeError},
     ingest::Ingest,
     ledger::Ledger,
@@ -349,6 +350,9 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
         peers: std::sync::OnceLock::new(),
     };
     tell_of_damage(&inner, &report);
+    if let Err(error) = history::read_along(&inner) {
+        warn!(%error, "what communities here continue could not be noted yet");
+    }
     let finished = inner.ingest.finish_erasures()?;
     if finished > 0 {
         info!(finished, "finished erasures that a crash had interrupted");

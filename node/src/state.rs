@@ -5,12 +5,14 @@ use crate::home::{Home, HomeError, write_atomically};
 use comity_protocol::id::CommunityId;
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 const VERSION: u32 = 1;
+/// Most forks that may lie between a community taken part in and the history that is read along.
+const FORKS_MAX: usize = 16;
 
 /// Everything in `state.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,16 +32,82 @@ pub struct State {
 pub struct CommunityState {
     /// Grants of members who read through this node: device key → encoded grant, hexadecimal.
     pub grants: BTreeMap<String, String>,
-    /// Whether it is kept as it is, and no longer exchanged with anybody.
+    /// Whether nobody here takes part in it, any more or ever: it is kept as it is, and exchanged
+    /// only while a community that this node follows continues it.
     #[serde(default)]
     pub left: bool,
+    /// Communities known here whose genesis continues this one.
+    #[serde(default)]
+    pub continued_by: BTreeSet<String>,
 }
 
 impl State {
-    /// Whether the node exchanges a community with others: whoever left it keeps the copy.
+    /// Whether people here take part in a community: whoever left it keeps the copy.
+    pub fn takes_part(&self, community: &CommunityId) -> bool {
+        self.has_joined(&community.to_string())
+    }
+
+    /// Whether the node exchanges a community with others: because people here take part in it, or
+    /// in one that goes on with its history.
     pub fn follows(&self, community: &CommunityId) -> bool {
+        self.forks_up_to(&community.to_string()).is_some()
+    }
+
+    /// The communities followed here whose genesis continues this one.
+    pub fn continued_by(&self, community: &CommunityId) -> Vec<String> {
         let known = self.communities.get(&community.to_string());
-        !known.is_some_and(|it| it.left)
+        let forks = known.into_iter().flat_map(|it| &it.continued_by);
+        let followed = forks.filter(|it| self.forks_up_to(it).is_some());
+        followed.cloned().collect()
+    }
+
+    /// Takes note of which community continues which; gives back those to be read along from now
+    /// on. A chain of forks is followed for [`FORKS_MAX`] steps: it may be made to be long.
+    pub fn continue_history(
+        &mut self,
+        continuing: &[(CommunityId, CommunityId)],
+    ) -> Vec<CommunityId> {
+        let mut new = Vec::new();
+        for (fork, old) in continuing {
+            let (name, fork) = (old.to_string(), fork.to_string());
+            if !self.communities.contains_key(&name) {
+                let known = self.communities.contains_key(&fork);
+                let forks = known.then(|| self.forks_up_to(&fork)).flatten();
+                if forks.is_none_or(|it| it >= FORKS_MAX) {
+                    continue;
+                }
+                let unjoined = CommunityState {
+                    left: true,
+                    ..CommunityState::default()
+                };
+                self.communities.insert(name.clone(), unjoined);
+                new.push(*old);
+            }
+            if let Some(known) = self.communities.get_mut(&name) {
+                known.continued_by.insert(fork);
+            }
+        }
+        new
+    }
+
+    fn has_joined(&self, community: &str) -> bool {
+        !self.communities.get(community).is_some_and(|it| it.left)
+    }
+
+    /// How many forks lie between a community and the nearest one that people here take part in;
+    /// none if there is no such.
+    fn forks_up_to(&self, community: &str) -> Option<usize> {
+        let mut step = BTreeSet::from([community]);
+        let mut seen = step.clone();
+        for forks in 0..=FORKS_MAX {
+            if step.iter().any(|it| self.has_joined(it)) {
+                return Some(forks);
+            }
+            let known = step.iter().filter_map(|it| self.communities.get(*it));
+            let next = known.flat_map(|it| &it.continued_by).map(String::as_str);
+            step = next.filter(|it| seen.insert(it)).collect();
+        }
+        None
     }
 }
 
@@ -132,5 +200,76 @@ impl StateFile {
             *guard = next;
         }
         Ok(result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(number: u8) -> CommunityId {
+        CommunityId::from_bytes([number; 32])
+    }
+
+    fn joined(number: u8) -> State {
+        let mut state = State::default();
+        state.communities.entry(id(number).to_string()).or_default();
+        state
+    }
+
+    fn set_left(state: &mut State, number: u8, left: bool) {
+        let known = state.communities.get_mut(&id(number).to_string());
+        known.unwrap().left = left;
+    }
+
+    #[test]
+    fn the_history_of_a_fork_is_followed_as_long_as_the_fork_is() {
+        let mut state = joined(2);
+        assert_eq!(state.continue_history(&[(id(2), id(1))]), [id(1)]);
+        assert!(state.continue_history(&[(id(2), id(1))]).is_empty());
+        assert!(state.follows(&id(1)) && !state.takes_part(&id(1)));
+        assert_eq!(state.continued_by(&id(1)), [id(2).to_string()]);
+        set_left(&mut state, 2, true);
+        assert!(!state.follows(&id(1)) && !state.follows(&id(2)));
+        assert!(state.continued_by(&id(1)).is_empty());
+        set_left(&mut state, 2, false);
+        assert!(state.follows(&id(1)));
+    }
+
+    #[test]
+    fn who_leaves_the_old_one_alone_goes_on_to_follow_it() {
+        let mut state = joined(1);
+        state.communities.entry(id(2).to_string()).or_default();
+        assert!(state.continue_history(&[(id(2), id(1))]).is_empty());
+        assert!(state.takes_part(&id(1)));
+        set_left(&mut state, 1, true);
+        assert!(state.follows(&id(1)) && !state.takes_part(&id(1)));
+        // Who is a member of the old one still needs no fork for it.
+        set_left(&mut state, 1, false);
+        set_left(&mut state, 2, true);
+        assert!(state.follows(&id(1)));
+    }
+
+    #[test]
+    fn a_fork_that_was_left_brings_nothing_new() {
+        let mut state = joined(2);
+        set_left(&mut state, 2, true);
+        assert!(state.continue_history(&[(id(2), id(1))]).is_empty());
+        assert!(!state.communities.contains_key(&id(1).to_string()));
+    }
+
+    #[test]
+    fn a_chain_of_forks_is_followed_for_so_many_steps_and_no_further() {
+        let mut state = joined(0);
+        for number in 1..=20 {
+            state.continue_history(&[(id(number - 1), id(number))]);
+        }
+        assert_eq!(state.communities.len(), FORKS_MAX + 1);
+        assert!(state.follows(&id(16)));
+        // Nor round in circles, whatever the file says.
+        let last = state.communities.get_mut(&id(0).to_string()).unwrap();
+        last.left = true;
+        last.continued_by.insert(id(16).to_string());
+        assert!(!state.follows(&id(3)));
     }
 }

@@ -1,5 +1,6 @@
 //! Commands about people, communities and spaces.
 
+use super::terms::{NamedFile, NamedText, PromiseArgument, RuleArgument, SpaceTerms};
 use crate::moment::parse_duration;
 use clap::{Args, Subcommand, ValueEnum};
 use comity_protocol::record::Role;
@@ -104,6 +105,11 @@ pub enum CommunityCommand {
     /// join with their consent. Rules, labels, articles, promises of all parties and those of your
     /// own party are carried over. What cannot be is said: promises of parties that take no part,
     /// and spaces that you do not read.
+    ///
+    /// Whoever joins later gets the history from the nodes of the new community, too: what everyone
+    /// could read, to be verified like everything else. What only members or a party could read stays
+    /// with those who were readers, since the readers of a space never widen: publish again what
+    /// newcomers are to know of your own words.
     #[command(after_help = "Example:\n  comity community fork \"Free Coffee\"")]
     Fork {
         /// The name of the new community.
@@ -115,7 +121,10 @@ pub enum CommunityCommand {
         #[arg(long)]
         community: Option<String>,
     },
-    /// Stop exchanging a community with others, and keep everything that is here of it.
+    /// Take no more part in a community, and keep everything that is here of it.
+    ///
+    /// The node stops exchanging it with others. Where a community that it follows continues this
+    /// one, it stays as the history of that, to be read, until you leave that too.
     #[command(after_help = "Example:\n  comity community leave Coffee")]
     Leave {
         /// Name or id.
@@ -140,7 +149,8 @@ pub enum CommunityCommand {
 #[command(after_help = "Examples:\n  comity community create Coffee\n  \
     comity community create Coffee --purpose \"Better coffee\" --party \"Coffee Club\" \\\n      \
     --space lobby:everyone --space workshop:members --space news:everyone:stewards\n  \
-    comity community create Coffee --with customers.party --party Vendor")]
+    comity community create Coffee --with customers.party --party Vendor \\\n      \
+    --space ours:Vendor+Customers --promise Vendor:answer=14 --article conduct=conduct.md")]
 pub struct CreateCommunity {
     /// Its name.
     pub name: String,
@@ -150,51 +160,32 @@ pub struct CreateCommunity {
     /// The name of your party in it; your own name by default.
     #[arg(long)]
     pub party: Option<String>,
-    /// A space as NAME:READERS[:WRITERS]; readers are `everyone` or `members`, writers `members`
-    /// or `stewards`. By default `lobby:everyone` and `members:members`.
-    #[arg(long = "space", value_name = "SPACE", value_parser = parse_space)]
-    pub spaces: Vec<SpaceArgument>,
+    /// A space as NAME:READERS[:WRITERS[:KINDS]]; readers are `everyone`, `members` or founding
+    /// parties joined by `+`, writers `members` or `stewards`, kinds a list joined by commas. By
+    /// default `lobby:everyone` and `members:members`.
+    #[arg(long = "space", value_name = "SPACE")]
+    pub spaces: Vec<SpaceTerms>,
+    /// A promise in days: [PARTY:]NAME=DAYS; without a party it is every party's.
+    #[arg(long, value_name = "PROMISE")]
+    pub promise: Vec<PromiseArgument>,
+    /// A rule for decisions: NAME=METHOD:QUORUM%:SHARE%[:concurrent]; methods are `majority`,
+    /// `approval`, `score`, `ranked` and `consent`.
+    #[arg(long, value_name = "RULE")]
+    pub rule: Vec<RuleArgument>,
+    /// A label that may be given: NAME=MEANING.
+    #[arg(long, value_name = "LABEL")]
+    pub label: Vec<NamedText>,
+    /// An article of free text: NAME=FILE.
+    #[arg(long, value_name = "NAME=FILE")]
+    pub article: Vec<NamedFile>,
+    /// Parties that a change of the charter needs: more than half, at most all; by default just
+    /// more than half.
+    #[arg(long = "party-quorum", value_name = "N")]
+    pub party_quorum: Option<u64>,
     /// Another founding party: its code, as `comity party create` prints it, or a file with it. Then
     /// a draft is printed, for all founders to sign.
     #[arg(long = "with", value_name = "CODE")]
     pub with: Vec<String>,
-}
-
-/// A space as it is typed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpaceArgument {
-    /// Its name.
-    pub name: String,
-    /// Whether everyone may read it, or members only.
-    pub everyone_reads: bool,
-    /// Whether only stewards may write in it.
-    pub only_stewards_write: bool,
-}
-
-fn parse_space(text: &str) -> Result<SpaceArgument, String> {
-    let mut parts = text.split(':');
-    let name = parts.next().unwrap_or_default().trim();
-    if name.is_empty() {
-        return Err("a space needs a name: NAME:READERS[:WRITERS]".to_owned());
-    }
-    let everyone_reads = match parts.next() {
-        Some("everyone") => true,
-        Some("members") => false,
-        _ => return Err("say who reads it: NAME:everyone or NAME:members".to_owned()),
-    };
-    let only_stewards_write = match parts.next() {
-        None | Some("members") => false,
-        Some("stewards") => true,
-        Some(_) => return Err("writers are members or stewards".to_owned()),
-    };
-    if parts.next().is_some() {
-        return Err("the form is NAME:READERS[:WRITERS]".to_owned());
-    }
-    Ok(SpaceArgument {
-        name: name.to_owned(),
-        everyone_reads,
-        only_stewards_write,
-    })
 }
 
 /// A role that an invitation gives.
@@ -283,27 +274,4 @@ pub struct Join {
     /// Show joins under way instead.
     #[arg(long, conflicts_with_all = ["ticket", "wait"])]
     pub status: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spaces_are_read_with_readers_and_writers() {
-        let news = parse_space("news:everyone:stewards").unwrap();
-        assert_eq!((news.name.as_str(), news.everyone_reads), ("news", true));
-        assert!(news.only_stewards_write);
-        let inside = parse_space("inside:members").unwrap();
-        assert!(!inside.everyone_reads && !inside.only_stewards_write);
-        for broken in [
-            "news",
-            "news:nobody",
-            ":everyone",
-            "a:members:all",
-            "a:members:members:x",
-        ] {
-            assert!(parse_space(broken).is_err(), "{broken}");
-        }
-    }
 }

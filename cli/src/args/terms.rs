@@ -279,6 +279,17 @@ pub fn method_named(text: &str) -> Result<Method, String> {
     }
 }
 
+/// The name of a method of counting.
+pub fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Majority => "majority",
+        Method::Approval => "approval",
+        Method::Score => "score",
+        Method::Ranked => "ranked",
+        Method::Consent => "consent",
+    }
+}
+
 /// A share in percent with at most one decimal, in thousandths.
 fn permille(text: &str) -> Result<u64, String> {
     let wrong = || format!("{text:?} is no share between 0% and 100%, such as 50% or 66.7%");

@@ -1,9 +1,13 @@
 //! `comity community …` and `comity space list`.
 
+use super::terms::Parties;
 use crate::{
     app::App,
-    args::membership::{CreateCommunity, SpaceArgument},
-    compose::founding::{self, Founding},
+    args::membership::CreateCommunity,
+    compose::{
+        founding::{self, Founding},
+        party::Terms,
+    },
     desk::{Desk, parse},
     error::CommandError,
     lookup,
@@ -12,7 +16,7 @@ use crate::{
     session::Reach,
 };
 use comity_client::types::CommunityInfo;
-use comity_protocol::certificate::{Readers, Space, Writers};
+use comity_protocol::certificate::party_id;
 
 /// Founds a community.
 pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), CommandError> {
@@ -22,16 +26,24 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
         let mut desk = Desk::open(app, client, &identity)?;
         let status = client.status().await?;
         let party = args.party.clone();
-        let founding = Founding {
+        let (root, device) = (identity.root()?, identity.device());
+        let mut founding = Founding {
             name: args.name.clone(),
             purpose: args.purpose.clone(),
             party: party.unwrap_or_else(|| identity.public().name.as_str().to_owned()),
             node: parse(&status.node, "node key")?,
-            spaces: spaces_of(&args.spaces),
+            spaces: Vec::new(),
+            terms: Terms::default(),
             nonces: [random::bytes()?, random::bytes()?],
             time_ms: now_ms(),
         };
-        let (root, device) = (identity.root()?, identity.device());
+        let first = founding.first_state(root.public());
+        let own = (first.name.clone(), party_id(&first).to_string());
+        let parties = Parties {
+            named: vec![own],
+            of: "those that found it",
+        };
+        (founding.spaces, founding.terms) = parties.founding(&args)?;
         let founded = founding::found(founding, root, device, identity.public().slot)?;
         desk.found(founded.community, &founded.entries).await?;
         let community = client.community(&founded.community.to_string()).await?;
@@ -47,28 +59,6 @@ pub(super) async fn create(app: &App, args: CreateCommunity) -> Result<(), Comma
         Ok(())
     })
     .await
-}
-
-pub(super) fn spaces_of(arguments: &[SpaceArgument]) -> Vec<Space> {
-    if arguments.is_empty() {
-        return founding::default_spaces();
-    }
-    arguments
-        .iter()
-        .map(|it| {
-            let readers = if it.everyone_reads {
-                Readers::Everyone
-            } else {
-                Readers::Members
-            };
-            let writers = if it.only_stewards_write {
-                Writers::Stewards
-            } else {
-                Writers::Members
-            };
-            Space::new(&it.name, readers, writers)
-        })
-        .collect()
 }
 
 /// Lists communities.
@@ -91,15 +81,16 @@ pub(super) async fn list(app: &App) -> Result<(), CommandError> {
 
 /// Shows a community.
 pub(super) async fn show(app: &App, named: Option<&str>) -> Result<(), CommandError> {
-    let community = app
+    let (community, known) = app
         .with_node(Reach::Store, async |client| {
-            lookup::community(client, named).await
+            let community = lookup::community(client, named).await?;
+            Ok((community, client.communities().await?))
         })
         .await?;
     if app.ui.is_json() {
         return app.ui.json(&community);
     }
-    render::community::community(&community)
+    render::community::community(&community, &known)
         .iter()
         .try_for_each(|line| app.ui.line(line))
 }

@@ -93,6 +93,7 @@ async fn renew_grants(app: &App, client: &Client) -> Result<(), CommandError> {
     let communities = client.communities().await?;
     let mine = communities
         .iter()
+        .filter(|it| !it.left)
         .filter(|it| it.members.iter().any(|member| member.root == root));
     let mut identity = None;
     for community in mine {

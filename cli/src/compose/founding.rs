@@ -1,6 +1,6 @@
 //! A new community: its first party, its genesis, and its founder as first member.
 
-use super::{Chain, ComposeError};
+use super::{Chain, ComposeError, party::Terms};
 use crate::identity::{ChainHead, Slot};
 use comity_protocol::{
     certificate::{
@@ -26,10 +26,20 @@ pub struct Founding {
     pub node: PublicKey,
     /// Its spaces.
     pub spaces: Vec<Space>,
+    /// Promises, rules, labels and articles.
+    pub terms: Terms,
     /// Randomness for the party and for the community.
     pub nonces: [[u8; 16]; 2],
     /// Claimed time of founding, in milliseconds since the Unix epoch.
     pub time_ms: u64,
+}
+
+impl Founding {
+    /// The first state of the founder's party.
+    pub fn first_state(&self, founder: PublicKey) -> PartyState {
+        let (party, nodes) = (self.party.clone(), vec![self.node]);
+        PartyState::founding(party, self.nonces[0], founder, nodes)
+    }
 }
 
 /// A community that exists on paper.
@@ -66,9 +76,8 @@ pub fn found(
     device: &SecretKey,
     slot: Slot,
 ) -> Result<Founded, ComposeError> {
-    let [party_nonce, nonce] = founding.nonces;
-    let nodes = vec![founding.node];
-    let state = PartyState::founding(founding.party, party_nonce, root.public(), nodes);
+    let state = founding.first_state(root.public());
+    let [_, nonce] = founding.nonces;
     state.check()?;
     let party = certificate::party_id(&state);
     let genesis = Genesis {
@@ -77,12 +86,12 @@ pub fn found(
         purpose: founding.purpose,
         parties: vec![party],
         founders: vec![root.public()],
-        party_quorum: 1,
+        party_quorum: founding.terms.party_quorum.unwrap_or(1),
         spaces: founding.spaces,
-        promises: Vec::new(),
-        rules: Vec::new(),
-        labels: Vec::new(),
-        articles: Vec::new(),
+        promises: founding.terms.promises,
+        rules: founding.terms.rules,
+        labels: founding.terms.labels,
+        articles: founding.terms.articles,
         continues: None,
         time_ms: founding.time_ms,
     };
@@ -157,6 +166,7 @@ pub(crate) mod tests {
             party: "Coffee Club".into(),
             node: key(9).public(),
             spaces: default_spaces(),
+            terms: Terms::default(),
             nonces: [[1; 16], [2; 16]],
             time_ms: 1_790_000_000_000,
         }

@@ -268,6 +268,8 @@ pub struct Start {
 /// What a charter starts with beside its spaces.
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
+    /// How many parties a change needs; none: just more than half.
+    pub party_quorum: Option<u64>,
     /// Promises.
     pub promises: Vec<Promise>,
     /// Rules for decisions.
@@ -308,7 +310,10 @@ impl Draft {
             purpose: start.purpose,
             parties: parties.iter().map(|it| it.party).collect(),
             founders: founders.into_iter().collect(),
-            party_quorum: parties.len() as u64 / 2 + 1,
+            party_quorum: start
+                .terms
+                .party_quorum
+                .unwrap_or(parties.len() as u64 / 2 + 1),
             spaces: start.spaces,
             promises: start.terms.promises,
             rules: start.terms.rules,

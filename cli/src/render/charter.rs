@@ -84,16 +84,22 @@ pub fn charter(it: &CharterInfo) -> Vec<String> {
             .map(|label| format!("{}: {}", label.name, label.text)),
     );
     for NamedText { name, text } in &it.articles {
-        lines.push(String::new());
-        lines.push(format!("Article: {}", sanitize::line(name)));
-        let text = sanitize::text(text).into_owned();
-        lines.extend(text.lines().map(|line| format!("  {line}")));
+        lines.extend(article(name, text));
     }
     lines.extend(forks(&it.forks));
     lines
 }
 
-fn section(lines: &mut Vec<String>, title: &str, items: impl Iterator<Item = String>) {
+/// An article, below an empty line.
+pub fn article(name: &str, text: &str) -> Vec<String> {
+    let title = format!("Article: {}", sanitize::line(name));
+    let text = sanitize::text(text).into_owned();
+    let text = text.lines().map(|line| format!("  {line}"));
+    [String::new(), title].into_iter().chain(text).collect()
+}
+
+/// Adds what there is of one sort, below an empty line and its title.
+pub fn section(lines: &mut Vec<String>, title: &str, items: impl Iterator<Item = String>) {
     let mut items = items.peekable();
     if items.peek().is_some() {
         lines.push(String::new());
@@ -148,7 +154,8 @@ fn space_line(charter: &CharterInfo, space: &CharterSpace) -> String {
     sanitize::line(&line).into_owned()
 }
 
-fn rule(rule: &RuleInfo) -> String {
+/// A rule for decisions.
+pub fn rule(rule: &RuleInfo) -> String {
     format!(
         "{}: {}, {} of those eligible take part, {} for it{}",
         rule.name,

@@ -24,14 +24,27 @@ pub fn communities(items: &[CommunityInfo]) -> Table {
             &item.parties.len().to_string(),
             &declared(item).count().to_string(),
             &item.members.len().to_string(),
-            match (item.left, item.complete) {
-                (true, _) => "left, kept as it was",
-                (false, true) => "complete",
-                (false, false) => "records still missing",
+            &match (item.left, item.history, item.complete) {
+                (true, _, _) => "left, kept as it was".to_owned(),
+                (_, true, _) => format!("history of {}", continued_by(item, items)),
+                (_, _, true) => "complete".to_owned(),
+                (_, _, false) => "records still missing".to_owned(),
             },
         ]);
     }
     table
+}
+
+/// The communities that continue one, by name.
+pub fn continued_by(community: &CommunityInfo, known: &[CommunityInfo]) -> String {
+    let names = community.continued_by.iter().map(|id| {
+        let fork = known.iter().find(|it| it.id == *id);
+        match fork {
+            Some(fork) if !fork.name.is_empty() => sanitize::line(&fork.name).into_owned(),
+            _ => short(id).to_owned(),
+        }
+    });
+    names.collect::<Vec<_>>().join(" and ")
 }
 
 fn declared(community: &CommunityInfo) -> impl Iterator<Item = &SpaceInfo> {
@@ -119,7 +132,7 @@ pub fn space(community: &CommunityInfo, space: &SpaceInfo) -> Vec<String> {
 }
 
 /// Everything about one community.
-pub fn community(item: &CommunityInfo) -> Vec<String> {
+pub fn community(item: &CommunityInfo, known: &[CommunityInfo]) -> Vec<String> {
     let mut lines = vec![
         sanitize::line(&item.name).into_owned(),
         format!("id       {}", item.id),
@@ -129,6 +142,10 @@ pub fn community(item: &CommunityInfo) -> Vec<String> {
     }
     if item.left {
         lines.push("note     left: kept as it was, exchanged with nobody".to_owned());
+    }
+    if item.history {
+        let forks = continued_by(item, known);
+        lines.push(format!("note     history of {forks}, to be read"));
     }
     if !item.complete {
         lines.push("note     its first records have not all arrived yet".to_owned());

@@ -3,6 +3,8 @@
 mod bars;
 mod charter;
 mod errors;
+mod exit;
+mod founding;
 mod narrowing;
 mod offline;
 mod parties;

@@ -1,6 +1,7 @@
 //! What the node does by itself so that answers stay right.
 
-use crate::{node::Inner, store::StoreState};
+use crate::{history, node::Inner, store::StoreState};
+use comity_protocol::certificate::governance_space;
 use std::{
     sync::{Arc, Weak},
     time::Duration,
@@ -15,6 +16,7 @@ const RESUME_EVERY: Duration = Duration::from_secs(3);
 pub(crate) fn watch(inner: &Arc<Inner>) {
     tokio::spawn(resume_writing(Arc::downgrade(inner)));
     tokio::spawn(forget_names(Arc::downgrade(inner)));
+    tokio::spawn(read_along(Arc::downgrade(inner)));
 }
 
 async fn resume_writing(weak: Weak<Inner>) {
@@ -68,5 +70,31 @@ async fn forget_names(weak: Weak<Inner>) {
         }
         let Some(inner) = weak.upgrade() else { return };
         inner.names.forget();
+    }
+}
+
+/// A genesis says what its community continues; it and what founds it may arrive at any time.
+async fn read_along(weak: Weak<Inner>) {
+    let Some(inner) = weak.upgrade() else { return };
+    let mut announcements = inner.ingest.announcements();
+    let mut stopping = inner.stopping.subscribe();
+    drop(inner);
+    loop {
+        let governed = tokio::select! {
+            heard = announcements.recv() => match heard {
+                Ok(it) => governance_space(it.community) == it.space,
+                Err(RecvError::Lagged(_)) => true,
+                Err(RecvError::Closed) => return,
+            },
+            _ = stopping.wait_for(|it| *it) => return,
+        };
+        if !governed {
+            continue;
+        }
+        let Some(inner) = weak.upgrade() else { return };
+        let noted = tokio::task::spawn_blocking(move || history::read_along(&inner)).await;
+        if let Ok(Err(error)) = noted {
+            warn!(%error, "what a community continues could not be noted yet");
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     error::Failure,
     extract::{Body, Name, SUBMISSION_MAX_BYTES, State, blocking},
 };
-use crate::authors::Authors;
+use crate::{authors::Authors, history};
 use axum::Json;
 use comity_client::types::{
     CommunityInfo, MemberInfo, PartyInfo, SpaceInfo, Submitted, TrackCommunity,
@@ -55,13 +55,15 @@ pub(super) async fn track(
     Ok(Json(Submitted { results, peers }))
 }
 
-/// Stops exchanging a community with others, and keeps what is here of it.
+/// Takes no more part in a community, and keeps what is here of it. It is exchanged no longer, unless
+/// one that this node follows continues it.
 pub(super) async fn leave(
     State(app): State<Arc<App>>,
     Name(id): Name,
 ) -> Result<Json<CommunityInfo>, Failure> {
     blocking(&app, move |app| {
         let id = app.find_community(&id)?;
+        history::read_along(&app.inner)?;
         app.inner.state.change(|state| {
             let known = state.communities.entry(id.to_string());
             known.or_default().left = true;
@@ -84,7 +86,17 @@ impl App {
             known.or_default().left = false;
         })?;
         self.inner.ingest.track(community);
+        history::read_along(&self.inner)?;
         Ok(())
+    }
+
+    /// Follows a community if the node does not know it yet; whoever left it has.
+    pub(super) fn take_note(&self, community: CommunityId) -> Result<(), Failure> {
+        let id = community.to_string();
+        match self.inner.state.read().communities.contains_key(&id) {
+            true => Ok(()),
+            false => self.take_part(community),
+        }
     }
 
     /// Who the readers of a space are, by name.
@@ -212,12 +224,19 @@ fn info(app: &App, id: CommunityId) -> Result<CommunityInfo, Failure> {
     spaces.sort_by_key(|space| (place(space).is_none(), place(space), *space));
     let charter = authority.charter().map(|it| it.current());
     let governance = app.inner.ingest.ledger().governance_digest(&id);
+    let (followed, takes_part, continued_by) = {
+        let state = app.inner.state.read();
+        let continued_by = state.continued_by(&id);
+        (state.follows(&id), state.takes_part(&id), continued_by)
+    };
     Ok(CommunityInfo {
         id: id.to_string(),
         name: charter.map(|it| it.name.to_string()).unwrap_or_default(),
         purpose: charter.map(|it| it.purpose.to_string()).unwrap_or_default(),
         complete: genesis.is_some(),
-        left: !app.inner.state.read().follows(&id),
+        left: !followed,
+        history: followed && !takes_part,
+        continued_by,
         governance_space: governance_space.to_string(),
         governance: governance.to_string(),
         charter: authority

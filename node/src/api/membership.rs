@@ -60,7 +60,8 @@ pub(super) async fn put_grant(
                     .hint("Check the clocks of both machines, and sign a new grant."),
             );
         }
-        app.take_part(grant.community)?;
+        // A grant that is renewed does not undo leaving.
+        app.take_note(grant.community)?;
         app.inner.state.change(|state| {
             let community = state
                 .communities

@@ -45,7 +45,8 @@ pub(crate) fn queue_join(
         state
             .communities
             .entry(record.community.clone())
-            .or_default();
+            .or_default()
+            .left = false;
         let same = |it: &JoinRecord| it.community == record.community && it.member == record.member;
         state.joins.retain(|it| !same(it));
         state.joins.push(record.clone());

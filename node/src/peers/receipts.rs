@@ -374,7 +374,9 @@ fn sign_all(
 ) -> bool {
     let authority = inner.ingest.ledger().authority(&community);
     // A node nobody vouches for has nothing to say yet.
-    if authority.is_none_or(|it| it.node_party(&inner.public()).is_none()) {
+    let is_known = authority.is_some_and(|it| it.node_party(&inner.public()).is_some());
+    // Nor does one that reads along only: what it keeps is no party's answer any more.
+    if !is_known || !inner.state.read().takes_part(&community) {
         return true;
     }
     for body in bodies {

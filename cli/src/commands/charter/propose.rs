@@ -3,14 +3,14 @@
 use super::{super::party::cuts, floor::Floor, take_floor};
 use crate::{
     app::App,
-    args::{
-        charter::Propose,
-        terms::{PromiseName, ReadersArgument, SpaceTerms},
+    args::{charter::Propose, terms::SpaceTerms},
+    commands::{
+        party::{named_key, read_code},
+        terms::{self, Parties},
     },
-    commands::party::{named_key, read_code},
     compose::party::FirstState,
     desk::parse,
-    error::{Attempting as _, CommandError},
+    error::CommandError,
     moment::now_ms,
     random,
     session::Reach,
@@ -18,10 +18,7 @@ use crate::{
 };
 use comity_client::types::{CharterInfo, CharterSpace, PartyDetail};
 use comity_protocol::{
-    certificate::{
-        CertificateBody, Change, DecisionRule, ForkProof, Promise, Readers, Resolution, Space,
-        Writers,
-    },
+    certificate::{CertificateBody, Change, ForkProof, Resolution, Space},
     entry::Entry,
     id::{EntryId, PartyId, SpaceId},
 };
@@ -163,32 +160,21 @@ impl Terms<'_> {
     /// Promises, rules, labels and articles.
     fn terms(&self, args: &Propose, changes: &mut Vec<Change>) -> Result<(), CommandError> {
         for it in &args.promise {
-            changes.push(Change::SetPromise(Promise {
-                party: self.promiser(&it.name)?,
-                name: it.name.name.clone(),
-                days: it.days,
-            }));
+            changes.push(Change::SetPromise(self.known().promise(it)?));
         }
         for it in &args.remove_promise {
-            changes.push(Change::RemovePromise(self.promiser(it)?, it.name.clone()));
+            let promiser = self.known().promiser(it)?;
+            changes.push(Change::RemovePromise(promiser, it.name.clone()));
         }
-        changes.extend(args.rule.iter().map(|it| {
-            Change::SetRule(DecisionRule {
-                name: it.name.clone(),
-                method: it.method,
-                quorum_permille: it.quorum_permille,
-                share_permille: it.share_permille,
-                concurrent: it.concurrent,
-            })
-        }));
+        let rules = args.rule.iter().map(terms::rule);
+        changes.extend(rules.map(Change::SetRule));
         changes.extend(args.remove_rule.iter().cloned().map(Change::RemoveRule));
         let labels = args.label.iter();
         changes.extend(labels.map(|it| Change::SetLabel(it.name.clone(), it.text.clone())));
         changes.extend(args.remove_label.iter().cloned().map(Change::RemoveLabel));
         for it in &args.article {
-            let text = std::fs::read_to_string(&it.file)
-                .attempting(|| format!("read the article {}", it.file.display()))?;
-            changes.push(Change::SetArticle(it.name.clone(), text));
+            let (name, text) = terms::article(it)?;
+            changes.push(Change::SetArticle(name, text));
         }
         changes.extend(
             args.remove_article
@@ -199,15 +185,12 @@ impl Terms<'_> {
         Ok(())
     }
 
-    fn promiser(&self, it: &PromiseName) -> Result<Option<PartyId>, CommandError> {
-        it.party
-            .as_deref()
-            .map(|party| self.party(party))
-            .transpose()
-    }
-
     /// A party by name, id or the start of it: of the charter, or added by the same proposal.
     fn party(&self, text: &str) -> Result<PartyId, CommandError> {
+        self.known().find(text)
+    }
+
+    fn known(&self) -> Parties {
         let here = self
             .charter
             .parties
@@ -217,20 +200,9 @@ impl Terms<'_> {
             .added
             .iter()
             .map(|it| (it.state.name.clone(), it.party.to_string()));
-        let all: Vec<(String, String)> = here.chain(added).collect();
-        let fits = |(name, id): &&(String, String)| name == text || id.starts_with(text);
-        let fitting: Vec<_> = all.iter().filter(fits).collect();
-        match fitting.as_slice() {
-            [(_, id)] => parse(id, "party"),
-            _ => {
-                let known = all
-                    .iter()
-                    .map(|(name, id)| format!("there is {} ({id})", sanitize::line(name)));
-                Err(
-                    CommandError::usage(format!("{text:?} is not one party of the charter"))
-                        .hints(known),
-                )
-            }
+        Parties {
+            named: here.chain(added).collect(),
+            of: "the charter",
         }
     }
 
@@ -253,24 +225,7 @@ impl Terms<'_> {
     }
 
     fn space(&self, terms: &SpaceTerms) -> Result<Space, CommandError> {
-        let readers = match &terms.readers {
-            ReadersArgument::Everyone => Readers::Everyone,
-            ReadersArgument::Members => Readers::Members,
-            ReadersArgument::Parties(names) => {
-                let parties = names.iter().map(|it| self.party(it));
-                let mut parties = parties.collect::<Result<Vec<PartyId>, _>>()?;
-                parties.sort();
-                parties.dedup();
-                Readers::Parties(parties)
-            }
-        };
-        let writers = match terms.only_stewards_write {
-            true => Writers::Stewards,
-            false => Writers::Members,
-        };
-        let mut space = Space::new(&terms.name, readers, writers);
-        space.kinds.clone_from(&terms.kinds);
-        Ok(space)
+        self.known().space(terms)
     }
 
     /// The state in force of every party of the charter, and the first one of those that join.

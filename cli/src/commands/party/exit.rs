@@ -10,10 +10,11 @@ use crate::{
     lookup,
     moment::now_ms,
     random,
+    render::community::continued_by,
     session::Reach,
     ui::sanitize,
 };
-use comity_client::types::{CharterInfo, CharterSpace, PromiseInfo};
+use comity_client::types::{CharterInfo, CharterSpace, CommunityInfo, PromiseInfo};
 use comity_protocol::{
     certificate::{DecisionRule, Promise, Readers, Space, Writers},
     id::PartyId,
@@ -86,9 +87,11 @@ pub(in crate::commands) async fn fork(
         app.ui
             .hint("its lists show what was written before, too; that stays as it was signed");
         app.ui
+            .hint("who joins gets of it what everyone could read; the rest stays with its readers");
+        app.ui
             .hint("let others in: `comity node start`, then `comity invite`");
         app.ui.hint(&format!(
-            "stop exchanging the old one, and keep the copy: `comity community leave {}`",
+            "take no more part in the old one, and keep it as history: `comity community leave {}`",
             crate::render::short(&old.id)
         ));
         Ok(())
@@ -162,6 +165,7 @@ fn terms(
     let promises = charter.promises.iter().filter(|it| of_new(it));
     let pair = |it: &comity_client::types::NamedText| (it.name.clone(), it.text.clone());
     Ok(Terms {
+        party_quorum: None,
         promises: promises
             .map(|it| Promise {
                 party: it.party.as_ref().map(|_| new),
@@ -179,7 +183,7 @@ fn terms(
     })
 }
 
-/// Stops exchanging a community, and keeps what is here of it.
+/// Takes no more part in a community, and keeps what is here of it.
 pub(in crate::commands) async fn leave(
     app: &App,
     community: &str,
@@ -187,20 +191,58 @@ pub(in crate::commands) async fn leave(
 ) -> Result<(), CommandError> {
     app.with_node(Reach::Store, async |client| {
         let known = lookup::community(client, Some(community)).await?;
+        let before = client.communities().await?;
         let name = sanitize::line(&known.name).into_owned();
-        app.ui.status(&format!(
-            "This node stops exchanging {name} with others and keeps everything it has of it, as it \
-             was signed. Membership does not end by that."
-        ));
+        app.ui.status(&match continued_by(&known, &before).as_str() {
+            "" => format!(
+                "This node stops exchanging {name} with others and keeps everything it has of it, as \
+                 it was signed. Membership does not end by that."
+            ),
+            forks => format!(
+                "This node keeps everything it has of {name}, as it was signed, and goes on to exchange \
+                 it, to be read as the history of {forks}. Membership does not end by that."
+            ),
+        });
         if !yes {
             app.confirm("Leave it?")?;
         }
         let left = client.leave(&known.id).await?;
+        let after = client.communities().await?;
+        let ended = ended_with(&known, &before, &after);
         if app.ui.is_json() {
-            return app.ui.json(&json!({ "community": left.id, "left": left.left }));
+            let ended: Vec<&str> = ended.iter().map(|it| it.id.as_str()).collect();
+            return app.ui.json(&json!({
+                "community": left.id,
+                "left": left.left,
+                "history": left.history,
+                "continued_by": left.continued_by,
+                "ended": ended,
+            }));
         }
         app.ui.status(&format!("left {name}; `comity list`, `show` and `export` go on to work"));
-        app.ui.line(&left.id)
+        for it in &ended {
+            let old = sanitize::line(&it.name);
+            app.ui.status(&format!("its history in {old} is exchanged no longer either, and kept"));
+        }
+        app.ui.line(&left.id)?;
+        if left.history {
+            app.ui.hint(&format!(
+                "others read its history here until you leave {}, too",
+                continued_by(&left, &after)
+            ));
+        }
+        Ok(())
     })
     .await
+}
+
+/// The histories that were exchanged because of a community, and are no longer.
+fn ended_with<'a>(
+    left: &CommunityInfo,
+    before: &[CommunityInfo],
+    after: &'a [CommunityInfo],
+) -> Vec<&'a CommunityInfo> {
+    let was_history = |id: &String| before.iter().any(|it| it.id == *id && it.history);
+    let gone = after.iter().filter(|it| it.left && it.id != left.id);
+    gone.filter(|it| was_history(&it.id)).collect()
 }

@@ -3,24 +3,31 @@
 use super::{broken_code, code_text, read_code};
 use crate::{
     app::App,
-    args::membership::CreateCommunity,
-    commands::community::spaces_of,
+    args::{membership::CreateCommunity, terms::method_name},
+    commands::terms::Parties,
     compose::{
         codes::Code,
-        party::{self, Draft, FirstState, Start, Terms},
+        party::{self, Draft, FirstState, Start},
     },
     desk::{Desk, parse},
     error::CommandError,
     identity::Identity,
     moment::{self, now_ms},
     random,
-    render::count,
+    render::{
+        self,
+        charter::{article, section},
+        count,
+    },
     session::Reach,
     ui::sanitize,
 };
-use comity_client::{Client, types::CommunityInfo};
+use comity_client::{
+    Client,
+    types::{CommunityInfo, RuleInfo},
+};
 use comity_protocol::{
-    certificate::{Certificate, Readers, Space, governance_space},
+    certificate::{Certificate, DecisionRule, Readers, Space, Writers, governance_space},
     contribution::ChainLink,
     entry::Entry,
 };
@@ -48,12 +55,19 @@ pub(in crate::commands) async fn draft(
             let own = party::read_code(&party::code(&first));
             parties.push(own.map_err(|error| broken_code(&error))?);
         }
+        let named = parties.iter();
+        let named = named.map(|it| (it.state.name.clone(), it.party.to_string()));
+        let known = Parties {
+            named: named.collect(),
+            of: "those that found it",
+        };
+        let (spaces, terms) = known.founding(args)?;
         let start = Start {
             name: args.name.clone(),
             purpose: args.purpose.clone(),
-            spaces: spaces_of(&args.spaces),
+            spaces,
             continues: None,
-            terms: Terms::default(),
+            terms,
             nonce: random::bytes()?,
             time_ms: now_ms(),
         };
@@ -111,7 +125,42 @@ fn document(draft: &Draft) -> Vec<String> {
     lines.push(String::new());
     lines.push("Spaces".to_owned());
     lines.extend(genesis.spaces.iter().map(|it| space(draft, it)));
+    lines.extend(terms(draft));
     lines
+}
+
+/// Promises, rules, labels and articles: what is signed is read before.
+fn terms(draft: &Draft) -> Vec<String> {
+    let genesis = &draft.genesis;
+    let promises = genesis.promises.iter().map(|it| {
+        let party = draft
+            .parties
+            .iter()
+            .find(|known| Some(known.party) == it.party);
+        let who = party.map_or("every party", |it| it.state.name.as_str());
+        format!("{}: {} by {who}", it.name, count(it.days, "day"))
+    });
+    let rules = genesis.rules.iter().map(rule);
+    let labels = genesis.labels.iter();
+    let labels = labels.map(|(name, text)| format!("{name}: {text}"));
+    let mut lines = Vec::new();
+    section(&mut lines, "Promises", promises);
+    section(&mut lines, "Rules for decisions", rules);
+    section(&mut lines, "Labels", labels);
+    for (name, text) in &genesis.articles {
+        lines.extend(article(name, text));
+    }
+    lines
+}
+
+fn rule(it: &DecisionRule) -> String {
+    render::charter::rule(&RuleInfo {
+        name: it.name.clone(),
+        method: method_name(it.method).to_owned(),
+        quorum_permille: it.quorum_permille,
+        share_permille: it.share_permille,
+        concurrent: it.concurrent,
+    })
 }
 
 fn space(draft: &Draft, space: &Space) -> String {
@@ -124,11 +173,14 @@ fn space(draft: &Draft, space: &Space) -> String {
         }
         _ => "members".to_owned(),
     };
-    format!(
-        "  {}  read by {}",
-        sanitize::line(&space.name),
-        sanitize::line(&readers)
-    )
+    let mut line = format!("  {}  read by {readers}", space.name);
+    if space.writers == Writers::Stewards {
+        line.push_str(", written by stewards");
+    }
+    if let Some(kinds) = &space.kinds {
+        line.push_str(&format!(", only {}", kinds.join(", ")));
+    }
+    sanitize::line(&line).into_owned()
 }
 
 fn read(text: &str) -> Result<Draft, CommandError> {

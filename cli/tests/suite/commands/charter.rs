@@ -404,7 +404,27 @@ fn whoever_leaves_goes_on_with_everything() {
         &alice.run(&["community", "leave", "Coffee", "--yes"]).err,
         &["keeps everything", "left Coffee"],
     );
-    says(&alice.ok(&["community", "list"]), &["left, kept as it was"]);
+    says(
+        &alice.ok(&["community", "list"]),
+        &["history of Free Coffee"],
+    );
+    says(&alice.ok(&["show", &topic]), &["A better grinder"]);
+    let verified = alice.json(&["verify"]);
+    assert_eq!(verified["problems"], serde_json::json!([]), "{verified}");
+    // What is there as history is in nobody's way, and ends with what goes on with it.
+    alice.ok(&["publish", &file, "--space", "lobby", "--title", "More news"]);
+    says(
+        &alice.ok(&["list", "--space", "Free Coffee/lobby"]),
+        &["A better grinder", "More news"],
+    );
+    let left = alice.json(&["community", "leave", "Free Coffee", "--yes"]);
+    assert_eq!(left["ended"].as_array().unwrap().len(), 1, "{left}");
+    let communities = alice.json(&["community", "list"]);
+    let communities = communities.as_array().unwrap();
+    assert!(
+        communities.iter().all(|it| it["left"] == true),
+        "{communities:?}"
+    );
     says(&alice.ok(&["show", &topic]), &["A better grinder"]);
 }
 

@@ -76,6 +76,13 @@ pub struct CommunityInfo {
     /// Whether the node left it: kept as it is, and exchanged with nobody.
     #[serde(default)]
     pub left: bool,
+    /// Whether nobody here takes part in it, and it is exchanged only as the history of those that
+    /// continue it.
+    #[serde(default)]
+    pub history: bool,
+    /// Ids of the communities followed here whose genesis continues it.
+    #[serde(default)]
+    pub continued_by: Vec<String>,
     /// The space of its governance records.
     pub governance_space: String,
     /// Digest of the governance records known here.

@@ -28,8 +28,10 @@ impl Simulation {
         for party in 0..self.size.parties {
             let mut own = (0..self.nodes.len()).filter(|it| self.world.party_of_node(*it) == party);
             let honest = own.find(|it| self.nodes[*it].malice.is_none());
-            if let Some(node) = honest {
-                self.submit(node, entries.clone());
+            match honest {
+                Some(node) if self.nodes[node].is_up() => self.submit(node, entries.clone()),
+                Some(node) => self.nodes[node].unsaved.extend(entries.clone()),
+                None => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 mod bars;
 mod charter;
 mod errors;
+mod lists;
 mod narrowing;
 mod offline;
 mod parties;

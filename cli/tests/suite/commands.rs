@@ -3,6 +3,7 @@
 mod bars;
 mod charter;
 mod errors;
+mod fork;
 mod lists;
 mod narrowing;
 mod offline;

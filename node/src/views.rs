@@ -153,6 +153,7 @@ impl Views<'_> {
             underived: shelved.derived.remaining() as u64,
             replies: Vec::new(),
             held: Vec::new(),
+            adopted: self.adopted_of(&shelved.contributions),
         })
     }
 
@@ -321,18 +322,13 @@ impl Views<'_> {
         let derived = &shelved.derived;
         let items = shelved.contributions.iter().map(|it| {
             let outcome = derived.outcome(&it.id);
-            let what = match (it.header.deps(), it.fields.is_empty()) {
-                ([], _) => "create",
-                (_, true) => "merge",
-                _ => "edit",
-            };
             HistoryItem {
                 id: it.id.to_string(),
                 author: self.authors.author(&it.header.author),
                 seq: it.header.link.seq,
                 time_ms: it.header.time_ms,
                 deps: it.header.deps().iter().map(ToString::to_string).collect(),
-                what: what.into(),
+                what: what(it).into(),
                 fields: it.fields.iter().cloned().collect(),
                 verdict: match outcome {
                     None => "underived",
@@ -370,6 +366,7 @@ impl Views<'_> {
                     by: span.by.to_string(),
                     author: self.author_of(&span.by, &shelved.contributions),
                     time_ms: by.map_or(0, |it| it.header.time_ms),
+                    adopted: self.adoption(&span.by),
                 }
             });
             Ok(spans.collect())
@@ -468,6 +465,15 @@ impl Views<'_> {
         Ok(self
             .library
             .glance(document, |shelved| shelved.contributions[0].header.space)?)
+    }
+}
+
+/// What a contribution does to its document.
+fn what(it: &Listed) -> &'static str {
+    match (it.header.deps(), it.fields.is_empty()) {
+        ([], _) => "create",
+        (_, true) => "merge",
+        _ => "edit",
     }
 }
 

@@ -52,16 +52,7 @@ pub enum CharterCommand {
     #[command(
         after_help = "Example:\n  comity charter reject 3fa8 --reason \"the other one is better\""
     )]
-    Reject {
-        /// Its id, or the start of it.
-        id: String,
-        /// Why.
-        #[arg(long, default_value = "")]
-        reason: String,
-        /// The community; may be left out if there is only one.
-        #[arg(long)]
-        community: Option<String>,
-    },
+    Reject(Reject),
     /// Show what a proposal changes, or what changed between two states.
     #[command(
         after_help = "Examples:\n  comity charter diff 3fa8\n  comity charter diff 3fa8 91bc"
@@ -176,6 +167,19 @@ pub struct Approve {
     pub community: Option<String>,
 }
 
+/// `comity charter reject` and `comity party reject`
+#[derive(Debug, Args)]
+pub struct Reject {
+    /// Its id, or the start of it.
+    pub id: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// The community; may be left out if there is only one.
+    #[arg(long)]
+    pub community: Option<String>,
+}
+
 /// `comity party …`
 #[derive(Debug, Subcommand)]
 pub enum PartyCommand {
@@ -223,6 +227,10 @@ pub enum PartyCommand {
     /// Change who speaks for your party.
     #[command(subcommand)]
     Delegates(DelegatesCommand),
+    /// Change how many delegates have to agree.
+    #[command(after_help = "Examples:\n  comity party thresholds --needed 3\n  \
+        comity party thresholds --admission-needed 2")]
+    Thresholds(Thresholds),
     /// Change which nodes serve your party.
     #[command(subcommand)]
     Nodes(KeysCommand),
@@ -254,6 +262,9 @@ pub enum PartyCommand {
     /// Approve a change of your party that another delegate proposed.
     #[command(after_help = "Example:\n  comity party approve 3fa8")]
     Approve(Approve),
+    /// Reject a change of your party: you can never approve it afterwards.
+    #[command(after_help = "Example:\n  comity party reject 3fa8 --reason \"ask Bob first\"")]
+    Reject(Reject),
 }
 
 /// Which party of which community.
@@ -285,6 +296,20 @@ pub struct DelegatesChange {
     pub key: String,
     /// Delegates a change of the party needs from then on: more than half.
     #[arg(long, value_name = "N")]
+    pub needed: Option<u64>,
+    /// Delegates an admission needs from then on.
+    #[arg(long, value_name = "N")]
+    pub admission_needed: Option<u64>,
+    /// Where.
+    #[command(flatten)]
+    pub place: PartyPlace,
+}
+
+/// `comity party thresholds`
+#[derive(Debug, Args)]
+pub struct Thresholds {
+    /// Delegates a change of the party needs from then on: more than half.
+    #[arg(long, value_name = "N", required_unless_present = "admission_needed")]
     pub needed: Option<u64>,
     /// Delegates an admission needs from then on.
     #[arg(long, value_name = "N")]

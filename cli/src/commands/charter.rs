@@ -39,11 +39,7 @@ pub(super) async fn run(app: &App, command: CharterCommand) -> Result<(), Comman
         }
         CharterCommand::Propose(args) => propose(app, &args).await,
         CharterCommand::Approve(args) => floor::approve(app, &args).await,
-        CharterCommand::Reject {
-            id,
-            reason,
-            community,
-        } => floor::reject(app, &id, &reason, community.as_deref()).await,
+        CharterCommand::Reject(args) => floor::reject(app, &args).await,
         CharterCommand::Diff {
             from,
             to,

@@ -13,7 +13,7 @@ use crate::{
     app::App,
     args::charter::{
         DelegatesChange, DelegatesCommand, GroupsCommand, KeysChange, KeysCommand, PartyCommand,
-        PartyPlace,
+        PartyPlace, Thresholds,
     },
     compose::{
         codes::{Code, CodeError},
@@ -58,6 +58,7 @@ pub(super) async fn run(app: &App, command: PartyCommand) -> Result<(), CommandE
         PartyCommand::Delegates(DelegatesCommand::Remove(change)) => {
             delegates(app, change, false).await
         }
+        PartyCommand::Thresholds(change) => thresholds(app, &change).await,
         PartyCommand::Nodes(command) => keys(app, Capacity::Node, command).await,
         PartyCommand::Stewards(command) => keys(app, Capacity::Steward, command).await,
         PartyCommand::Moderators(command) => keys(app, Capacity::Moderator, command).await,
@@ -66,6 +67,7 @@ pub(super) async fn run(app: &App, command: PartyCommand) -> Result<(), CommandE
         PartyCommand::Groups(command) => groups(app, command).await,
         PartyCommand::Leave { yes, place } => leave(app, yes, &place).await,
         PartyCommand::Approve(args) => floor::approve(app, &args).await,
+        PartyCommand::Reject(args) => floor::reject(app, &args).await,
     }
 }
 
@@ -120,6 +122,17 @@ async fn delegates(app: &App, change: DelegatesChange, add: bool) -> Result<(), 
         Ok(Edit {
             add: added,
             remove: removed,
+            delegates_needed: change.needed,
+            admission_needed: change.admission_needed,
+            ..Edit::default()
+        })
+    })
+    .await
+}
+
+async fn thresholds(app: &App, change: &Thresholds) -> Result<(), CommandError> {
+    edit(app, &change.place, async |_, _| {
+        Ok(Edit {
             delegates_needed: change.needed,
             admission_needed: change.admission_needed,
             ..Edit::default()

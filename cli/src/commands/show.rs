@@ -163,6 +163,9 @@ pub(super) async fn blame(app: &App, args: &Blame) -> Result<(), CommandError> {
         return app.ui.json(&spans);
     }
     say_origin(app, &view);
+    for line in render::list::adopted(&spans) {
+        app.ui.warning(&line);
+    }
     render::list::blame(&spans)
         .iter()
         .try_for_each(|line| app.ui.line(line))

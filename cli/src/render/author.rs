@@ -1,7 +1,7 @@
 //! Who wrote something, and whether that is known.
 
 use crate::{moment, ui::sanitize};
-use comity_client::types::{Author, Origin};
+use comity_client::types::{Adoption, Author, Origin};
 
 /// A person for one line: name and party, or as much as is known.
 pub fn author(author: &Author) -> String {
@@ -45,6 +45,14 @@ pub fn origin(origin: &Origin) -> String {
         "imported, author not verified: {author}{when}, {} {}",
         sanitize::line(&origin.system),
         sanitize::line(&origin.id)
+    )
+}
+
+/// Why something is in effect whose author has no right: whose work gives it presence.
+pub fn adoption(adoption: &Adoption) -> String {
+    format!(
+        "in effect because {} built on it; its author may not write here",
+        author(&adoption.author)
     )
 }
 

@@ -7,7 +7,7 @@ use comity_client::types::{DocumentView, Field};
 /// Deepest indentation of a reply, in levels.
 const INDENT_MAX: usize = 6;
 
-/// Contributions that are not in effect and named one by one.
+/// Contributions that are not in effect, or adopted, and named one by one.
 const HELD_SHOWN: usize = 5;
 
 /// The lines of a document and its thread, with stubs for what is not in effect.
@@ -136,8 +136,26 @@ fn notes(view: &DocumentView) -> Vec<String> {
             "note    {waiting} not yet derived into this view: look again soon"
         ));
     }
+    notes.extend(adopted(view));
     notes.extend(view.fields.iter().filter_map(concurrent));
     notes
+}
+
+/// Says what is in effect because others built on it: presence, never authority.
+fn adopted(view: &DocumentView) -> Vec<String> {
+    let items = view.adopted.iter().take(HELD_SHOWN).map(|it| {
+        let (author, time) = (author::author(&it.author), moment::show(it.time_ms));
+        let (what, why) = (&it.what, author::adoption(&it.adoption));
+        format!("note    {what} by {author}, {time}: {why}")
+    });
+    let mut lines: Vec<String> = items.collect();
+    if view.adopted.len() > HELD_SHOWN {
+        let more = view.adopted.len() - HELD_SHOWN;
+        lines.push(format!(
+            "note    and {more} more that are in effect because others built on them"
+        ));
+    }
+    lines
 }
 
 /// Values that were set at once and are both kept: shown, not chosen in silence.
@@ -268,7 +286,7 @@ fn reply(view: &DocumentView, level: usize, accepted: Option<&str>, lines: &mut 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use comity_client::types::{Author, DocumentSummary, Origin};
+    use comity_client::types::{AdoptedItem, Adoption, Author, DocumentSummary, Origin};
 
     pub(crate) fn view(id: &str, kind: &str, text: &str) -> DocumentView {
         let author = Author {
@@ -314,6 +332,7 @@ pub(crate) mod tests {
             underived: 0,
             replies: Vec::new(),
             held: Vec::new(),
+            adopted: Vec::new(),
         }
     }
 
@@ -362,6 +381,35 @@ pub(crate) mod tests {
         for id in ["lost", "x", "y"] {
             at(id);
         }
+    }
+
+    #[test]
+    fn what_others_keep_in_effect_says_so() {
+        let mut page = view("p", "page", "text");
+        let named = |name: &str, party: Option<&str>| Author {
+            name: Some(name.into()),
+            party: party.map(str::to_owned),
+            once: Some("Club".into()),
+            ..page.summary.author.clone()
+        };
+        let item = |number: usize| AdoptedItem {
+            id: format!("p{number}"),
+            what: "edit".into(),
+            author: named("Mallory", None),
+            time_ms: 0,
+            adoption: Adoption {
+                by: "b".into(),
+                author: named("Ben", Some("Users")),
+            },
+        };
+        let items: Vec<AdoptedItem> = (0..HELD_SHOWN + 2).map(item).collect();
+        assert!(!document(&page).join("\n").contains("built on"));
+        page.adopted = items;
+        let shown = document(&page).join("\n");
+        let line = "note    edit by Mallory (once Club), 1970-01-01 00:00 UTC: in effect because Ben \
+            (Users) built on it; its author may not write here";
+        assert_eq!(shown.matches(line).count(), HELD_SHOWN, "{shown}");
+        assert!(shown.contains("and 2 more that are in effect"), "{shown}");
     }
 
     #[test]

@@ -109,6 +109,19 @@ pub fn blame(spans: &[BlameSpan]) -> Vec<String> {
     lines
 }
 
+/// Which contributions in a blame are in effect only because others built on them, each once.
+pub fn adopted(spans: &[BlameSpan]) -> Vec<String> {
+    let mut named = std::collections::BTreeSet::new();
+    let adopted = spans.iter().filter_map(|span| {
+        let adoption = span.adopted.as_ref()?;
+        named.insert(&span.by).then(|| {
+            let (by, why) = (short(&span.by), author::adoption(adoption));
+            format!("{by} by {} is {why}", author::author(&span.author))
+        })
+    });
+    adopted.collect()
+}
+
 /// One thing that happened, on one line.
 pub fn event(event: &Event) -> String {
     let mut parts = vec![if event.event == "entry" {
@@ -139,7 +152,7 @@ pub fn event(event: &Event) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use comity_client::types::Author;
+    use comity_client::types::{Adoption, Author};
 
     fn ada() -> Author {
         Author {
@@ -158,12 +171,39 @@ mod tests {
             by: "0123456789".into(),
             author: ada(),
             time_ms: 0,
+            adopted: None,
         };
         let lines = blame(&[span("one\ntwo\n"), span("three"), span("\n")]);
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert!(lines[0].starts_with("01234567 1970") && lines[0].ends_with("│ one"));
         assert!(lines[1].starts_with(' ') && lines[1].ends_with("│ two"));
         assert!(lines[2].contains("Ada (Club)"));
+    }
+
+    #[test]
+    fn blame_names_what_is_adopted_once() {
+        let span = |by: &str, adopted: bool| BlameSpan {
+            text: "one\n".into(),
+            by: by.into(),
+            author: ada(),
+            time_ms: 0,
+            adopted: adopted.then(|| Adoption {
+                by: "fedcba9876".into(),
+                author: ada(),
+            }),
+        };
+        let spans = [
+            span("0123456789", true),
+            span("fedcba9876", false),
+            span("0123456789", true),
+        ];
+        assert_eq!(
+            adopted(&spans),
+            [
+                "01234567 by Ada (Club) is in effect because Ada (Club) built on it; its author may not \
+                 write here"
+            ]
+        );
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! How readers see what is not in effect: as a stub that says why, and in full if they ask for it.
 
-use super::{ViewError, Views};
+use super::{ViewError, Views, what};
 use crate::{
     held::{HeldEntry, Reason},
-    library::LibraryError,
+    library::{LibraryError, Listed},
 };
-use comity_client::types::{DocumentSummary, DocumentView, HeldItem, HistoryItem};
+use comity_client::types::{
+    AdoptedItem, Adoption, DocumentSummary, DocumentView, HeldItem, HistoryItem,
+};
 use comity_protocol::{
     authority::{Authority, Unauthorized},
     document::{Intent, Shape, Value, value::Key},
     entry::Entry,
     id::{DocumentId, EntryId, PartyId},
+    pipeline::Known,
 };
 
-/// Stubs shown with a document.
+/// Stubs, and adopted contributions, named with a document.
 const HELD_MAX: usize = 1_000;
 
 /// Why an entry is not in effect, for readers.
@@ -108,11 +111,39 @@ impl Views<'_> {
     }
 
     /// Who gives a contribution presence, if its own author's authority does not.
+    pub(super) fn adoption(&self, id: &EntryId) -> Option<Adoption> {
+        let by = self.archive.held().adopted_by(id)?;
+        let author = self.archive.contribution(by)?.author;
+        Some(Adoption {
+            by: by.to_string(),
+            author: self.authors.author(&author),
+        })
+    }
+
+    /// The same in words, for the history.
     pub(super) fn adopted(&self, id: &EntryId) -> Option<String> {
         let by = self.archive.held().adopted_by(id)?;
         Some(format!(
             "in effect because {by} builds on it; its author may not write here"
         ))
+    }
+
+    /// The contributions that are in effect because others built on them.
+    pub(super) fn adopted_of(&self, contributions: &[Listed]) -> Vec<AdoptedItem> {
+        let item = |it: &Listed| {
+            Some(AdoptedItem {
+                adoption: self.adoption(&it.id)?,
+                id: it.id.to_string(),
+                what: what(it).to_owned(),
+                author: self.authors.author(&it.header.author),
+                time_ms: it.header.time_ms,
+            })
+        };
+        contributions
+            .iter()
+            .filter_map(item)
+            .take(HELD_MAX)
+            .collect()
     }
 
     /// The line of a list, or of its stub if it is held.
@@ -182,6 +213,7 @@ impl Views<'_> {
             underived: 0,
             replies: Vec::new(),
             held,
+            adopted: Vec::new(),
         })
     }
 

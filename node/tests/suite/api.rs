@@ -8,6 +8,7 @@ mod concurrency;
 mod cuts;
 mod documents;
 mod events;
+mod hidden;
 mod home;
 mod membership;
 mod progress;

@@ -3,7 +3,7 @@
 use super::{erasure, take_floor};
 use crate::{
     app::App,
-    args::charter::Approve,
+    args::charter::{Approve, Reject},
     commands::party::cuts,
     compose::{party, resolution},
     desk::{Desk, parse},
@@ -266,26 +266,21 @@ pub(in crate::commands) async fn approve(app: &App, args: &Approve) -> Result<()
     .await
 }
 
-/// `comity charter reject`.
-pub(super) async fn reject(
-    app: &App,
-    id: &str,
-    reason: &str,
-    community: Option<&str>,
-) -> Result<(), CommandError> {
+/// `comity charter reject` and `comity party reject`.
+pub(in crate::commands) async fn reject(app: &App, args: &Reject) -> Result<(), CommandError> {
     app.public()?;
     app.with_node(Reach::Store, async |client| {
         let identity = app.unlock()?;
-        let mut floor = take_floor(app, client, &identity, community).await?;
-        let item = floor.proposal(id).await?;
+        let mut floor = take_floor(app, client, &identity, args.community.as_deref()).await?;
+        let item = floor.proposal(&args.id).await?;
         if let Some(refusal) = item.you.as_ref().and_then(|it| it.reject.as_ref()) {
             let what = format!("reject {}", short_of(&item));
             return Err(refused_about(&item, &what, refusal));
         }
         let space = floor.community.governance_space.clone();
         let mut chain = floor.desk.root_chain(&space).await?;
-        let rejection =
-            resolution::reject(&mut chain, now_ms(), parse(&item.id, "proposal")?, reason);
+        let of = parse(&item.id, "proposal")?;
+        let rejection = resolution::reject(&mut chain, now_ms(), of, &args.reason);
         floor.hand_in(vec![Entry::Record(rejection)]).await?;
         let item = floor.proposal(&item.id).await?;
         if app.ui.is_json() {

@@ -160,6 +160,9 @@ pub struct DocumentView {
     /// What this node keeps of it that is not in effect: stubs, without words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldItem>,
+    /// What of it is in effect though its author may not write here: others built on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<AdoptedItem>,
 }
 
 impl DocumentView {
@@ -212,6 +215,33 @@ pub struct BlameSpan {
     pub author: Author,
     /// Claimed time.
     pub time_ms: u64,
+    /// Who built on it, if that alone keeps it in effect: its author may not write here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adoption>,
+}
+
+/// What gives a contribution presence where its own author's authority does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adoption {
+    /// The contribution that builds on it.
+    pub by: String,
+    /// Its author.
+    pub author: Author,
+}
+
+/// A contribution that is in effect because others built on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AdoptedItem {
+    /// The contribution.
+    pub id: String,
+    /// `create`, `edit` or `merge`.
+    pub what: String,
+    /// Its author, who may not write here.
+    pub author: Author,
+    /// Claimed time, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// What builds on it.
+    pub adoption: Adoption,
 }
 
 /// `GET /v0/resolve?prefix=…`: what a shortened id may stand for.

@@ -5,7 +5,7 @@ use crate::api::Running;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use comity_client::{
     Client, Transport,
-    types::{QuarantineQuery, TrackCommunity},
+    types::{Adoption, QuarantineQuery, TrackCommunity},
 };
 use comity_node::node::{Node, NodeOptions};
 use comity_tests::community::{document, page, splice, topic};
@@ -155,6 +155,33 @@ async fn what_a_removed_member_gets_adopted_is_acknowledged_before_it_is_receipt
     assert_eq!(history.len(), 2);
     let reason = history[0].reason.as_deref().unwrap_or_default();
     assert!(reason.contains(&on.id().short()), "not adopted: {reason}");
+    // Presence, never authority: whoever reads is told whose work keeps it here.
+    let shown = running.client.document(&own.id().to_string(), &[]).await;
+    let adopted = shown.unwrap().adopted;
+    assert_eq!(adopted.len(), 1, "{adopted:?}");
+    assert_eq!(
+        (&adopted[0].id, adopted[0].what.as_str()),
+        (&own.id().to_string(), "create")
+    );
+    let by = |device: &comity_protocol::key::PublicKey, adoption: &Adoption| {
+        (adoption.by == on.id().to_string()) && adoption.author.device == device.to_string()
+    };
+    assert!(
+        by(&ben.device.public(), &adopted[0].adoption),
+        "{adopted:?}"
+    );
+    let spans = running
+        .client
+        .blame(&own.id().to_string(), "body")
+        .await
+        .unwrap();
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    assert_eq!(
+        (spans[0].text.as_str(), &spans[0].adopted),
+        ("First. ", &None)
+    );
+    let adoption = spans[1].adopted.as_ref().unwrap();
+    assert!(by(&ben.device.public(), adoption), "{adoption:?}");
     running.node.stop().await;
 }
 

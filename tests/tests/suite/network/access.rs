@@ -209,6 +209,68 @@ async fn only_a_grant_for_this_very_node_that_has_not_expired_opens_a_members_sp
     node.stop().await;
 }
 
+/// What a node says about its own clock.
+async fn clock_doubts(node: &TestNode) -> Vec<String> {
+    let warnings = node.client.status().await.unwrap().warnings;
+    let about_grants = |it: &String| it.contains("grants that connected peers show");
+    warnings.into_iter().filter(about_grants).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_to_which_most_grants_look_expired_doubts_its_own_clock() {
+    let node = TestNode::start_with(false).await;
+    let mut community = Community::found("Clock", &[node.node.key()]);
+    let [one, two, three] =
+        ["one", "two", "three"].map(|it| community.member(&format!("Clock/{it}")));
+    node.take_part(&community).await;
+    let members = community.space("members");
+    let show = async |name: &str, shown: &[(&Person, u64)]| {
+        let stranger = Stranger::meeting(&node, name, true).await;
+        stranger.greet(&node, &[community.id]).await;
+        let mut talk = stranger.sync(&node).await;
+        let grant =
+            |(person, end): &(&Person, u64)| person.grant(community.id, stranger.key(), *end);
+        let shown: Vec<_> = shown.iter().map(grant).collect();
+        talk.say(&grants(community.id, &shown)).await;
+        // Answered after the grants were read: whatever is answered.
+        let nowhere = SpaceId::from_bytes([9; 32]);
+        talk.say(&root(nowhere, TrieHash::EMPTY)).await;
+        listen_until(&mut talk, nowhere).await;
+        (stranger, talk)
+    };
+    let (ended, lasting) = (now_ms() - 1_000, now_ms() + HOUR_MS);
+    // One grant says nothing about a clock.
+    let (first, _first_talk) = show("Clock/first", &[(&one, ended)]).await;
+    assert_eq!(clock_doubts(&node).await, [""; 0]);
+    // Half of them do not either.
+    let (second, second_talk) = show("Clock/second", &[(&two, lasting)]).await;
+    assert_eq!(clock_doubts(&node).await, [""; 0]);
+    // Most do.
+    let (third, third_talk) = show("Clock/third", &[(&three, ended)]).await;
+    let doubts = clock_doubts(&node).await;
+    assert_eq!(doubts.len(), 1, "{doubts:?}");
+    for part in [
+        "2 of 3 grants",
+        "the clock is ahead: check it",
+        "no restricted spaces",
+    ] {
+        assert!(doubts[0].contains(part), "{part:?} is not in {doubts:?}");
+    }
+    // It opens nothing for that, and the doubt goes with those who gave cause for it.
+    assert_eq!(node.set_of(members).await.0, 0);
+    drop((second_talk, third_talk));
+    second.network.shutdown().await;
+    third.network.shutdown().await;
+    let gone = async {
+        while !clock_doubts(&node).await.is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    patiently("the doubt to go", gone).await;
+    first.network.shutdown().await;
+    node.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_gets_a_members_space_as_soon_as_one_of_its_people_grants_it() {
     let alice = TestNode::start_with(false).await;

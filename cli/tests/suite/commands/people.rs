@@ -102,7 +102,7 @@ fn a_second_device_is_linked_without_the_root_key_and_ended() {
     let code = phone.ok(&["device", "accept", ticket.trim(), "--no-passphrase"]);
     assert_eq!(root(&phone), root(&alice));
     let mistyped = alice.fails(1, &["device", "link", &code[..code.len() - 2]]);
-    says(&mistyped, &["mistyped"]);
+    says(&mistyped, &["a code has 12 characters"]);
     let device = alice.ok(&["device", "link", &code]);
     until_says(&phone, &["device", "list"], "this device");
 

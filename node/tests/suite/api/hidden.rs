@@ -123,6 +123,7 @@ fn table(alliance: &Alliance, guess: &Guess) -> Vec<Asked> {
         )
         .but(&["time_ms"]),
         get("/v0/joins", "/v0/joins"),
+        get("/v0/devices/requests", "/v0/devices/requests"),
         get("/v0/documents", "/v0/documents"),
         get("/v0/documents/{id}", in_document("")),
         get("/v0/documents/{id}", in_document("?held=1")),

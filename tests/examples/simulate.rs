@@ -238,8 +238,14 @@ fn run_all(asked: &Asked) -> ExitCode {
     static STOP: AtomicBool = AtomicBool::new(false);
     std::thread::spawn(|| stop_at_interrupt(&STOP));
     let file = asked.resume.as_ref().map(|path| {
+        let before = fs::read(path).unwrap_or_default();
         let file = OpenOptions::new().create(true).append(true).open(path);
-        Mutex::new(file.unwrap())
+        let mut file = file.unwrap();
+        // A line that was cut off must not swallow the next one.
+        if before.last().is_some_and(|it| *it != b'\n') {
+            file.write_all(b"\n").unwrap();
+        }
+        Mutex::new(file)
     });
     let runs = Runs {
         asked,

@@ -11,6 +11,7 @@ mod bringing;
 mod chain;
 mod doubts;
 mod events;
+mod exchange;
 mod gate;
 mod gossip;
 mod grants;

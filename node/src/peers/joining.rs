@@ -1,8 +1,8 @@
 //! Joining: asking into a community with a ticket, and answering those who ask.
 
-use super::chain;
+use super::{chain, exchange::exchange};
 use crate::{node::Inner, pending::Source, random};
-use comity_net::{Network, PeerId, PeerStream, StreamProtocol};
+use comity_net::{Network, PeerId, PeerStream};
 use comity_protocol::{
     access::{JOIN_MAX_BYTES, JoinAnswer, JoinRefusal, JoinRequest},
     id::domain,
@@ -25,22 +25,7 @@ pub(crate) async fn ask(
     peer: PeerId,
     request: &[u8],
 ) -> Result<JoinAnswer, String> {
-    let protocol = StreamProtocol::new(PROTOCOL);
-    let stream = network
-        .open_stream(peer, protocol, PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let (mut reader, mut writer) = stream.into_frames(JOIN_MAX_BYTES);
-    writer
-        .write(request, PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let answer = reader
-        .read(PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let _ = writer.close(PATIENCE).await;
-    let answer = answer.ok_or("the node ended the conversation without an answer")?;
+    let answer = exchange(network, peer, PROTOCOL, request, JOIN_MAX_BYTES).await?;
     JoinAnswer::decode(&answer).map_err(|error| error.to_string())
 }
 

@@ -6,8 +6,9 @@
 //!
 //! Spec: `specs/wire.md` §3.1.
 
+use super::exchange::exchange;
 use crate::node::Inner;
-use comity_net::{Network, PeerId, PeerStream, StreamProtocol};
+use comity_net::{Network, PeerId, PeerStream};
 use comity_protocol::access::{LINK_MAX_BYTES, LinkAnswer, LinkRequest};
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -108,22 +109,7 @@ pub(crate) async fn hand_over(
     peer: PeerId,
     request: &[u8],
 ) -> Result<LinkAnswer, String> {
-    let protocol = StreamProtocol::new(PROTOCOL);
-    let stream = network
-        .open_stream(peer, protocol, PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let (mut reader, mut writer) = stream.into_frames(LINK_MAX_BYTES);
-    writer
-        .write(request, PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let answer = reader
-        .read(PATIENCE)
-        .await
-        .map_err(|error| error.to_string())?;
-    let _ = writer.close(PATIENCE).await;
-    let answer = answer.ok_or("the node ended the conversation without an answer")?;
+    let answer = exchange(network, peer, PROTOCOL, request, LINK_MAX_BYTES).await?;
     LinkAnswer::decode(&answer).map_err(|error| error.to_string())
 }
 

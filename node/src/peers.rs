@@ -160,6 +160,7 @@ impl Peers {
             tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), gossip)),
         ];
         if gossip {
+            tasks.push(tokio::spawn(gossip::admit(hub.clone())));
             tasks.push(tokio::spawn(gossip::publish(
                 inner.clone(),
                 hub.network.clone(),

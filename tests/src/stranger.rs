@@ -1,9 +1,9 @@
 //! A peer that speaks the wire protocols by hand, well or badly.
 
-use crate::nodes::{TestNode, patiently};
+use crate::nodes::{POLL, TestNode, patiently};
 use comity_net::{
-    Config, Event, Events, FrameError, FrameReader, FrameWriter, Network, NodeSeed, PeerId,
-    PeerStream, StreamProtocol,
+    Config, Event, Events, FrameError, FrameReader, FrameWriter, GossipGroup, Network, NodeSeed,
+    PeerId, PeerStream, StreamProtocol, error::PublishError,
 };
 use comity_protocol::{
     access::{Hello, JoinAnswer, LinkAnswer, NodeGrant},
@@ -102,6 +102,30 @@ impl Stranger {
     /// Says hello, naming these communities, and gives back the answer.
     pub async fn greet(&self, node: &TestNode, communities: &[CommunityId]) -> Hello {
         self.hello(node, &self.hello_to(node, communities)).await
+    }
+
+    /// Takes part in the gossip of a community with a node, as far as this side goes.
+    pub async fn gossip(&self, node: &TestNode, community: CommunityId) -> GossipGroup {
+        let peer: PeerId = node.client.status().await.unwrap().peer_id.parse().unwrap();
+        let group = GossipGroup::new(*community.as_bytes());
+        let admitted = self.network.admit_to_gossip(peer, [group].into()).await;
+        assert!(admitted.unwrap());
+        group
+    }
+
+    /// Publishes an entry as soon as somebody in the group listens to the topic of the space.
+    pub async fn publish(&self, group: GossipGroup, space: SpaceId, entry: &Entry) {
+        let topic = format!("comity/1/{space}");
+        let publishing = async {
+            loop {
+                let published = self.network.publish(group, &topic, entry.encode());
+                match published.await {
+                    Err(PublishError::NoPeers) => tokio::time::sleep(POLL).await,
+                    published => return published.unwrap(),
+                }
+            }
+        };
+        patiently("somebody to gossip with", publishing).await;
     }
 
     /// Says hello and gives back the answer.

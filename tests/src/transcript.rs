@@ -14,8 +14,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// What the protocols of this project begin with; all of them put `u32` lengths before frames.
+/// What the protocols of this project begin with; all but gossip put `u32` lengths before frames.
 const OWN_PROTOCOLS: &str = "/comity/";
+/// Its first frame is the name of a group.
+const GOSSIP: &str = "/comity/gossip/1";
 /// How both sides of a stream begin.
 const AGREEMENT: &[u8] = b"/multistream/1.0.0\n";
 const REFUSED: &[u8] = b"na\n";
@@ -201,7 +203,7 @@ impl Stream {
 
 /// The next frame of a protocol, and what follows.
 fn next<'a>(protocol: &str, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    if protocol.starts_with(OWN_PROTOCOLS) {
+    if protocol.starts_with(OWN_PROTOCOLS) && protocol != GOSSIP {
         let (length, rest) = bytes.split_first_chunk()?;
         return rest.split_at_checked(u32::from_be_bytes(*length) as usize);
     }

@@ -7,7 +7,6 @@ use std::num::NonZeroUsize;
 
 use libp2p::core::transport::{Boxed, MemoryTransport, OptionalTransport};
 use libp2p::core::{muxing::StreamMuxerBox, upgrade};
-use libp2p::gossipsub::{self, MessageAuthenticity, MessageId, ValidationMode};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{
@@ -18,23 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits, MAX_GOSSIP_BYTES, MAX_TOPICS};
+use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits};
 use crate::error::StartError;
+use crate::gated;
 use crate::streams;
 use crate::tap::Tap;
-
-/// Room for the envelope (topic, lengths) around the largest gossip message.
-const GOSSIP_ENVELOPE_BYTES: usize = 1_024;
-
-/// Messages that wait for one slow peer.
-const GOSSIP_QUEUE_MESSAGES: usize = 512;
-
-const GOSSIP_MESSAGES_PER_RPC: usize = 256;
-
-type SubscriptionFilter =
-    gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>;
-
-pub(crate) type Gossip = gossipsub::Behaviour<gossipsub::IdentityTransform, SubscriptionFilter>;
 
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
@@ -42,7 +29,7 @@ pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
-    pub(crate) gossip: Gossip,
+    pub(crate) gossip: gated::Behaviour,
     pub(crate) stream: streams::Behaviour,
 }
 
@@ -127,7 +114,7 @@ fn build_behaviour(config: &Config, key: &Keypair) -> Result<Behaviour, StartErr
         limits: connection_limits::Behaviour::new(connection_limits(&config.limits)),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping),
-        gossip: build_gossip()?,
+        gossip: gated::Behaviour::new()?,
         stream: streams::Behaviour::new(&config.protocols),
     })
 }
@@ -138,47 +125,4 @@ fn connection_limits(limits: &Limits) -> connection_limits::ConnectionLimits {
         .with_max_established_per_peer(Some(limits.max_connections_per_peer))
         .with_max_pending_incoming(Some(limits.max_pending_connections))
         .with_max_pending_outgoing(Some(limits.max_pending_connections))
-}
-
-/// Peer scoring stays off: it drops the only peer of a busy publisher, and punishes people who
-/// share an office's address. The owner blocks those who send nonsense.
-///
-/// What was gossiped is not offered again (`history_gossip` of 0): gossipsub would answer from its
-/// own memory, which knows nothing of erasures. Whoever misses a message gets it by sync.
-fn build_gossip() -> Result<Gossip, StartError> {
-    let config = gossipsub::ConfigBuilder::default()
-        .validation_mode(ValidationMode::Anonymous)
-        .validate_messages()
-        .message_id_fn(|message: &gossipsub::Message| {
-            MessageId::from(gossip_hash(message.topic.as_str(), &message.data).to_vec())
-        })
-        .max_transmit_size(MAX_GOSSIP_BYTES + GOSSIP_ENVELOPE_BYTES)
-        .max_publish_messages(GOSSIP_MESSAGES_PER_RPC)
-        .connection_handler_queue_len(GOSSIP_QUEUE_MESSAGES)
-        .flood_publish(true)
-        .history_gossip(0)
-        .build()
-        .map_err(|error| StartError::Build(error.to_string()))?;
-    let filter = gossipsub::MaxCountSubscriptionFilter {
-        filter: gossipsub::AllowAllSubscriptionFilter {},
-        max_subscribed_topics: MAX_TOPICS,
-        max_subscriptions_per_request: MAX_TOPICS,
-    };
-    gossipsub::Behaviour::new_with_subscription_filter(
-        MessageAuthenticity::Anonymous,
-        config,
-        filter,
-    )
-    .map_err(|error| StartError::Build(error.to_owned()))
-}
-
-/// The length keeps topic and data apart: no two pairs give the hash the same input.
-pub(crate) fn gossip_hash(topic: &str, data: &[u8]) -> [u8; 32] {
-    let topic_bytes = u64::try_from(topic.len()).expect("a length in memory fits u64");
-    let mut hasher = blake3::Hasher::new_derive_key("comity gossip message id v1");
-    hasher
-        .update(&topic_bytes.to_be_bytes())
-        .update(topic.as_bytes())
-        .update(data);
-    *hasher.finalize().as_bytes()
 }

@@ -1,10 +1,12 @@
 //! What the handle asks of the driver.
 
+use std::collections::BTreeSet;
+
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use tokio::sync::oneshot;
 
 use crate::error::{DialError, ListenError, PublishError, ReconnectError, SubscribeError};
-use crate::event::GossipId;
+use crate::event::{GossipGroup, GossipId};
 use crate::metrics::Metrics;
 use crate::network::{ConnectedPeer, Verdict};
 use crate::streams::StreamError;
@@ -43,24 +45,7 @@ pub(crate) enum Command {
         peer: PeerId,
         reply: Reply<bool>,
     },
-    Subscribe {
-        topic: String,
-        reply: Reply<Result<bool, SubscribeError>>,
-    },
-    Unsubscribe {
-        topic: String,
-        reply: Reply<bool>,
-    },
-    Publish {
-        topic: String,
-        data: Vec<u8>,
-        reply: Reply<Result<GossipId, PublishError>>,
-    },
-    ReportValidation {
-        id: GossipId,
-        verdict: Verdict,
-        reply: Reply<bool>,
-    },
+    Gossip(GossipCommand),
     Peers {
         reply: Reply<Vec<ConnectedPeer>>,
     },
@@ -80,4 +65,33 @@ pub(crate) enum Command {
         reply: Reply<Metrics>,
     },
     Shutdown,
+}
+
+pub(crate) enum GossipCommand {
+    Admit {
+        peer: PeerId,
+        groups: BTreeSet<GossipGroup>,
+        reply: Reply<bool>,
+    },
+    Subscribe {
+        group: GossipGroup,
+        topic: String,
+        reply: Reply<Result<bool, SubscribeError>>,
+    },
+    Unsubscribe {
+        group: GossipGroup,
+        topic: String,
+        reply: Reply<bool>,
+    },
+    Publish {
+        group: GossipGroup,
+        topic: String,
+        data: Vec<u8>,
+        reply: Reply<Result<GossipId, PublishError>>,
+    },
+    ReportValidation {
+        id: GossipId,
+        verdict: Verdict,
+        reply: Reply<bool>,
+    },
 }

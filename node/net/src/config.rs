@@ -11,11 +11,20 @@ use crate::reconnect::Backoff;
 /// Sent by identify; nodes of another value speak another protocol family.
 pub const IDENTIFY_PROTOCOL: &str = "/comity/1";
 
+/// Spoken on streams of gossip, behind the name of the group.
+pub const GOSSIP_PROTOCOL: &str = "/comity/gossip/1";
+
 /// Largest gossip message that is published or accepted.
 pub const MAX_GOSSIP_BYTES: usize = 64 * 1024;
 
-/// Most topics that this node or one peer may be subscribed to.
+/// Most topics that this node, or one peer in one group, may be subscribed to.
 pub const MAX_TOPICS: usize = 1_024;
+
+/// Most groups that topics of this node may be in.
+pub const MAX_GOSSIP_GROUPS: usize = 1_024;
+
+/// Most groups whose gossip one peer takes part in: the lowest, of more.
+pub const MAX_GOSSIP_GROUPS_PER_PEER: usize = 32;
 
 /// Longest name of a topic.
 pub const MAX_TOPIC_BYTES: usize = 128;

@@ -168,18 +168,7 @@ impl Driver {
             Command::Unblock { peer, reply } => {
                 let _ = reply.send(self.swarm.behaviour_mut().gate.unblock_peer(peer));
             }
-            Command::Subscribe { topic, reply } => {
-                let _ = reply.send(self.subscribe(&topic));
-            }
-            Command::Unsubscribe { topic, reply } => {
-                let _ = reply.send(self.unsubscribe(&topic));
-            }
-            Command::Publish { topic, data, reply } => {
-                let _ = reply.send(self.publish(&topic, data));
-            }
-            Command::ReportValidation { id, verdict, reply } => {
-                let _ = reply.send(self.report_validation(id, verdict));
-            }
+            Command::Gossip(command) => self.on_gossip_command(command),
             Command::Peers { reply } => {
                 let _ = reply.send(self.peers.snapshot());
             }
@@ -291,7 +280,7 @@ impl Driver {
 
     fn on_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Gossip(event) => self.on_gossip_event(event),
+            BehaviourEvent::Gossip((group, event)) => self.on_gossip_event(group, event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
             BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
                 let cut = |text: String| text.chars().take(MAX_AGENT_CHARS).collect::<String>();

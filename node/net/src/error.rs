@@ -97,6 +97,8 @@ pub enum SubscribeError {
     NameTooLong { bytes: usize, max_bytes: usize },
     #[error("this node is subscribed to {max} topics already, which is the most allowed")]
     TooMany { max: usize },
+    #[error("topics of this node are in {max} groups already, which is the most allowed")]
+    TooManyGroups { max: usize },
     #[error("the subscription was refused: {0}")]
     Refused(String),
     #[error(transparent)]

@@ -19,7 +19,27 @@ pub enum Direction {
     Outbound,
 }
 
-/// Identifies a gossip message: a hash over its topic and bytes.
+/// Names a group of topics, and of peers who may hear of them: `admit_to_gossip`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GossipGroup([u8; 32]);
+
+impl GossipGroup {
+    pub fn new(name: [u8; 32]) -> Self {
+        Self(name)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for GossipGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_id(f, "GossipGroup", &self.0)
+    }
+}
+
+/// Identifies a gossip message: a hash over its group, its topic and its bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GossipId(pub(crate) [u8; 32]);
 
@@ -31,12 +51,16 @@ impl GossipId {
 
 impl fmt::Debug for GossipId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GossipId(")?;
-        self.0[..8]
-            .iter()
-            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str("…)")
+        write_id(f, "GossipId", &self.0)
     }
+}
+
+fn write_id(f: &mut fmt::Formatter<'_>, name: &str, id: &[u8; 32]) -> fmt::Result {
+    write!(f, "{name}(")?;
+    id[..8]
+        .iter()
+        .try_for_each(|byte| write!(f, "{byte:02x}"))?;
+    f.write_str("…)")
 }
 
 /// Why the last connection to a peer ended.
@@ -90,6 +114,7 @@ pub enum Event {
     /// Report what it is worth with `report_validation`, or it is not passed on.
     Gossip {
         source: PeerId,
+        group: GossipGroup,
         topic: String,
         data: Vec<u8>,
         id: GossipId,

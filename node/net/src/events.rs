@@ -295,12 +295,13 @@ fn gossip_bytes(event: &Event) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::GossipId;
+    use crate::event::{GossipGroup, GossipId};
 
     fn gossip(source: PeerId, bytes: usize) -> Event {
         let (topic, data, id) = ("t".to_owned(), vec![0; bytes], GossipId([0; 32]));
         Event::Gossip {
             source,
+            group: GossipGroup::new([0; 32]),
             topic,
             data,
             id,

@@ -1,8 +1,9 @@
 //! The network of a Comity node: a libp2p swarm behind a handle and a queue of events.
 //!
 //! This crate moves bytes. It knows nothing of documents, signatures, storage or membership: who
-//! may connect is told to it (`block`), what a message is worth too (`report_validation`). It is a
-//! crate of its own because libp2p's generics take about a minute to compile.
+//! may connect is told to it (`block`), who hears which gossip (`admit_to_gossip`), and what a
+//! message is worth (`report_validation`). It is a crate of its own because libp2p's generics take
+//! about a minute to compile.
 //!
 //! - [`Network::start`] spawns one driver task, which owns the swarm and does no other work.
 //! - [`Network`] sends it commands through a bounded channel; each answers with its own error type.
@@ -21,6 +22,7 @@ pub mod error;
 pub mod event;
 pub mod events;
 pub mod frame;
+mod gated;
 pub mod metrics;
 mod network;
 pub mod reconnect;
@@ -30,7 +32,7 @@ pub mod tap;
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
 pub use config::{Carrier, Config, Limits, NodeSeed, Timing};
-pub use event::{Direction, DisconnectReason, Dropped, Event, GossipId, PeerStream};
+pub use event::{Direction, DisconnectReason, Dropped, Event, GossipGroup, GossipId, PeerStream};
 pub use events::Events;
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use metrics::Metrics;

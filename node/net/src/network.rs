@@ -9,14 +9,14 @@ use libp2p::{Multiaddr, PeerId, StreamProtocol};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::command::{Command, Reply};
+use crate::command::{Command, GossipCommand, Reply};
 use crate::config::{Config, MAX_GOSSIP_BYTES, MAX_TOPIC_BYTES};
 use crate::driver::Driver;
 use crate::error::{
     DialError, ListenError, OpenError, PublishError, ReconnectError, StartError, Stopped,
     SubscribeError,
 };
-use crate::event::{Direction, GossipId, PeerStream};
+use crate::event::{Direction, GossipGroup, GossipId, PeerStream};
 use crate::events::{self, Events};
 use crate::metrics::Metrics;
 use crate::streams::StreamError;
@@ -111,6 +111,13 @@ impl Network {
         answer.await.map_err(|_| Stopped)
     }
 
+    async fn ask_gossip<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> GossipCommand,
+    ) -> Result<T, Stopped> {
+        self.ask(|reply| Command::Gossip(command(reply))).await
+    }
+
     /// Listens, and returns the actual addresses: the port that was chosen, the interfaces found
     /// behind a wildcard. Interfaces that come up later are told by `Event::Listening`.
     pub async fn listen(&self, address: Multiaddr) -> Result<Vec<Multiaddr>, ListenError> {
@@ -146,8 +153,30 @@ impl Network {
         self.ask(|reply| Command::Unblock { peer, reply }).await
     }
 
+    /// Has a connected peer take part in the gossip of these groups and no others, until it is
+    /// disconnected; `false` if it is not connected. Before, it is told nothing by gossip, and not
+    /// heard. Of more than [`MAX_GOSSIP_GROUPS_PER_PEER`] groups the lowest count.
+    ///
+    /// [`MAX_GOSSIP_GROUPS_PER_PEER`]: crate::config::MAX_GOSSIP_GROUPS_PER_PEER
+    pub async fn admit_to_gossip(
+        &self,
+        peer: PeerId,
+        groups: BTreeSet<GossipGroup>,
+    ) -> Result<bool, Stopped> {
+        self.ask_gossip(|reply| GossipCommand::Admit {
+            peer,
+            groups,
+            reply,
+        })
+        .await
+    }
+
     /// `false` if this node was subscribed already.
-    pub async fn subscribe(&self, topic: impl Into<String>) -> Result<bool, SubscribeError> {
+    pub async fn subscribe(
+        &self,
+        group: GossipGroup,
+        topic: impl Into<String>,
+    ) -> Result<bool, SubscribeError> {
         let topic = topic.into();
         if topic.len() > MAX_TOPIC_BYTES {
             let bytes = topic.len();
@@ -156,19 +185,32 @@ impl Network {
                 max_bytes: MAX_TOPIC_BYTES,
             });
         }
-        self.ask(|reply| Command::Subscribe { topic, reply })
-            .await?
+        self.ask_gossip(|reply| GossipCommand::Subscribe {
+            group,
+            topic,
+            reply,
+        })
+        .await?
     }
 
-    pub async fn unsubscribe(&self, topic: impl Into<String>) -> Result<bool, Stopped> {
+    pub async fn unsubscribe(
+        &self,
+        group: GossipGroup,
+        topic: impl Into<String>,
+    ) -> Result<bool, Stopped> {
         let topic = topic.into();
-        self.ask(|reply| Command::Unsubscribe { topic, reply })
-            .await
+        self.ask_gossip(|reply| GossipCommand::Unsubscribe {
+            group,
+            topic,
+            reply,
+        })
+        .await
     }
 
-    /// Hands a message to the peers that are subscribed to the topic.
+    /// Hands a message to the peers in the group that are subscribed to the topic.
     pub async fn publish(
         &self,
+        group: GossipGroup,
         topic: impl Into<String>,
         data: Vec<u8>,
     ) -> Result<GossipId, PublishError> {
@@ -186,14 +228,19 @@ impl Network {
                 max_bytes: MAX_GOSSIP_BYTES,
             });
         }
-        self.ask(|reply| Command::Publish { topic, data, reply })
-            .await?
+        self.ask_gossip(|reply| GossipCommand::Publish {
+            group,
+            topic,
+            data,
+            reply,
+        })
+        .await?
     }
 
     /// Says what a message from `Event::Gossip` is worth; `false` if that comes too late (some
     /// seconds after the message, or twice).
     pub async fn report_validation(&self, id: GossipId, verdict: Verdict) -> Result<bool, Stopped> {
-        self.ask(|reply| Command::ReportValidation { id, verdict, reply })
+        self.ask_gossip(|reply| GossipCommand::ReportValidation { id, verdict, reply })
             .await
     }
 

@@ -26,6 +26,7 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
             }
             Event::Gossip {
                 source,
+                group,
                 topic,
                 data,
                 id,
@@ -39,7 +40,7 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
                         return;
                     };
                     let inner = hub.inner().clone();
-                    let verdict = gossip::hear(inner, source, topic, data).await;
+                    let verdict = gossip::hear(inner, source, (group, topic), data).await;
                     // Too late is no error: gossip is a hint.
                     let _ = hub.network.report_validation(id, verdict).await;
                 });

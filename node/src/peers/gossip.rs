@@ -1,13 +1,20 @@
 //! Gossip: news of spaces that everyone may read, passed along as a hint (I10).
+//!
+//! Each community is a group of its own, and a peer takes part in those that its hello has shown
+//! both to be in: topics name spaces, which tells strangers who has what in common (I9).
 
+use super::{
+    hello,
+    hub::{Hub, Peer},
+};
 use crate::{ingest::Outcome, node::Inner, pending::Source};
-use comity_net::{Network, PeerId, Verdict, error::PublishError};
+use comity_net::{GossipGroup, Network, PeerId, Verdict, error::PublishError};
 use comity_protocol::{
     certificate::governance_space,
     entry::Entry,
     id::{CommunityId, SpaceId},
 };
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::broadcast;
 use tracing::{debug, warn};
 
@@ -19,8 +26,12 @@ fn topic(space: &SpaceId) -> String {
     format!("{TOPIC_PREFIX}{space}")
 }
 
-/// Spaces that strangers may read: nothing else is ever gossiped (I9).
-fn public_spaces(inner: &Inner) -> Vec<SpaceId> {
+fn group(community: &CommunityId) -> GossipGroup {
+    GossipGroup::new(*community.as_bytes())
+}
+
+/// Spaces that strangers may read, and their communities: nothing else is ever gossiped (I9).
+fn public_spaces(inner: &Inner) -> Vec<(SpaceId, CommunityId)> {
     let ledger = inner.ingest.ledger();
     let state = inner.state.read();
     let spaces = ledger.spaces().iter().filter(|(space, known)| {
@@ -29,16 +40,65 @@ fn public_spaces(inner: &Inner) -> Vec<SpaceId> {
                 .authority(&known.community)
                 .is_some_and(|it| it.may_read(None, **space))
     });
-    spaces.map(|(space, _)| *space).collect()
+    let spaces = spaces.map(|(space, known)| (*space, known.community));
+    spaces.collect()
 }
 
 /// Subscribes to the topics of public spaces; those subscribed already stay so.
 pub(crate) async fn subscribe(inner: &Inner, network: &Network) {
-    for space in public_spaces(inner) {
-        if let Err(error) = network.subscribe(topic(&space)).await {
+    for (space, community) in public_spaces(inner) {
+        let subscribed = network.subscribe(group(&community), topic(&space)).await;
+        if let Err(error) = subscribed {
             debug!(%error, "a topic cannot be subscribed");
         }
     }
+}
+
+/// Admits peers to the gossip of the communities that both take part in, as the last hello on the
+/// connection told, and to no other; looks again whenever a peer or the communities here change.
+pub(super) async fn admit(hub: Arc<Hub>) {
+    let mut changes = hub.changes.subscribe();
+    loop {
+        let followed: BTreeSet<CommunityId> = {
+            let ledger = hub.inner().ingest.ledger();
+            hello::followed(hub.inner(), &ledger).into_iter().collect()
+        };
+        let differing: Vec<_> = {
+            let mut peers = hub.peers();
+            let peers = peers.iter_mut();
+            peers
+                .filter_map(|(id, peer)| Some((*id, readmitted(peer, &followed)?)))
+                .collect()
+        };
+        for (peer, communities) in differing {
+            let groups = communities.iter().map(group).collect();
+            // Whoever is gone by now is new when they come back.
+            if hub.network.admit_to_gossip(peer, groups).await.is_err() {
+                return;
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What the peer is to be admitted to, if that is not what it was admitted to last. A peer that
+/// has just connected counts as different: the network may have taken an earlier word for it.
+fn readmitted(peer: &mut Peer, followed: &BTreeSet<CommunityId>) -> Option<BTreeSet<CommunityId>> {
+    let shared: BTreeSet<CommunityId> = match &peer.greeting {
+        Some(greeting) => {
+            let greeting = greeting.borrow();
+            let shared = greeting.communities.keys();
+            shared.filter(|it| followed.contains(it)).copied().collect()
+        }
+        None => BTreeSet::new(),
+    };
+    if peer.gossips.as_ref() == Some(&shared) {
+        return None;
+    }
+    peer.gossips = Some(shared.clone());
+    Some(shared)
 }
 
 /// Publishes what people write here, until the node stops.
@@ -55,9 +115,10 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
         if inserted.source != Source::Local || inserted.entries.len() > 8 {
             continue;
         }
-        if !public_spaces(&inner).contains(&inserted.space) {
+        let public = public_spaces(&inner);
+        let Some((space, community)) = public.iter().find(|(it, _)| *it == inserted.space) else {
             continue;
-        }
+        };
         for (key, _) in &inserted.entries {
             let (archive, id) = (inner.archive.clone(), key.id);
             let read = tokio::task::spawn_blocking(move || archive.get(&id)).await;
@@ -69,7 +130,8 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
             if bytes.len() > INLINE_MAX_BYTES {
                 continue;
             }
-            match network.publish(topic(&inserted.space), bytes).await {
+            let published = network.publish(group(community), topic(space), bytes);
+            match published.await {
                 Ok(_) | Err(PublishError::NoPeers | PublishError::Duplicate) => {}
                 Err(error) => debug!(%error, "not gossiped"),
             }
@@ -81,7 +143,7 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
 pub(crate) async fn hear(
     inner: Arc<Inner>,
     source: PeerId,
-    topic: String,
+    (among, topic): (GossipGroup, String),
     data: Vec<u8>,
 ) -> Verdict {
     let space = topic
@@ -93,6 +155,8 @@ pub(crate) async fn hear(
         let authority = ledger.authority(&known.community)?;
         let followed = inner.state.read().follows(&known.community);
         let is_public = followed && authority.may_read(None, space);
+        // Those who are in another community with this node are told nothing of this one.
+        let is_public = is_public && group(&known.community) == among;
         is_public.then_some((space, known.community))
     });
     let Some((space, community)) = known else {

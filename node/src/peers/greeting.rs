@@ -49,7 +49,7 @@ pub(super) async fn wait_for_session_to_end(hub: &Hub, peer: &PeerId) {
 /// Says hello again when this node's communities change, has sessions show its grants again when
 /// these do, and keeps topics subscribed.
 pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
-    let mut shown = None;
+    let (mut shown, mut before) = (None, Vec::new());
     loop {
         let grants = hub.inner().state.read().communities.clone();
         if shown.as_ref() != Some(&grants) {
@@ -60,6 +60,11 @@ pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
             let ledger = hub.inner().ingest.ledger();
             hello::followed(hub.inner(), &ledger)
         };
+        if before != now {
+            before.clone_from(&now);
+            // What is shared with peers may have changed, whatever they answer.
+            hub.changed();
+        }
         // A peer that was greeted since knows already.
         let behind = |peer: &Peer| {
             let greeting = peer.greeting.as_ref();

@@ -9,9 +9,9 @@ use super::{
 use crate::node::Inner;
 use comity_client::types::PeerInfo;
 use comity_net::{Network, PeerId, PeerStream};
-use comity_protocol::sync::Role;
+use comity_protocol::{id::CommunityId, sync::Role};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -33,6 +33,8 @@ pub(super) struct Peer {
     pub(super) greeting: Option<watch::Sender<Greeting>>,
     pub(super) session: Option<Running>,
     pub(super) greeting_task: Option<JoinHandle<()>>,
+    /// Whose gossip it was admitted to last; none yet.
+    pub(super) gossips: Option<BTreeSet<CommunityId>>,
     pub(super) since: Instant,
 }
 
@@ -205,6 +207,7 @@ impl Hub {
             greeting: None,
             session: None,
             greeting_task,
+            gossips: None,
             since: Instant::now(),
         };
         if let Some(before) = self.peers().insert(peer, known) {

@@ -1,17 +1,16 @@
-//! Gossip: topics, publishing, and messages that wait for their owner's judgement.
+//! Gossip: who takes part, topics, publishing, and messages that wait for their owner's judgement.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use libp2p::PeerId;
-use libp2p::gossipsub::{
-    self, IdentTopic, MessageAcceptance, MessageId, PublishError as SwarmPublishError,
-};
+use libp2p::gossipsub::{self, MessageAcceptance, MessageId, PublishError as SwarmPublishError};
 
 use super::Driver;
-use crate::behaviour::gossip_hash;
-use crate::config::{MAX_GOSSIP_BYTES, MAX_TOPICS};
+use crate::command::GossipCommand;
+use crate::config::MAX_GOSSIP_BYTES;
 use crate::error::{PublishError, SubscribeError};
-use crate::event::{Event, GossipId};
+use crate::event::{Event, GossipGroup, GossipId};
+use crate::gated::gossip_hash;
 use crate::network::Verdict;
 
 /// Messages whose judgement is still awaited; the oldest make room.
@@ -20,12 +19,12 @@ const MAX_UNJUDGED: usize = 4_096;
 /// Who brought a message that was not judged yet: gossipsub wants to know it again.
 #[derive(Default)]
 pub(super) struct Unjudged {
-    sources: BTreeMap<GossipId, PeerId>,
+    sources: BTreeMap<GossipId, (GossipGroup, PeerId)>,
     arrival: VecDeque<GossipId>,
 }
 
 impl Unjudged {
-    fn insert(&mut self, id: GossipId, source: PeerId) {
+    fn insert(&mut self, id: GossipId, source: (GossipGroup, PeerId)) {
         if self.arrival.len() >= MAX_UNJUDGED
             && let Some(oldest) = self.arrival.pop_front()
         {
@@ -37,30 +36,66 @@ impl Unjudged {
 }
 
 impl Driver {
-    pub(super) fn subscribe(&mut self, topic: &str) -> Result<bool, SubscribeError> {
-        let gossip = &mut self.swarm.behaviour_mut().gossip;
-        if gossip.topics().count() >= MAX_TOPICS {
-            return Err(SubscribeError::TooMany { max: MAX_TOPICS });
+    pub(super) fn on_gossip_command(&mut self, command: GossipCommand) {
+        // A caller that no longer waits for its reply is no error, hence the ignored results.
+        match command {
+            GossipCommand::Admit {
+                peer,
+                groups,
+                reply,
+            } => {
+                let _ = reply.send(self.admit(peer, groups));
+            }
+            GossipCommand::Subscribe {
+                group,
+                topic,
+                reply,
+            } => {
+                let _ = reply.send(self.subscribe(group, &topic));
+            }
+            GossipCommand::Unsubscribe {
+                group,
+                topic,
+                reply,
+            } => {
+                let _ = reply.send(self.unsubscribe(group, &topic));
+            }
+            GossipCommand::Publish {
+                group,
+                topic,
+                data,
+                reply,
+            } => {
+                let _ = reply.send(self.publish(group, &topic, data));
+            }
+            GossipCommand::ReportValidation { id, verdict, reply } => {
+                let _ = reply.send(self.report_validation(id, verdict));
+            }
         }
-        gossip
-            .subscribe(&IdentTopic::new(topic))
-            .map_err(|error| SubscribeError::Refused(error.to_string()))
     }
 
-    pub(super) fn unsubscribe(&mut self, topic: &str) -> bool {
-        self.swarm
-            .behaviour_mut()
-            .gossip
-            .unsubscribe(&IdentTopic::new(topic))
+    fn admit(&mut self, peer: PeerId, groups: BTreeSet<GossipGroup>) -> bool {
+        // Who was blocked may be slow to let go of its connection.
+        self.peers.is_connected(&peer) && self.swarm.behaviour_mut().gossip.admit(peer, groups)
     }
 
-    pub(super) fn publish(&mut self, topic: &str, data: Vec<u8>) -> Result<GossipId, PublishError> {
-        let (id, bytes) = (GossipId(gossip_hash(topic, &data)), data.len());
-        let published = self
-            .swarm
-            .behaviour_mut()
-            .gossip
-            .publish(IdentTopic::new(topic), data);
+    fn subscribe(&mut self, group: GossipGroup, topic: &str) -> Result<bool, SubscribeError> {
+        self.swarm.behaviour_mut().gossip.subscribe(group, topic)
+    }
+
+    fn unsubscribe(&mut self, group: GossipGroup, topic: &str) -> bool {
+        self.swarm.behaviour_mut().gossip.unsubscribe(group, topic)
+    }
+
+    fn publish(
+        &mut self,
+        group: GossipGroup,
+        topic: &str,
+        data: Vec<u8>,
+    ) -> Result<GossipId, PublishError> {
+        let (id, bytes) = (GossipId(gossip_hash(&group, topic, &data)), data.len());
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let published = gossip.publish(group, topic, data);
         match published {
             Ok(_) => {
                 self.metrics.gossip_published += 1;
@@ -77,8 +112,8 @@ impl Driver {
         }
     }
 
-    pub(super) fn report_validation(&mut self, id: GossipId, verdict: Verdict) -> bool {
-        let Some(source) = self.unjudged.sources.remove(&id) else {
+    fn report_validation(&mut self, id: GossipId, verdict: Verdict) -> bool {
+        let Some((group, source)) = self.unjudged.sources.remove(&id) else {
             return false;
         };
         self.unjudged.arrival.retain(|waiting| *waiting != id);
@@ -87,10 +122,15 @@ impl Driver {
             Verdict::Reject => self.metrics.gossip_rejected += 1,
             Verdict::Ignore => {}
         }
-        self.judge(id, source, verdict)
+        self.judge(id, (group, source), verdict)
     }
 
-    fn judge(&mut self, id: GossipId, source: PeerId, verdict: Verdict) -> bool {
+    fn judge(
+        &mut self,
+        id: GossipId,
+        (group, source): (GossipGroup, PeerId),
+        verdict: Verdict,
+    ) -> bool {
         let acceptance = match verdict {
             Verdict::Accept => MessageAcceptance::Accept,
             Verdict::Reject => MessageAcceptance::Reject,
@@ -98,17 +138,17 @@ impl Driver {
         };
         let id = MessageId::from(id.0.to_vec());
         let gossip = &mut self.swarm.behaviour_mut().gossip;
-        gossip.report_message_validation_result(&id, &source, acceptance)
+        gossip.judge(group, &id, &source, acceptance)
     }
 
-    pub(super) fn on_gossip_event(&mut self, event: gossipsub::Event) {
+    pub(super) fn on_gossip_event(&mut self, group: GossipGroup, event: gossipsub::Event) {
         match event {
             gossipsub::Event::Message {
                 propagation_source: source,
                 message,
                 ..
             } => {
-                self.on_gossip(source, message);
+                self.on_gossip(group, source, message);
             }
             gossipsub::Event::SlowPeer {
                 peer_id,
@@ -125,26 +165,27 @@ impl Driver {
         }
     }
 
-    fn on_gossip(&mut self, source: PeerId, message: gossipsub::Message) {
+    fn on_gossip(&mut self, group: GossipGroup, source: PeerId, message: gossipsub::Message) {
         self.metrics.gossip_received += 1;
         let topic = message.topic.into_string();
-        let id = GossipId(gossip_hash(&topic, &message.data));
+        let id = GossipId(gossip_hash(&group, &topic, &message.data));
         let is_welcome = self.peers.is_connected(&source);
         if !is_welcome || message.data.len() > MAX_GOSSIP_BYTES {
-            self.judge(id, source, Verdict::Reject);
+            self.judge(id, (group, source), Verdict::Reject);
             return;
         }
         let event = Event::Gossip {
             source,
+            group,
             topic,
             data: message.data,
             id,
         };
         if self.events.push(event) {
-            self.unjudged.insert(id, source);
+            self.unjudged.insert(id, (group, source));
         } else {
             // Nobody will judge it, so gossipsub need not keep it.
-            self.judge(id, source, Verdict::Ignore);
+            self.judge(id, (group, source), Verdict::Ignore);
         }
     }
 }

@@ -4,34 +4,22 @@ use std::collections::BTreeMap;
 
 use comity_net::config::MAX_GOSSIP_BYTES;
 use comity_net::error::PublishError;
-use comity_net::{Carrier, Event, GossipId, Network, PeerId, Verdict};
+use comity_net::{Carrier, Event, GossipId, PeerId, Verdict};
 
-use crate::harness::{BOTH, Node, pair, patiently};
+use crate::harness::{BOTH, Node, group, pair};
 
 const TOPIC: &str = "space-1";
-
-/// Publishes once the other side's subscription has arrived, which no event announces.
-async fn publish(network: &Network, data: &[u8]) -> GossipId {
-    let publishing = async {
-        loop {
-            match network.publish(TOPIC, data.to_vec()).await {
-                Err(PublishError::NoPeers) => tokio::task::yield_now().await,
-                other => return other.expect("publishes"),
-            }
-        }
-    };
-    patiently("a subscriber", publishing).await
-}
 
 async fn received(node: &mut Node) -> (PeerId, Vec<u8>, GossipId) {
     node.wait("Gossip", |event| match event {
         Event::Gossip {
             source,
+            group: of,
             topic,
             data,
             id,
         } => {
-            assert_eq!(topic, TOPIC);
+            assert_eq!((of, topic.as_str()), (group(7), TOPIC));
             Some((source, data, id))
         }
         _ => None,
@@ -43,29 +31,45 @@ async fn received(node: &mut Node) -> (PeerId, Vec<u8>, GossipId) {
 async fn a_message_is_delivered_once_and_each_failure_is_typed() {
     for carrier in BOTH {
         let (a, mut b) = pair(carrier).await;
+        a.gossip_with(&b, &[7]).await;
         assert_eq!(
-            a.network.publish(TOPIC, vec![1]).await,
+            a.network.publish(group(7), TOPIC, vec![1]).await,
             Err(PublishError::NoPeers)
         );
-        assert!(a.network.subscribe(TOPIC).await.expect("subscribes"));
-        assert!(b.network.subscribe(TOPIC).await.expect("subscribes"));
-        assert!(!b.network.subscribe(TOPIC).await.expect("was subscribed"));
+        assert!(
+            a.network
+                .subscribe(group(7), TOPIC)
+                .await
+                .expect("subscribes")
+        );
+        assert!(
+            b.network
+                .subscribe(group(7), TOPIC)
+                .await
+                .expect("subscribes")
+        );
+        assert!(
+            !b.network
+                .subscribe(group(7), TOPIC)
+                .await
+                .expect("was subscribed")
+        );
 
-        let id = publish(&a.network, b"first").await;
+        let id = a.publish(group(7), TOPIC, b"first").await;
         assert_eq!(
-            a.network.publish(TOPIC, b"first".to_vec()).await,
+            a.network.publish(group(7), TOPIC, b"first".to_vec()).await,
             Err(PublishError::Duplicate)
         );
         let too_large = a
             .network
-            .publish(TOPIC, vec![0; MAX_GOSSIP_BYTES + 1])
+            .publish(group(7), TOPIC, vec![0; MAX_GOSSIP_BYTES + 1])
             .await;
         assert!(
             matches!(too_large, Err(PublishError::TooLarge { .. })),
             "{too_large:?}"
         );
-        publish(&a.network, &vec![9; MAX_GOSSIP_BYTES]).await;
-        publish(&a.network, b"last").await;
+        a.publish(group(7), TOPIC, &vec![9; MAX_GOSSIP_BYTES]).await;
+        a.publish(group(7), TOPIC, b"last").await;
 
         assert_eq!(received(&mut b).await, (a.id(), b"first".to_vec(), id));
         assert_eq!(received(&mut b).await.1.len(), MAX_GOSSIP_BYTES);
@@ -92,11 +96,17 @@ async fn only_accepted_messages_are_passed_on() {
     let (mut a, mut b) = pair(Carrier::Memory).await;
     let mut c = Node::start(3, Carrier::Memory).await;
     c.meet(&mut b).await;
+    for node in [&a, &c] {
+        node.gossip_with(&b, &[7]).await;
+    }
     for node in [&a, &b, &c] {
-        node.network.subscribe(TOPIC).await.expect("subscribes");
+        node.network
+            .subscribe(group(7), TOPIC)
+            .await
+            .expect("subscribes");
     }
     // c hears nothing from a directly, so once c's words reached a, all links stand.
-    publish(&c.network, b"ready").await;
+    c.publish(group(7), TOPIC, b"ready").await;
     let (_, _, id) = received(&mut b).await;
     b.network
         .report_validation(id, Verdict::Accept)
@@ -105,7 +115,7 @@ async fn only_accepted_messages_are_passed_on() {
     assert_eq!(received(&mut a).await, (b.id(), b"ready".to_vec(), id));
 
     for data in [&b"bad"[..], b"unwanted", b"good"] {
-        publish(&a.network, data).await;
+        a.publish(group(7), TOPIC, data).await;
     }
     let verdicts: BTreeMap<&[u8], Verdict> = BTreeMap::from([
         (&b"bad"[..], Verdict::Reject),

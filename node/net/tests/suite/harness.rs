@@ -1,12 +1,15 @@
 //! Nodes for tests, and ways to wait for what they should see.
 
 use std::future::Future;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use comity_net::error::PublishError;
 use comity_net::reconnect::Backoff;
+use comity_net::tap::{Tap, TappedStream, Way};
 use comity_net::{
-    Carrier, Config, DisconnectReason, Event, Events, Multiaddr, Network, NodeSeed, PeerId,
-    StreamProtocol,
+    Carrier, Config, DisconnectReason, Event, Events, GossipGroup, GossipId, Multiaddr, Network,
+    NodeSeed, PeerId, StreamProtocol,
 };
 
 pub(crate) const HELLO: StreamProtocol = StreamProtocol::new("/comity/hello/1");
@@ -15,6 +18,10 @@ pub(crate) const BOTH: [Carrier; 2] = [Carrier::Tcp, Carrier::Memory];
 
 /// Far beyond what any step takes; only a broken node reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn group(number: u8) -> GossipGroup {
+    GossipGroup::new([number; 32])
+}
 
 pub(crate) fn config(number: u8, carrier: Carrier) -> Config {
     let mut config = Config::new(NodeSeed::new([number; 32]), vec![HELLO, SYNC]);
@@ -38,21 +45,57 @@ pub(crate) struct Node {
     pub(crate) address: Multiaddr,
 }
 
+pub(crate) type Pieces = Arc<Mutex<Vec<(TappedStream, Way, Vec<u8>)>>>;
+
+/// A tap, and every piece of bytes that passed it.
+fn recording() -> (Tap, Pieces) {
+    let pieces = Pieces::default();
+    let heard = Arc::clone(&pieces);
+    let tap = Tap::new(move |on, way, bytes: &[u8]| {
+        heard.lock().expect("whole").push((on, way, bytes.to_vec()));
+    });
+    (tap, pieces)
+}
+
+/// On which streams these bytes went, looked for across pieces.
+pub(crate) fn streams_with(pieces: &Pieces, way: Way, needle: &[u8]) -> Vec<TappedStream> {
+    let pieces = pieces.lock().expect("whole");
+    let mut streams: Vec<(TappedStream, Vec<u8>)> = Vec::new();
+    for (on, _, bytes) in pieces.iter().filter(|(_, its_way, _)| *its_way == way) {
+        match streams.iter_mut().find(|(known, _)| known == on) {
+            Some((_, all)) => all.extend_from_slice(bytes),
+            None => streams.push((*on, bytes.clone())),
+        }
+    }
+    let found = streams
+        .into_iter()
+        .filter(|(_, all)| all.windows(needle.len()).any(|part| part == needle));
+    found.map(|(on, _)| on).collect()
+}
+
 impl Node {
+    /// A node, and all that passes its streams.
+    pub(crate) async fn tapped(config: Config) -> (Self, Pieces) {
+        let (tap, pieces) = recording();
+        let any = any(config.carrier);
+        let started = Network::start_tapped(config, tap).expect("starts");
+        (Self::listening(started, any).await, pieces)
+    }
+
     pub(crate) async fn start(number: u8, carrier: Carrier) -> Self {
         Self::with(config(number, carrier)).await
     }
 
     pub(crate) async fn with(config: Config) -> Self {
-        let any = match config.carrier {
-            Carrier::Tcp => "/ip4/127.0.0.1/tcp/0",
-            Carrier::Memory => "/memory/0",
-        };
-        Self::at(config, any.parse().expect("valid")).await
+        let any = any(config.carrier);
+        Self::at(config, any).await
     }
 
     pub(crate) async fn at(config: Config, address: Multiaddr) -> Self {
-        let (network, events) = Network::start(config).expect("starts");
+        Self::listening(Network::start(config).expect("starts"), address).await
+    }
+
+    async fn listening((network, events): (Network, Events), address: Multiaddr) -> Self {
         let addresses = network.listen(address).await.expect("listens");
         assert_eq!(addresses.len(), 1, "{addresses:?}");
         Self {
@@ -110,6 +153,40 @@ impl Node {
         self.connected_to(other.id()).await;
         other.connected_to(self.id()).await;
     }
+
+    /// Has a peer take part in groups of these numbers.
+    pub(crate) async fn admit(&self, peer: PeerId, groups: &[u8]) {
+        let groups = groups.iter().copied().map(group).collect();
+        let admitted = self.network.admit_to_gossip(peer, groups).await;
+        assert!(admitted.expect("runs"), "it is not connected");
+    }
+
+    /// Both take part in groups of these numbers with each other.
+    pub(crate) async fn gossip_with(&self, other: &Node, groups: &[u8]) {
+        self.admit(other.id(), groups).await;
+        other.admit(self.id(), groups).await;
+    }
+
+    /// Publishes once the other side's subscription has arrived, which no event announces.
+    pub(crate) async fn publish(&self, group: GossipGroup, topic: &str, data: &[u8]) -> GossipId {
+        let publishing = async {
+            loop {
+                match self.network.publish(group, topic, data.to_vec()).await {
+                    Err(PublishError::NoPeers) => tokio::task::yield_now().await,
+                    published => return published.expect("publishes"),
+                }
+            }
+        };
+        patiently("a subscriber", publishing).await
+    }
+}
+
+fn any(carrier: Carrier) -> Multiaddr {
+    let any = match carrier {
+        Carrier::Tcp => "/ip4/127.0.0.1/tcp/0",
+        Carrier::Memory => "/memory/0",
+    };
+    any.parse().expect("valid")
 }
 
 pub(crate) async fn pair(carrier: Carrier) -> (Node, Node) {

@@ -1,5 +1,6 @@
 //! Real nodes in one process, over loopback TCP and over memory.
 
+mod admission;
 mod connections;
 mod frames;
 mod gossip;

@@ -1,9 +1,8 @@
 //! An owner that does not take its events.
 
-use comity_net::error::PublishError;
 use comity_net::{Carrier, Dropped, Event};
 
-use crate::harness::{HELLO, Node, PATIENCE, config, pair, patiently};
+use crate::harness::{HELLO, Node, PATIENCE, config, group, pair, patiently};
 
 #[tokio::test]
 async fn a_full_queue_stalls_nothing_and_says_what_it_dropped() {
@@ -14,14 +13,14 @@ async fn a_full_queue_stalls_nothing_and_says_what_it_dropped() {
     let mut deaf = Node::with(deaf).await;
     let mut loud = Node::start(2, Carrier::Memory).await;
     loud.meet(&mut deaf).await;
-    deaf.network.subscribe("t").await.expect("subscribes");
+    loud.gossip_with(&deaf, &[7]).await;
+    let subscribed = deaf.network.subscribe(group(7), "t").await;
+    assert!(subscribed.expect("subscribes"));
 
     let flooding = async {
         for number in 0..MESSAGES {
             let data = number.to_be_bytes().to_vec();
-            while loud.network.publish("t", data.clone()).await == Err(PublishError::NoPeers) {
-                tokio::task::yield_now().await;
-            }
+            loud.publish(group(7), "t", &data).await;
         }
         while deaf.network.metrics().await.expect("runs").gossip_received < MESSAGES {
             tokio::task::yield_now().await;

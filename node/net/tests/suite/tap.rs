@@ -1,70 +1,13 @@
 //! The tap: every byte of every stream, both ways, as it is before encryption; and what it shows.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use comity_net::error::PublishError;
-use comity_net::tap::{Tap, TappedStream, Way};
-use comity_net::{Carrier, Direction, Event, Network, PeerId};
+use comity_net::tap::Way;
+use comity_net::{Carrier, Direction, Event, PeerId};
 
-use crate::harness::{BOTH, HELLO, Node, PATIENCE, config, patiently};
+use crate::harness::{BOTH, HELLO, Node, PATIENCE, config, group, streams_with};
 
 const TOPIC: &str = "space-1";
-
-type Pieces = Arc<Mutex<Vec<(TappedStream, Way, Vec<u8>)>>>;
-
-fn recording() -> (Tap, Pieces) {
-    let pieces = Pieces::default();
-    let heard = Arc::clone(&pieces);
-    let tap = Tap::new(move |on, way, bytes: &[u8]| {
-        heard.lock().expect("whole").push((on, way, bytes.to_vec()));
-    });
-    (tap, pieces)
-}
-
-/// On which streams these bytes went, looked for across pieces.
-fn streams_with(pieces: &Pieces, way: Way, needle: &[u8]) -> Vec<TappedStream> {
-    let pieces = pieces.lock().expect("whole");
-    let mut streams: Vec<(TappedStream, Vec<u8>)> = Vec::new();
-    for (on, _, bytes) in pieces.iter().filter(|(_, its_way, _)| *its_way == way) {
-        match streams.iter_mut().find(|(known, _)| known == on) {
-            Some((_, all)) => all.extend_from_slice(bytes),
-            None => streams.push((*on, bytes.clone())),
-        }
-    }
-    let found = streams
-        .into_iter()
-        .filter(|(_, all)| all.windows(needle.len()).any(|part| part == needle));
-    found.map(|(on, _)| on).collect()
-}
-
-async fn start_tapped(carrier: Carrier) -> (Node, Pieces) {
-    let (tap, pieces) = recording();
-    let any = match carrier {
-        Carrier::Tcp => "/ip4/127.0.0.1/tcp/0",
-        Carrier::Memory => "/memory/0",
-    };
-    let (network, events) = Network::start_tapped(config(1, carrier), tap).expect("starts");
-    let listening = network.listen(any.parse().expect("valid")).await;
-    let node = Node {
-        network,
-        events,
-        address: listening.expect("listens")[0].clone(),
-    };
-    (node, pieces)
-}
-
-async fn publish(network: &Network, data: &[u8]) {
-    let publishing = async {
-        loop {
-            match network.publish(TOPIC, data.to_vec()).await {
-                Err(PublishError::NoPeers) => tokio::task::yield_now().await,
-                published => return published.expect("publishes"),
-            }
-        }
-    };
-    patiently("a subscriber", publishing).await;
-}
 
 async fn gossip(node: &mut Node) -> Vec<u8> {
     node.wait("Gossip", |event| match event {
@@ -77,7 +20,7 @@ async fn gossip(node: &mut Node) -> Vec<u8> {
 #[tokio::test]
 async fn a_tap_sees_frames_and_gossip_both_ways() {
     for carrier in BOTH {
-        let (mut a, pieces) = start_tapped(carrier).await;
+        let (mut a, pieces) = Node::tapped(config(1, carrier)).await;
         let mut b = Node::start(2, carrier).await;
         a.meet(&mut b).await;
 
@@ -110,12 +53,16 @@ async fn a_tap_sees_frames_and_gossip_both_ways() {
         assert!(agreed.contains(&sent[0]));
         assert_eq!(streams_with(&pieces, Way::Sent, b"very well"), []);
 
+        a.gossip_with(&b, &[7]).await;
         for node in [&a, &b] {
-            node.network.subscribe(TOPIC).await.expect("subscribes");
+            node.network
+                .subscribe(group(7), TOPIC)
+                .await
+                .expect("subscribes");
         }
-        publish(&a.network, b"from a").await;
+        a.publish(group(7), TOPIC, b"from a").await;
         assert_eq!(gossip(&mut b).await, b"from a");
-        publish(&b.network, b"from b").await;
+        b.publish(group(7), TOPIC, b"from b").await;
         assert_eq!(gossip(&mut a).await, b"from b");
         assert_eq!(streams_with(&pieces, Way::Sent, b"from a").len(), 1);
         assert_eq!(streams_with(&pieces, Way::Received, b"from b").len(), 1);
@@ -130,27 +77,23 @@ async fn what_was_gossiped_is_not_offered_again() {
     const OTHERS: u8 = 16;
     // The first heartbeat comes after five seconds.
     const PINGS: usize = 8;
-    let (hub, pieces) = start_tapped(Carrier::Memory).await;
-    hub.network.subscribe(TOPIC).await.expect("subscribes");
+    let (mut hub, pieces) = Node::tapped(config(1, Carrier::Memory)).await;
+    let subscribe = async |node: &Node| {
+        let subscribed = node.network.subscribe(group(7), TOPIC).await;
+        assert!(subscribed.expect("subscribes"));
+    };
+    subscribe(&hub).await;
     let mut others = Vec::new();
     for number in 0..OTHERS {
         let mut config = config(number + 2, Carrier::Memory);
         config.timing.ping_interval = Duration::from_secs(1);
-        let other = Node::with(config).await;
-        other.network.subscribe(TOPIC).await.expect("subscribes");
-        other
-            .network
-            .dial(hub.address.clone())
-            .await
-            .expect("dials");
+        let mut other = Node::with(config).await;
+        subscribe(&other).await;
+        other.meet(&mut hub).await;
+        other.gossip_with(&hub, &[7]).await;
         others.push(other);
     }
-    let id = loop {
-        match hub.network.publish(TOPIC, b"once".to_vec()).await {
-            Err(PublishError::NoPeers) => tokio::task::yield_now().await,
-            published => break published.expect("publishes"),
-        }
-    };
+    let id = hub.publish(group(7), TOPIC, b"once").await;
     // Pings count the heartbeats of gossipsub: both come each second.
     for _ in 0..PINGS {
         others[0]

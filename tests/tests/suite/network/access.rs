@@ -1,9 +1,7 @@
 //! What a peer gets to see: public spaces by default, members' spaces with a grant, and of the
 //! rest not even that it exists (I9).
 
-use comity_net::error::PublishError;
 use comity_protocol::{
-    entry::Entry,
     id::SpaceId,
     key::PublicKey,
     sync::{Key, Message, TrieHash, message::SpaceRoot},
@@ -308,21 +306,6 @@ async fn a_node_gets_a_members_space_as_soon_as_one_of_its_people_grants_it() {
     bob.stop().await;
 }
 
-/// Publishes as soon as the node listens to the topic.
-async fn gossip(stranger: &Stranger, space: SpaceId, entry: &Entry) {
-    let publishing = async {
-        while let Err(error) = stranger
-            .network
-            .publish(format!("comity/1/{space}"), entry.encode())
-            .await
-        {
-            assert!(matches!(error, PublishError::NoPeers), "{error}");
-            tokio::time::sleep(POLL).await;
-        }
-    };
-    patiently("somebody to gossip with", publishing).await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn gossip_brings_what_stands_in_its_space_and_nothing_else() {
     let node = TestNode::start().await;
@@ -333,8 +316,10 @@ async fn gossip_brings_what_stands_in_its_space_and_nothing_else() {
     let hidden = author.device.create(members, &topic("Hidden", "Leaked."));
     let open = author.device.create(public, &topic("Open", "Welcome."));
     let stranger = Stranger::meeting(&node, "Whispers/stranger", true).await;
-    gossip(&stranger, public, &hidden).await;
-    gossip(&stranger, public, &open).await;
+    stranger.greet(&node, &[community.id]).await;
+    let group = stranger.gossip(&node, community.id).await;
+    stranger.publish(group, public, &hidden).await;
+    stranger.publish(group, public, &open).await;
     node.wait_for_entries(public, 1).await;
     assert_eq!(node.show(open.id()).await.text("body"), Some("Welcome."));
     assert_eq!(node.set_of(members).await.0, 0);

@@ -1,7 +1,7 @@
 //! Erasure: afterwards the words are nowhere, and everything else is where it was.
 
 use comity_client::types::ExportLine;
-use comity_net::{PeerId, error::PublishError, tap::Way};
+use comity_net::{PeerId, tap::Way};
 use comity_protocol::{
     entry::{Entry, Words},
     id::SpaceId,
@@ -121,21 +121,15 @@ async fn gossip_stale(node: &TestNode, further: &TestNode, it: &mut Erased, spac
     let stranger = Stranger::meeting(node, "Erasure/stale", true).await;
     let fresh = it.author.device.create(space, &topic("Fresh", "news"));
     let topic = format!("comity/1/{space}");
-    stranger.network.subscribe(topic.clone()).await.unwrap();
+    stranger.greet(node, &[it.community.id]).await;
+    let group = stranger.gossip(node, it.community.id).await;
+    stranger
+        .network
+        .subscribe(group, topic.clone())
+        .await
+        .unwrap();
     for entry in [&it.post, &it.edit, &fresh] {
-        let publishing = async {
-            loop {
-                match stranger
-                    .network
-                    .publish(topic.clone(), entry.encode())
-                    .await
-                {
-                    Err(PublishError::NoPeers) => tokio::time::sleep(POLL).await,
-                    published => return published.unwrap(),
-                }
-            }
-        };
-        patiently("a subscriber", publishing).await;
+        stranger.publish(group, space, entry).await;
     }
     let arrived = async {
         while further.client.entry(&fresh.id().to_string()).await.is_err() {

@@ -1,10 +1,10 @@
 //! What frames tell, before encryption: hello names nothing, grants go to known nodes only, and of
 //! spaces that a peer may not read there is no trace, however busy they are (I9).
 
-use comity_net::{PeerId, tap::Way};
+use comity_net::{GossipGroup, PeerId, tap::Way};
 use comity_protocol::{
     access::{Agreement, Hello},
-    id::SpaceId,
+    id::{CommunityId, SpaceId},
     sync::{Message, TrieHash, message::SpaceRoot},
 };
 use comity_tests::{
@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 
 const HELLO: &str = "/comity/hello/1";
 const SYNC: &str = "/comity/sync/1";
+const GOSSIP: &str = "/comity/gossip/1";
 const HOUR_MS: u64 = 3_600_000;
 
 async fn tapped(name: &str, gossip: bool) -> TestNode {
@@ -288,6 +289,119 @@ async fn frames_to_a_non_reader_are_the_same_whether_a_hidden_space_is_empty_or_
         busy_hellos.len(),
         busy.len()
     );
+}
+
+/// To whom a node sent these bytes by gossip.
+fn gossiped_to(node: &TestNode, bytes: &[u8]) -> BTreeSet<PeerId> {
+    let told = node.transcript().sent_with(bytes, Default::default());
+    let told = told.into_iter().filter(|(_, on)| on == GOSSIP);
+    told.map(|(peer, _)| peer).collect()
+}
+
+async fn wait_for_gossip(node: &TestNode, bytes: &[u8], to: PeerId) {
+    patiently("gossip", async {
+        while !gossiped_to(node, bytes).contains(&to) {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+}
+
+/// What gossip of a community begins with, and the topics of its public spaces.
+fn names(it: &Community) -> [Vec<u8>; 3] {
+    let [governance, public] =
+        [it.governance(), it.space("public")].map(|space| format!("comity/1/{space}").into_bytes());
+    [it.id.as_bytes().to_vec(), governance, public]
+}
+
+fn assert_never_told(node: &TestNode, peer: PeerId, bytes: &[u8]) {
+    let told = node.transcript().sent_with(bytes, Default::default());
+    assert!(told.iter().all(|(to, _)| *to != peer), "{told:?}");
+}
+
+/// The stranger guesses right, which takes ids that it was not told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gossip_tells_a_stranger_nothing_and_others_of_what_they_share() {
+    const NEWS: &str = "News for those who are in it.";
+    let node = tapped("Whispers/node", true).await;
+    let friend = TestNode::start().await;
+    let keys = [node.node.key(), friend.node.key()];
+    let shared = Community::found("Whispers/shared", &keys);
+    let other = Community::found("Whispers/other", &keys);
+    let stranger = Stranger::meeting(&node, "Whispers/stranger", true).await;
+    let (at, peer) = (peer_of(&node).await, stranger.network.peer_id());
+    let groups = [&shared, &other].map(|it| GossipGroup::new(*it.id.as_bytes()));
+    let listens = stranger.network.admit_to_gossip(at, groups.into()).await;
+    assert!(listens.unwrap());
+    for (group, community) in groups.into_iter().zip([&shared, &other]) {
+        for space in [community.governance(), community.space("public")] {
+            let topic = format!("comity/1/{space}");
+            stranger.network.subscribe(group, topic).await.unwrap();
+        }
+        node.take_part(community).await;
+        friend.take_part(community).await;
+    }
+    friend.connect(&node).await;
+    // All that the node may tell its friend it tells, and the other way round.
+    let friend_peer = peer_of(&friend).await;
+    for name in [names(&shared), names(&other)].concat() {
+        wait_for_gossip(&node, &name, friend_peer).await;
+        patiently("gossip of the friend", async {
+            let heard = || frames(node.transcript(), friend_peer, Way::Received, GOSSIP);
+            while !heard().iter().any(|it| contains(it, &name)) {
+                tokio::time::sleep(POLL).await;
+            }
+        })
+        .await;
+    }
+    let mut author = shared.delegate.clone();
+    let mut post = |text: &str| {
+        let space = shared.space("public");
+        author.device.create(space, &topic("News", text))
+    };
+    node.submit(shared.id, &[post(NEWS)]).await;
+    wait_for_gossip(&node, NEWS.as_bytes(), friend_peer).await;
+    // Before hello, and after one that names communities of others.
+    for _ in 0..2 {
+        for name in [names(&shared), names(&other)].concat() {
+            assert_never_told(&node, peer, &name);
+        }
+        assert_never_told(&node, peer, NEWS.as_bytes());
+        let sent = frames(node.transcript(), peer, Way::Sent, GOSSIP);
+        assert!(sent.is_empty(), "{sent:x?}");
+        let elsewhere = CommunityId::from_bytes([7; 32]);
+        stranger.greet(&node, &[elsewhere]).await;
+    }
+    let heard = frames(node.transcript(), peer, Way::Received, GOSSIP);
+    let groups = groups.map(|it| it.as_bytes().to_vec());
+    let heard: BTreeSet<Vec<u8>> = heard.into_iter().collect();
+    assert_eq!(heard, groups.into(), "the rest was not even read");
+
+    // Whoever shares a community hears of that one,
+    stranger.greet(&node, &[shared.id]).await;
+    for name in names(&shared) {
+        wait_for_gossip(&node, &name, peer).await;
+    }
+    stranger.greet(&node, &[shared.id]).await;
+    for name in names(&other) {
+        assert_never_told(&node, peer, &name);
+    }
+    // and no more of it when they are not in it any more.
+    stranger.greet(&node, &[]).await;
+    patiently("the end of gossip", async {
+        for number in 0.. {
+            let news = format!("News, number {number} of many.");
+            node.submit(shared.id, &[post(&news)]).await;
+            wait_for_gossip(&node, news.as_bytes(), friend_peer).await;
+            if !gossiped_to(&node, news.as_bytes()).contains(&peer) {
+                return;
+            }
+        }
+    })
+    .await;
+    stranger.network.shutdown().await;
+    node.stop().await;
+    friend.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -301,6 +301,11 @@ impl Alliance {
 
     /// A child of the genesis, signed by all delegates of these parties, the first of whom proposes.
     pub fn resolution(&self, by: &[usize], changes: Vec<Change>) -> Entry {
+        self.resolution_with(by, changes, Cuts::default())
+    }
+
+    /// The same, of which what it takes counts up to these cuts.
+    pub fn resolution_with(&self, by: &[usize], changes: Vec<Change>, cuts: Cuts) -> Entry {
         let pins = self.sides.iter().map(|it| (it.id, it.state.0));
         let mut pins: Vec<_> = pins.collect();
         pins.sort();
@@ -313,7 +318,7 @@ impl Alliance {
             proposer: self.sides[by[0]].delegates[0].root.public(),
             nonce: [0; 16],
             changes,
-            cuts: Cuts::default(),
+            cuts,
             reason: String::new(),
             time_ms: START_MS,
         });

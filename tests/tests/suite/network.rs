@@ -6,6 +6,7 @@ mod crash;
 mod cut_off;
 mod equivocation;
 mod erasure;
+mod expelled;
 mod full_disk;
 mod hostile;
 mod joining;

@@ -17,14 +17,14 @@ use comity_tests::{
 };
 
 /// Words that only those who are still there may get.
-const HIDDEN: &str = "Not for those who went.";
+pub(super) const HIDDEN: &str = "Not for those who went.";
 
-fn hidden(author: &mut Signer, space: SpaceId) -> Vec<Entry> {
+pub(super) fn hidden(author: &mut Signer, space: SpaceId) -> Vec<Entry> {
     let draft = |it| topic(&format!("Hidden {it}"), HIDDEN);
     (0..5).map(|it| author.create(space, &draft(it))).collect()
 }
 
-async fn has(node: &TestNode, entry: &Entry) {
+pub(super) async fn has(node: &TestNode, entry: &Entry) {
     let id = entry.id().to_string();
     let arrived = async {
         while node.client.document(&id, &[]).await.is_err() {
@@ -34,7 +34,7 @@ async fn has(node: &TestNode, entry: &Entry) {
     patiently("a document", arrived).await;
 }
 
-async fn holds(node: &TestNode, entry: &Entry, reason: &str) {
+pub(super) async fn holds(node: &TestNode, entry: &Entry, reason: &str) {
     let id = entry.id().to_string();
     let held = async {
         loop {

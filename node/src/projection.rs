@@ -4,13 +4,14 @@
 //! |---|---|---|
 //! | `d` document, position | – | the contributions of a document |
 //! | `l` space, position | kind code | documents of a space, by arrival |
-//! | `t` root document, position | kind code | replies and acceptances of a thread |
+//! | `t` thread, position | kind code | replies of a thread in one space, and acceptances |
 //! | `p` space, device, position | document id | profiles |
 //! | `e` contribution id | id of its erasure or order | which words were erased, and the proof |
 //! | `r` space, author, node | seq, time | who holds an author's words, by receipts |
 //!
 //! Positions are those of the record, eight bytes, big endian: order of arrival at this node. The
-//! entry itself is read there. In `d`, `l` and `t` an id is cut to its first 16 bytes, since small
+//! entry itself is read there. A thread is the digest of its root document, a space and a kind: what
+//! is written elsewhere must not stand in the way. In `d`, `l` and `t` an id is cut to its first 16 bytes, since small
 //! keys decide what the index costs (`specs/decisions/0010-small-index.md`): nobody can make two
 //! ids that share them, and nothing but what readers are offered rests on it. The set of a space is
 //! not in the index: it is read from the headers in the record when the node opens.
@@ -21,7 +22,7 @@ use comity_protocol::{
     contribution::{Header, Target},
     document::{Intent, Key, Shape, Value},
     entry::Record,
-    id::{DocumentId, EntryId, SpaceId},
+    id::{DocumentId, EntryId, SpaceId, digest},
     key::{PublicKey, Signature},
     record::RecordBody,
 };
@@ -64,7 +65,7 @@ pub struct EntryProjection;
 
 impl Projection for EntryProjection {
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn project(
@@ -104,9 +105,10 @@ pub fn list_prefix(space: &SpaceId) -> Vec<u8> {
     short_prefix(b'l', space.as_bytes())
 }
 
-/// Prefix of the documents of a thread.
-pub fn thread_prefix(root: &DocumentId) -> Vec<u8> {
-    short_prefix(b't', root.as_bytes())
+/// Prefix of the documents of a kind in a thread, as far as they stand in one space.
+pub fn thread_prefix(root: &DocumentId, space: &SpaceId, kind: KindCode) -> Vec<u8> {
+    let thread = [&root.as_bytes()[..], space.as_bytes(), &[kind.0]];
+    short_prefix(b't', &digest(b"comity/1/index-thread\0", &thread))
 }
 
 /// Prefix of the profiles that a device made in a space.
@@ -203,7 +205,8 @@ fn contribution_keys(header: &Header, entry: &EntryRef<'_>) -> Vec<(Vec<u8>, Vec
     };
     let code = KindCode::of(kind.as_str());
     if let Some(Value::Reference(root)) = fields.get(&Key::from("topic")) {
-        keys.push((thread_prefix(&root.document), vec![code.0]));
+        let prefix = thread_prefix(&root.document, &header.space, code);
+        keys.push((prefix, vec![code.0]));
     }
     if code == KindCode::of("profile") {
         let prefix = profile_prefix(&header.space, &header.author);

@@ -8,7 +8,7 @@ use crate::{
     archive::{Archive, ArchiveError},
     authors::Authors,
     library::{Library, LibraryError, Listed, Shelved},
-    projection::{KindCode, read_listed, thread_prefix},
+    projection::{KindCode, position_of_key, thread_prefix},
     store::{IndexScan, StoreError},
 };
 use comity_client::types::{
@@ -24,8 +24,17 @@ use comity_protocol::{
 use json::{fields_json, to_json};
 use thiserror::Error;
 
-/// Replies shown with a document.
+/// Replies shown with a document at once, and those counted in a line of a list.
 const THREAD_MAX: usize = 1_000;
+
+/// Which part of a thread is shown with a document.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ThreadPart {
+    /// Whether what is held of it stands in its place, without words.
+    pub stubs: bool,
+    /// Begin after this position, which [`DocumentView::next`] named.
+    pub after: Option<u64>,
+}
 /// Longest title made from the first words of a body, in code points.
 const EXCERPT_CODE_POINTS: usize = 80;
 
@@ -84,8 +93,7 @@ impl Views<'_> {
         Ok(summary)
     }
 
-    /// A document, now or at given heads, with its thread. With `stubs`, what is held of the thread
-    /// stands in its place, without words.
+    /// A document, now or at given heads, with a part of its thread.
     ///
     /// # Errors
     /// [`ViewError`] if it is unknown, cannot be read, or the heads are not here.
@@ -93,8 +101,9 @@ impl Views<'_> {
         &self,
         document: &DocumentId,
         at: &[EntryId],
-        stubs: bool,
+        part: ThreadPart,
     ) -> Result<DocumentView, ViewError> {
+        let stubs = part.stubs;
         let read = self
             .library
             .read(document, |shelved| self.view(document, shelved, at));
@@ -106,7 +115,9 @@ impl Views<'_> {
         };
         view.held = self.held_of(document);
         self.add_thread_facts(document, &mut view.summary)?;
-        for reply in self.thread(document, stubs)? {
+        let (replies, next) = self.in_thread(document, "reply", part)?;
+        view.next = next.map(|it| it.to_string());
+        for reply in replies {
             let read = self
                 .library
                 .glance(&reply, |shelved| self.view(&reply, shelved, &[]));
@@ -152,6 +163,7 @@ impl Views<'_> {
             fields,
             underived: shelved.derived.remaining() as u64,
             replies: Vec::new(),
+            next: None,
             held: Vec::new(),
             adopted: self.adopted_of(&shelved.contributions),
         })
@@ -259,54 +271,55 @@ impl Views<'_> {
         let Some(topic) = self.archive.contribution(EntryId::from(*document)) else {
             return Ok(());
         };
-        for (id, kind) in self.in_thread(document, false)? {
-            if kind == KindCode::of("reply") {
-                summary.replies += 1;
-            } else if kind == KindCode::of("accept") {
-                let accepted = self.library.glance(&id, |shelved| {
-                    // Accepting is for the one who asked; anybody may sign such a document.
-                    let author = &shelved.contributions[0].header.author;
-                    let by_asker = self.authors.authority.same_person(author, &topic.author);
-                    let view = shelved.derived.view().ok()?;
-                    let withdrawn = matches!(view.value("withdrawn"), Some(Viewed::Bool(true)));
-                    let reply = view.reference("reply")?.document.to_string();
-                    (by_asker && !withdrawn).then_some(reply)
-                });
-                // Of several the lowest id is shown, alike on all nodes; succession comes later.
-                if let Ok(Some(reply)) = accepted
-                    && summary.accepted.as_ref().is_none_or(|shown| reply < *shown)
-                {
-                    summary.accepted = Some(reply);
-                }
+        let all = ThreadPart::default();
+        let (replies, _) = self.in_thread(document, "reply", all)?;
+        summary.replies = replies.len() as u64;
+        for id in self.in_thread(document, "accept", all)?.0 {
+            let accepted = self.library.glance(&id, |shelved| {
+                // Accepting is for the one who asked; anybody may sign such a document.
+                let author = &shelved.contributions[0].header.author;
+                let by_asker = self.authors.authority.same_person(author, &topic.author);
+                let view = shelved.derived.view().ok()?;
+                let withdrawn = matches!(view.value("withdrawn"), Some(Viewed::Bool(true)));
+                let reply = view.reference("reply")?.document.to_string();
+                (by_asker && !withdrawn).then_some(reply)
+            });
+            // Of several the lowest id is shown, alike on all nodes; succession comes later.
+            if let Ok(Some(reply)) = accepted
+                && summary.accepted.as_ref().is_none_or(|shown| reply < *shown)
+            {
+                summary.accepted = Some(reply);
             }
         }
         Ok(())
     }
 
-    fn thread(&self, root: &DocumentId, stubs: bool) -> Result<Vec<DocumentId>, StoreError> {
-        let in_thread = self.in_thread(root, stubs)?.into_iter();
-        let replies = in_thread.filter(|(_, kind)| *kind == KindCode::of("reply"));
-        Ok(replies.map(|(id, _)| id).collect())
-    }
-
-    /// What names the document as its thread, from the same space: what is written elsewhere does
-    /// not reach into it. With `held`, what is not in effect too.
+    /// Documents of a kind that name the document as their thread, from the same space, in the order
+    /// in which they came, and where the next part begins: what is written elsewhere does not reach
+    /// into it.
     fn in_thread(
         &self,
         root: &DocumentId,
-        held: bool,
-    ) -> Result<Vec<(DocumentId, KindCode)>, StoreError> {
-        let space_of = |id: &DocumentId| Some(self.archive.contribution((*id).into())?.space);
-        let space = space_of(root);
-        let scan = IndexScan::forward(thread_prefix(root), THREAD_MAX);
+        kind: &str,
+        part: ThreadPart,
+    ) -> Result<(Vec<DocumentId>, Option<u64>), StoreError> {
+        let Some(topic) = self.archive.contribution((*root).into()) else {
+            return Ok((Vec::new(), None));
+        };
+        let prefix = thread_prefix(root, &topic.space, KindCode::of(kind));
+        let after = part
+            .after
+            .map(|at| [&prefix[..], &at.to_be_bytes()].concat());
+        let scan = IndexScan::forward(prefix, THREAD_MAX).after(after);
         let page = self.archive.store().index().scan(&scan)?;
-        let listed = page.items.iter().filter_map(|(key, value)| {
-            let (position, kind) = read_listed(key, value)?;
+        let listed = page.items.iter().filter_map(|(key, _)| {
+            let position = position_of_key(key)?;
             let document = self.archive.document_at(position);
-            let held_at = || held.then(|| self.archive.held_at(position)).flatten();
-            Some((document.or_else(held_at)?, kind))
+            let held_at = || self.archive.held_at(position);
+            document.or_else(|| part.stubs.then(held_at).flatten())
         });
-        Ok(listed.filter(|(id, _)| space_of(id) == space).collect())
+        let next = page.next.as_deref().and_then(position_of_key);
+        Ok((listed.collect(), next.map(|it| it.to_u64())))
     }
 
     /// The contributions of a document, each after what it depends on.

@@ -9,10 +9,21 @@ use crate::{
     session::Reach,
     ui::sanitize,
 };
-use comity_client::types::DocumentView;
+use comity_client::{Client, types::DocumentView};
 use serde_json::{Value, json};
 use similar::TextDiff;
 use std::collections::BTreeSet;
+
+/// A document with its whole thread.
+async fn whole(client: &Client, id: &str, at: &[String]) -> Result<DocumentView, CommandError> {
+    let mut view = client.document_with_stubs(id, at).await?;
+    while let Some(next) = view.next.take() {
+        let part = client.document_after(id, &next).await?;
+        view.replies.extend(part.replies);
+        view.next = part.next;
+    }
+    Ok(view)
+}
 
 /// Shows a document with its thread.
 pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
@@ -42,9 +53,9 @@ pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
                 let entry = client.entry(&found.id).await?;
                 let document = entry.document.unwrap_or_else(|| found.id.clone());
                 let at = if at.is_empty() { vec![found.id] } else { at };
-                return Ok(client.document_with_stubs(&document, &at).await?);
+                return whole(client, &document, &at).await;
             }
-            Ok(client.document_with_stubs(&found.id, &at).await?)
+            whole(client, &found.id, &at).await
         })
         .await?;
     if app.ui.is_json() {

@@ -331,6 +331,7 @@ pub(crate) mod tests {
             fields: vec![field],
             underived: 0,
             replies: Vec::new(),
+            next: None,
             held: Vec::new(),
             adopted: Vec::new(),
         }

@@ -233,6 +233,13 @@ impl Client {
             .await
     }
 
+    /// The same with stubs, and with the part of its thread that follows `next` of the part before.
+    pub async fn document_after(&self, id: &str, next: &str) -> Answered<DocumentView> {
+        let query = encode_query(&[("stubs", "1"), ("after", next)]);
+        self.get(&format!("/v0/documents/{}{query}", escape(id)))
+            .await
+    }
+
     /// The same with stubs, without words, in the places of what is kept and not in effect.
     pub async fn document_with_stubs(&self, id: &str, at: &[String]) -> Answered<DocumentView> {
         let heads = at.join(",");

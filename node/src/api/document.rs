@@ -6,6 +6,7 @@ use super::{
     extract::{Args, Name, State, blocking},
     lookup,
 };
+use crate::views::ThreadPart;
 use axum::{Json, response::IntoResponse};
 use comity_client::types::{BlameSpan, DocumentView, HistoryItem};
 use comity_protocol::{id::EntryId, limits::DEPS_MAX};
@@ -21,6 +22,8 @@ pub(super) struct At {
     held: Option<u8>,
     #[serde(default)]
     stubs: Option<u8>,
+    #[serde(default)]
+    after: Option<String>,
 }
 
 /// Whether a flag, such as `held=1`, is set.
@@ -31,14 +34,23 @@ fn asked_for(flag: Option<u8>) -> bool {
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     Name(id): Name,
-    Args(At { at, held, stubs }): Args<At>,
+    Args(At {
+        at,
+        held,
+        stubs,
+        after,
+    }): Args<At>,
 ) -> Result<Json<DocumentView>, Failure> {
     blocking(&app, move |app| {
         let heads = heads(&at)?;
         let document = app.find_document(&id)?;
         let (_, views) = app.views_of(&document)?;
+        let part = ThreadPart {
+            stubs: asked_for(stubs),
+            after: after.as_deref().map(lookup::cursor).transpose()?,
+        };
         Ok(Json(match asked_for(held) {
-            false => views.document(&document, &heads, asked_for(stubs))?,
+            false => views.document(&document, &heads, part)?,
             true => views.document_with_held(&document, &heads)?,
         }))
     })

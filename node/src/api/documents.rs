@@ -137,7 +137,7 @@ fn page(app: &App, query: &DocumentQuery) -> Result<Page<DocumentSummary>, Failu
             true => Direction::Forward,
             false => Direction::Backward,
         },
-        query.cursor.as_deref().map(read_cursor).transpose()?,
+        query.cursor.as_deref().map(lookup::cursor).transpose()?,
     );
     let mut lister = Lister {
         app,
@@ -167,10 +167,8 @@ fn page(app: &App, query: &DocumentQuery) -> Result<Page<DocumentSummary>, Failu
 
 /// The lists of the index that hold what was asked for.
 fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8>>, Failure> {
-    if let Some(thread) = &query.thread {
-        let root = app.find_document(thread)?;
-        return Ok(vec![thread_prefix(&root)]);
-    }
+    let thread = query.thread.as_deref().map(|it| app.find_document(it));
+    let thread = thread.transpose()?;
     let communities = app.community_ids();
     let shown = communities.iter().flat_map(|it| app.shown_spaces(it));
     let shown: BTreeSet<SpaceId> = shown.collect();
@@ -179,14 +177,11 @@ fn lists(app: &App, query: &DocumentQuery, filter: &Filter) -> Result<Vec<Vec<u8
         .spaces()
         .iter()
         .filter(|(id, space)| shown.contains(id) && filter.holds(**id, space.community));
-    Ok(spaces.map(|(id, _)| list_prefix(id)).collect())
-}
-
-fn read_cursor(text: &str) -> Result<u64, Failure> {
-    text.parse().map_err(|_| {
-        Failure::invalid(format!("{text:?} is no cursor"))
-            .hint("Use `next` of the page before, with the same query.")
-    })
+    let list = |space: &SpaceId| match (&thread, filter.kind) {
+        (Some(root), Some(kind)) => thread_prefix(root, space, kind),
+        _ => list_prefix(space),
+    };
+    Ok(spaces.map(|(id, _)| list(id)).collect())
 }
 
 struct Lister<'a> {

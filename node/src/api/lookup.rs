@@ -143,3 +143,11 @@ pub(super) fn unknown(what: &str, text: &str) -> Failure {
         _ => failure.hint("It may not have arrived yet: `comity sync` asks all connected peers."),
     }
 }
+
+/// Where a list goes on.
+pub(super) fn cursor(text: &str) -> Result<u64, Failure> {
+    text.parse().map_err(|_| {
+        Failure::invalid(format!("{text:?} is no cursor"))
+            .hint("Use `next` of the page before, with the same query.")
+    })
+}

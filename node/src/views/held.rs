@@ -212,6 +212,7 @@ impl Views<'_> {
             fields: Vec::new(),
             underived: 0,
             replies: Vec::new(),
+            next: None,
             held,
             adopted: Vec::new(),
         })

@@ -155,8 +155,11 @@ pub struct DocumentView {
     pub fields: Vec<Field>,
     /// Contributions in effect that are not yet derived into this view.
     pub underived: u64,
-    /// Its thread, oldest first, as far as one page goes.
+    /// Its thread in its own space, by arrival, as far as one page goes.
     pub replies: Vec<DocumentView>,
+    /// Where the thread goes on; none at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     /// What this node keeps of it that is not in effect: stubs, without words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub held: Vec<HeldItem>,

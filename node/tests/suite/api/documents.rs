@@ -366,3 +366,55 @@ async fn origins_are_found_until_they_are_erased() {
     node.save(garden.id, &[&again]).await;
     assert_eq!(asked(&node).await, [id(&again), None, id(&two)]);
 }
+
+#[tokio::test]
+async fn a_thread_has_all_replies_of_its_space_and_none_is_hidden_by_a_flood_from_elsewhere() {
+    /// More than a view shows at once.
+    const MANY: usize = 1_003;
+    let mut garden = Community::found("Garden", &[]);
+    let (mut ada, mut eve) = (garden.member("ada"), garden.member("eve"));
+    let node = Running::with(&garden).await;
+    let space = garden.space("public");
+    let question = ada.device.create(space, &topic("Slugs?", "In May."));
+    let root = document(&question);
+    let flood = |author: &mut Person, space| -> Vec<Entry> {
+        let draft = |it| reply(root, &format!("Number {it}."));
+        (0..MANY)
+            .map(|it| author.device.create(space, &draft(it)))
+            .collect()
+    };
+    node.save(garden.id, &[&question]).await;
+    let elsewhere = flood(&mut eve, garden.space("members"));
+    let here = flood(&mut ada, space);
+    for some in [&elsewhere, &here]
+        .into_iter()
+        .flat_map(|it| it.chunks(200))
+    {
+        node.save(garden.id, &some.iter().collect::<Vec<_>>()).await;
+    }
+    let id = question.id().to_string();
+    let first = node.client.document(&id, &[]).await.unwrap();
+    assert_eq!((first.replies.len(), first.summary.replies), (1_000, 1_000));
+    let rest = node.client.document_after(&id, &first.next.unwrap()).await;
+    let rest = rest.unwrap();
+    assert_eq!(rest.next, None);
+    let shown = first.replies.into_iter().chain(rest.replies);
+    let shown: Vec<String> = shown.map(|it| it.summary.id).collect();
+    assert_eq!(shown, ids(&here.iter().collect::<Vec<_>>()));
+    refused(node.client.document_after(&id, "here").await, "invalid");
+    // A list has those of all spaces that its reader reads, or of one.
+    let query = DocumentQuery {
+        thread: Some(id),
+        limit: Some(500),
+        oldest_first: true,
+        ..DocumentQuery::default()
+    };
+    let all: Vec<&Entry> = elsewhere.iter().chain(&here).collect();
+    assert_eq!(all_pages(&node, query.clone()).await, ids(&all));
+    let space = Some(space.to_string());
+    let narrowed = DocumentQuery { space, ..query };
+    assert_eq!(
+        all_pages(&node, narrowed).await,
+        ids(&here.iter().collect::<Vec<_>>())
+    );
+}

@@ -393,6 +393,8 @@ async fn gossip_tells_a_stranger_nothing_and_others_of_what_they_share() {
             let news = format!("News, number {number} of many.");
             node.submit(shared.id, &[post(&news)]).await;
             wait_for_gossip(&node, news.as_bytes(), friend_peer).await;
+            // There and back on its connection: what was queued for it has been sent.
+            stranger.greet(&node, &[]).await;
             if !gossiped_to(&node, news.as_bytes()).contains(&peer) {
                 return;
             }

@@ -113,6 +113,14 @@ impl Node {
         Some(key)
     }
 
+    /// Has an entry without keeping its bytes: for sets of which nothing is sent.
+    #[allow(dead_code)] // Benches have such sets, tests do not.
+    pub(crate) fn insert_key(&mut self, space: SpaceId, bytes: &[u8]) {
+        let trie = &mut self.spaces.entry(space).or_default().trie;
+        let local = trie.last_local() + 1;
+        trie.insert(&key_of(bytes).unwrap(), local);
+    }
+
     /// Begins to hold the space that an entry declares, which stands in its set.
     pub(crate) fn declare(&mut self, entry: Vec<u8>) -> SpaceId {
         let space = declared_space(&entry);

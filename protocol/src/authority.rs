@@ -2,8 +2,12 @@
 //!
 //! [`Authority::evaluate`] goes through strata, each reading only those below it:
 //! 0. `envelope`: what the set holds at all, whatever it counts for. Monotone.
-//! 1. [`parties`]: the chains of the parties, and who spoke for each up to when.
-//! 2. [`charter`]: what the parties resolved, and which branch is followed.
+//! 1. [`parties`], [`charter`], in four steps. First what counts, of every branch: the states of the
+//!    parties ([`parties::PartyTrees`]), and by them the resolutions. Then which branch is followed:
+//!    of the charter, by what delegates of all those states said; and of each party, by what the
+//!    charter followed so names of it, else by what its delegates said. So the charter never reads
+//!    which branch of a party is followed, and there is no circle.
+//! 2. Who spoke for each party up to when: tenures along the path that is followed.
 //! 3. [`coverage`]: up to where things count that a [`narrowing`] took, by cuts and [`receipts`].
 //! 4. `roster`: who is or was a member, with which roles, devices and nodes.
 //! 5. content: [`Authority::authorize`] for one contribution, [`effective`] for a document.
@@ -50,7 +54,7 @@ use coverage::{Coverage, NoCuts, NodeStanding, NodeTenure, SpaceCoverage};
 use envelope::Envelope;
 use narrowed::certified_narrowings;
 use narrowing::Narrowing;
-use parties::{Capacity, Choices, Parties, Tenure};
+use parties::{Capacity, Parties, Tenure, Words};
 use receipts::SpaceRecords;
 use rights::SpaceRules;
 use roster::{Ground, Roster, Seat};
@@ -141,27 +145,26 @@ impl Authority {
         let records = authority
             .envelope
             .close(entries.iter().map(|entry| &**entry));
-        let choices = choices(&records);
-        let states = authority.envelope.states.iter();
-        let states: Vec<_> = states.map(|(id, state)| (*id, state)).collect();
-        authority.chains = Parties::evaluate(&states, &choices);
-        let Some((genesis_id, genesis)) = &authority.envelope.genesis else {
-            return authority;
-        };
-        let resolutions: Vec<_> = authority
-            .envelope
-            .resolutions
-            .iter()
+        let words = words(&records);
+        let trees = &authority.envelope.trees;
+        let charter = authority.followed_charter(&words);
+        let pins = charter.as_ref().map(|it| it.current().pins());
+        authority.chains = Parties::follow(trees, &pins.unwrap_or_default(), &words);
+        if let Some(charter) = charter {
+            authority.take_office(charter, &records);
+        }
+        authority
+    }
+
+    /// The charter, once the community is founded.
+    fn followed_charter(&self, words: &Words) -> Option<Charter> {
+        let (id, genesis) = self.envelope.genesis.as_ref()?;
+        let resolutions = self.envelope.resolutions.iter();
+        let resolutions: Vec<_> = resolutions
             .map(|(id, (resolution, signers))| (*id, resolution, signers.as_slice()))
             .collect();
-        let founded = (*genesis_id, genesis);
-        let chains = &authority.chains;
-        let charter = Charter::evaluate(community, founded, &resolutions, chains, &choices);
-        let Ok(charter) = charter else {
-            return authority;
-        };
-        authority.take_office(charter, &records);
-        authority
+        let trees = &self.envelope.trees;
+        Charter::evaluate(self.community, (*id, genesis), &resolutions, trees, words).ok()
     }
 
     /// The strata above the charter.
@@ -430,13 +433,20 @@ impl ChainLinks for Links<'_> {
     }
 }
 
-fn choices(records: &[&Record]) -> Choices {
-    let mut choices = Choices::new();
+/// What delegates said for certified states: choices and approvals alike. So a key cannot be turned
+/// against a branch that it stood for, whoever holds it later.
+fn words(records: &[&Record]) -> Words {
+    let mut words = Words::new();
     for record in records {
-        if let RecordBody::BranchChoice(it) = record.body() {
-            let of = choices.entry(record.header().author).or_default();
-            of.insert(it.chosen);
-        }
+        let said = match record.body() {
+            RecordBody::BranchChoice(it) => it.chosen,
+            RecordBody::Approval(it) => it.certificate,
+            _ => continue,
+        };
+        words
+            .entry(record.header().author)
+            .or_default()
+            .insert(said);
     }
-    choices
+    words
 }

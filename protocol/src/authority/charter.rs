@@ -1,14 +1,17 @@
-//! The charter: what the parties have resolved, and which branch of it is followed (stratum 2 of I7).
+//! The charter: what the parties have resolved, and which branch of it is followed (stratum 1 of I7).
 //!
 //! The genesis and every certified resolution make a tree of [`CharterState`]s. Whether a resolution
 //! counts depends on its parent, the party states it pins and who signed, never on what else there
-//! is: [`judge`], rules R1 to R12. Which path through the tree is followed depends on what delegates
-//! chose, and may change when choices arrive: [`Charter::forks`].
+//! is: [`judge`], rules R1 to R13. Which path through the tree is followed depends on what delegates
+//! chose and approved, and may change when more of it arrives: [`Charter::forks`].
+//!
+//! Of the parties nothing is read but which states there are, on every branch: which branch of a party
+//! is followed depends on the charter, and not the other way round.
 //!
 //! Spec: `specs/charter.md` (resolutions, forks).
 
 use super::{
-    parties::{Choices, Fork, Parties},
+    parties::{Fork, PartyTrees, Words},
     tree::{Places, Tree},
 };
 use crate::{
@@ -64,10 +67,10 @@ impl Charter {
         community: CommunityId,
         genesis: (EntryId, &Genesis),
         resolutions: &[(EntryId, &Resolution, &[PublicKey])],
-        parties: &Parties,
-        choices: &Choices,
+        trees: &PartyTrees,
+        words: &Words,
     ) -> Result<Self, CharterError> {
-        let root = found(community, genesis, parties)?;
+        let root = found(community, genesis, trees)?;
         let root_id = root.id;
         let mut states = BTreeMap::from([(root_id, root)]);
         let mut links: BTreeMap<EntryId, Vec<EntryId>> = BTreeMap::new();
@@ -78,15 +81,17 @@ impl Charter {
             // One body may come with several lists of signers: one that suffices is enough.
             if !states.contains_key(id)
                 && let Some(parent) = states.get(&resolution.parent)
-                && let Ok(state) = enact(*id, resolution, signers, parent, parties)
+                && let Ok(state) = enact(*id, resolution, signers, parent, trees)
             {
                 links.entry(resolution.parent).or_default().push(*id);
                 states.insert(*id, state);
             }
         }
         let tree = Tree::grow(root_id, links);
-        let places = tree.places(choices);
-        let forks = tree.forks(|parent| parties_votes(&tree, &states[parent], parties, &places));
+        let places = tree.places(words);
+        let forks = tree.forks(None, |parent| {
+            parties_votes(&tree, &states[parent], trees, &places)
+        });
         let path = tree.path(&forks);
         let mut charter = Self {
             states,
@@ -96,7 +101,7 @@ impl Charter {
             revocations: Vec::new(),
             node_cuts: BTreeMap::new(),
         };
-        charter.walk_path(resolutions, parties);
+        charter.walk_path(resolutions, trees);
         Ok(charter)
     }
 
@@ -104,7 +109,7 @@ impl Charter {
     fn walk_path(
         &mut self,
         resolutions: &[(EntryId, &Resolution, &[PublicKey])],
-        parties: &Parties,
+        trees: &PartyTrees,
     ) {
         let by_id: BTreeMap<EntryId, &Resolution> =
             resolutions.iter().map(|(id, it, _)| (*id, *it)).collect();
@@ -113,10 +118,10 @@ impl Charter {
             let resolution = by_id[&after.id];
             let ended = before.parties.keys();
             for party in ended.filter(|it| !after.parties.contains_key(it)) {
-                let left = parties.chain(party).and_then(|chain| {
+                let left = trees.tree(party).and_then(|tree| {
                     let pins = &resolution.pins;
                     let (_, pin) = pins[pins.binary_search_by_key(party, |(it, _)| *it).ok()?];
-                    let state = chain.state(&pin)?;
+                    let state = tree.state(&pin)?;
                     state.left.contains(&before.community).then_some(pin)
                 });
                 self.ended_parties.insert(*party, left.unwrap_or(after.id));
@@ -186,15 +191,15 @@ impl Charter {
 pub(super) fn found(
     community: CommunityId,
     (id, genesis): (EntryId, &Genesis),
-    parties: &Parties,
+    trees: &PartyTrees,
 ) -> Result<CharterState, CharterError> {
     if certificate::community_id(genesis) != community {
         return Err(CharterError::OtherCommunity);
     }
     let mut pins = BTreeMap::new();
     for party in &genesis.parties {
-        let chain = parties.chain(party).ok_or(CharterError::NoParty(*party))?;
-        let (first, state) = chain.first();
+        let tree = trees.tree(party).ok_or(CharterError::NoParty(*party))?;
+        let (first, state) = tree.first();
         let founders = state
             .delegates
             .iter()
@@ -207,7 +212,7 @@ pub(super) fn found(
     Ok(CharterState::founded(community, id, genesis, pins))
 }
 
-/// Judges a resolution by R1 to R12.
+/// Judges a resolution by R1 to R13.
 ///
 /// # Errors
 /// [`ResolutionError`] names the first rule that is broken.
@@ -215,10 +220,10 @@ pub fn judge(
     resolution: &Resolution,
     signers: &[PublicKey],
     parent: &CharterState,
-    parties: &Parties,
+    trees: &PartyTrees,
 ) -> Result<(), ResolutionError> {
     // The ids of declared spaces do not matter for the rules.
-    enact(parent.id, resolution, signers, parent, parties).map(drop)
+    enact(parent.id, resolution, signers, parent, trees).map(drop)
 }
 
 /// The state after the resolution `id`, if it counts.
@@ -230,10 +235,10 @@ pub fn enact(
     resolution: &Resolution,
     signers: &[PublicKey],
     parent: &CharterState,
-    parties: &Parties,
+    trees: &PartyTrees,
 ) -> Result<CharterState, ResolutionError> {
     let signers: BTreeSet<PublicKey> = signers.iter().copied().collect();
-    let case = Case::open(resolution, &signers, parent, parties)?;
+    let case = Case::open(resolution, &signers, parent, trees)?;
     // What it says comes first: no number of signatures mends that.
     let state = fold::fold(id, &case)?;
     case.check_signers()?;
@@ -248,41 +253,56 @@ pub fn enact(
 pub fn demands(
     resolution: &Resolution,
     parent: &CharterState,
-    parties: &Parties,
+    trees: &PartyTrees,
 ) -> Result<Demands, ResolutionError> {
     let nobody = BTreeSet::new();
-    let case = Case::open(resolution, &nobody, parent, parties)?;
+    let case = Case::open(resolution, &nobody, parent, trees)?;
     fold::fold(parent.id, &case)?;
     case.check_signers()?;
     Ok(case.demands())
 }
 
-/// How many parties of the parent chose each child: by the delegates of the states it pins, as many as
-/// the party needs. A delegate who chose both counts for neither.
+/// How many parties of the parent stand for each child (§9). A party does so by a state of its chain:
+/// the one pinned at the parent or any that follows it, if as many of its delegates as it needs spoke
+/// for that child. Who spoke for two counts for neither, and so does a party that stands for two, by
+/// whatever states: keys that it dropped can take its voice away and never give it to another branch.
 fn parties_votes(
     tree: &Tree,
     parent: &CharterState,
-    parties: &Parties,
+    trees: &PartyTrees,
     places: &Places,
 ) -> BTreeMap<EntryId, usize> {
+    let spoken = places.keys().filter_map(|signer| {
+        let child = tree.spoken_for(&parent.id, signer, places)?;
+        Some((*signer, child))
+    });
+    let spoken: BTreeMap<PublicKey, EntryId> = spoken.collect();
     let mut votes = BTreeMap::new();
-    for (party, pin) in parent.parties.iter() {
-        let Some(state) = parties.chain(party).and_then(|it| it.state(pin)) else {
+    for (party, pin) in parent.parties.iter().filter(|_| !spoken.is_empty()) {
+        let Some(of_party) = trees.tree(party) else {
             continue;
         };
-        let mut of_party: BTreeMap<EntryId, u64> = BTreeMap::new();
-        let chosen = state
-            .delegates
-            .iter()
-            .filter_map(|it| tree.chosen(&parent.id, it, places));
-        for child in chosen {
-            *of_party.entry(child).or_insert(0) += 1;
-        }
-        // More than half are needed, so at most one child has them.
-        let mut for_it = of_party.iter();
-        if let Some((child, _)) = for_it.find(|(_, count)| **count >= state.delegates_needed) {
+        let states = of_party.speakers_from(pin);
+        let stands_for = states.filter_map(|(them, needed)| enough(them, needed, &spoken));
+        let stands_for: BTreeSet<EntryId> = stands_for.collect();
+        if let (1, Some(child)) = (stands_for.len(), stands_for.first()) {
             *votes.entry(*child).or_insert(0) += 1;
         }
     }
     votes
+}
+
+/// The child for which enough of these delegates spoke. More than half are needed, so there is at most
+/// one.
+fn enough(
+    delegates: &[PublicKey],
+    needed: u64,
+    spoken: &BTreeMap<PublicKey, EntryId>,
+) -> Option<EntryId> {
+    let mut counts: BTreeMap<EntryId, u64> = BTreeMap::new();
+    for child in delegates.iter().filter_map(|it| spoken.get(it)) {
+        *counts.entry(*child).or_insert(0) += 1;
+    }
+    let mut counts = counts.into_iter();
+    counts.find(|(_, count)| *count >= needed).map(|(it, _)| it)
 }

@@ -12,8 +12,9 @@
 //! - D3: a motion is dead once those who have not rejected it could not carry it, if all signed.
 //!   The signature of someone who did both exists, so that one counts as able to sign. Where a party
 //!   has moved on, enough of its current delegates reject in place of earlier ones, whose keys may be lost.
-//! - D4: a delegate approves children of the state in force only, pinned to the states in force, and
-//!   none beside a child that has enough approvals.
+//! - D4: a delegate approves children of the state in force only, pinned to the states in force (of a
+//!   party that is led over: to the head of the other branch), and none beside a child that has enough
+//!   approvals.
 //!
 //! An order of erasure changes no state and has no siblings: D2 does not concern it, and of D4 remains
 //! that it names the charter in force and that the delegate still speaks for the party.
@@ -128,12 +129,12 @@ impl<'a> Deliberation<'a> {
     fn demands_of_resolution(&self, resolution: &Resolution) -> Result<charter::Demands, Flaw> {
         let parent = self.charter.and_then(|it| it.state(&resolution.parent));
         let parent = parent.ok_or(Flaw::NoParent)?;
-        Ok(charter::demands(resolution, parent, self.parties)?)
+        Ok(charter::demands(resolution, parent, self.parties.trees())?)
     }
 
     fn demands_of_order(&self, order: &ErasureOrder) -> Result<charter::Demands, Flaw> {
         let charter = self.named_by(order).ok_or(Flaw::NoParent)?;
-        orders::demands(order, charter, self.parties)
+        orders::demands(order, charter, self.parties.trees())
     }
 
     /// The charter state that an order names.
@@ -145,7 +146,7 @@ impl<'a> Deliberation<'a> {
         let (party, parent_id) = state.parent.ok_or(Flaw::NotAMotion)?;
         let chain = self.parties.chain(&party).ok_or(Flaw::NoParent)?;
         let parent = chain.state(&parent_id).ok_or(Flaw::NoParent)?;
-        judge_state(state, &parent.delegates, chain)?;
+        judge_state(state, &parent.delegates, chain.tree())?;
         Ok(charter::Demands {
             party_quorum: 1,
             sides: vec![Side {
@@ -187,7 +188,7 @@ impl<'a> Deliberation<'a> {
     fn later_state(&self, side: &Side) -> Option<&'a PartyState> {
         let chain = self.parties.chain(&side.party)?;
         let (id, state) = chain.current();
-        (id != side.pinned && chain.descends(&side.pinned, &id)).then_some(state)
+        (id != side.pinned && chain.tree().descends(&side.pinned, &id)).then_some(state)
     }
 
     fn outcome(&self, motion: &Motion) -> Outcome {
@@ -222,14 +223,16 @@ impl<'a> Deliberation<'a> {
             CertificateBody::Resolution(it) => self
                 .charter
                 .and_then(|charter| charter.state(&it.parent))
-                .is_some_and(|parent| charter::judge(it, &signers, parent, self.parties).is_ok()),
+                .is_some_and(|parent| {
+                    charter::judge(it, &signers, parent, self.parties.trees()).is_ok()
+                }),
             CertificateBody::Party(state) => state
                 .parent
                 .and_then(|(party, _)| self.parties.chain(&party))
-                .is_some_and(|chain| judge_state(state, &signers, chain).is_ok()),
+                .is_some_and(|chain| judge_state(state, &signers, chain.tree()).is_ok()),
             CertificateBody::ErasureOrder(it) => self
                 .named_by(it)
-                .is_some_and(|charter| orders::carries(&signers, charter, self.parties)),
+                .is_some_and(|charter| orders::carries(&signers, charter, self.parties.trees())),
             _ => false,
         }
     }
@@ -306,7 +309,12 @@ impl<'a> Deliberation<'a> {
         }
         if let CertificateBody::Resolution(resolution) = &motion.body {
             let mut pins = resolution.pins.iter();
-            if let Some((party, _)) = pins.find(|(party, pin)| head(party) != Some(*pin)) {
+            let expected = |party: &PartyId| match resolution.leads_over(party) {
+                None => head(party),
+                // Where its path would end if the charter led over to that branch.
+                Some(proof) => Some(self.parties.chain(party)?.head_from(&proof.right)),
+            };
+            if let Some((party, _)) = pins.find(|(party, pin)| expected(party) != Some(*pin)) {
                 return Err(Refusal::OldPin(*party));
             }
         }

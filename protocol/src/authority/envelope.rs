@@ -12,7 +12,7 @@
 //! - E8: in other spaces stand receipts and acknowledgements of nodes, tables of cuts to which a
 //!   narrowing commits, and erasures by the writer or the writer's root: [`Envelope::judge_in_space`].
 
-use super::{Unauthorized, charter::CharterState, parties::Parties};
+use super::{Unauthorized, charter::CharterState, parties::PartyTrees};
 use crate::{
     certificate::{self, CertificateBody, Genesis, PartyState, Resolution, SpaceDeclaration},
     codec::Origin,
@@ -112,10 +112,10 @@ pub(super) struct Envelope {
     pub(super) keys: Keys,
     /// The roots of the sealed cuts of everything that may narrow.
     sealed: BTreeMap<EntryId, [u8; 32]>,
-    /// The chains without choices between forks: descent is the same whatever is chosen.
-    chains: Parties,
-    /// Whether states came since the chains were put in order.
-    chains_lag: bool,
+    /// The states in order, with all their branches: what counts never depends on which is followed.
+    pub(super) trees: PartyTrees,
+    /// Whether states came since they were put in order.
+    trees_lag: bool,
 }
 
 impl Envelope {
@@ -133,8 +133,8 @@ impl Envelope {
             spaces: BTreeSet::new(),
             keys: Keys::default(),
             sealed: BTreeMap::new(),
-            chains: Parties::default(),
-            chains_lag: false,
+            trees: PartyTrees::default(),
+            trees_lag: false,
         }
     }
 
@@ -252,14 +252,14 @@ impl Envelope {
         held
     }
 
-    /// What to look at next. Resolutions come last, once the chains of parties are in order: that
+    /// What to look at next. Resolutions come last, once the states of parties are in order: that
     /// costs as much as there are states, so it is done for many at once.
     fn next<'a>(&mut self, agenda: &mut Agenda<'a>) -> Option<&'a Entry> {
         loop {
             if let Some(entry) = agenda.first.pop_front() {
                 return Some(entry);
             }
-            if !self.grow_chains() {
+            if !self.grow_trees() {
                 return agenda.resolutions.pop_front();
             }
             let mut learned = Vec::new();

@@ -9,7 +9,7 @@
 use super::{
     charter::{CharterState, Demands, Side},
     deliberation::Flaw,
-    parties::Parties,
+    parties::PartyTrees,
 };
 use crate::{
     certificate::{ErasureOrder, PartyState},
@@ -45,7 +45,7 @@ pub(super) fn is_certified<'a>(
 pub(super) fn demands(
     order: &ErasureOrder,
     charter: &CharterState,
-    parties: &Parties,
+    trees: &PartyTrees,
 ) -> Result<Demands, Flaw> {
     if order.community != charter.community {
         return Err(Flaw::OtherCommunity);
@@ -57,7 +57,7 @@ pub(super) fn demands(
     }
     let pinned = charter.parties.iter();
     let sides = pinned.filter_map(|(party, pin)| {
-        let state = parties.chain(party)?.state(pin)?;
+        let state = trees.tree(party)?.state(pin)?;
         Some(Side {
             party: *party,
             pinned: *pin,
@@ -74,8 +74,6 @@ pub(super) fn demands(
 }
 
 /// Whether an order signed by these would be let in.
-pub(super) fn carries(signers: &[PublicKey], charter: &CharterState, parties: &Parties) -> bool {
-    is_certified(signers, charter, |party, pin| {
-        parties.chain(party)?.state(pin)
-    })
+pub(super) fn carries(signers: &[PublicKey], charter: &CharterState, trees: &PartyTrees) -> bool {
+    is_certified(signers, charter, |party, pin| trees.tree(party)?.state(pin))
 }

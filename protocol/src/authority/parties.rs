@@ -1,4 +1,4 @@
-//! The chains of the parties: who speaks for each, now and before (stratum 1 of I7).
+//! The chains of the parties: who speaks for each, now and before (strata 1a and 1b of I7).
 //!
 //! Rules, numbered as in `specs/party.md`, each in one function:
 //! - P1 to P6: whether a state continues a chain: [`judge_state`], one variant of [`StateError`] each.
@@ -8,51 +8,26 @@
 //!   state, or the one that won: [`PartyChain::tenure`].
 //! - P10: a party leaves a community by naming it in its state: [`PartyChain::left`].
 //!
-//! All of it is a function of the set of states and choices; order plays no part.
+//! [`trees`] holds every branch (1a); the charter reads nothing else of the parties. Which branch is
+//! followed (1b) reads the charter in its turn: a state that it names wins over what delegates say,
+//! so that whoever gets hold of keys that were dropped before cannot win the chain back.
+//!
+//! All of it is a function of the set of states, words and what the charter names; order plays no
+//! part.
 
 use super::tree::{Places, Tree};
 use crate::{
-    certificate::{self, PartyState},
+    certificate::PartyState,
     id::{CommunityId, EntryId, PartyId},
     key::PublicKey,
 };
-use std::collections::{BTreeMap, BTreeSet};
-use thiserror::Error;
+use std::{collections::BTreeMap, sync::Arc};
 
-pub use super::tree::{Choices, Fork};
+mod trees;
 
-/// Why a state does not continue the chain of a party.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum StateError {
-    /// P1: a first state is judged by the digest that names it, a later one by its parent.
-    #[error("the state names no parent, and it is not the first state of this party")]
-    NotFirst,
-    /// P2: the parent is here and belongs to the same party. It may arrive.
-    #[error("the state before it is not here, or belongs to another party")]
-    NoParent,
-    /// P3: heights count from 0 without a gap.
-    #[error("the state has height {found}; after its parent comes {expected}")]
-    Height {
-        /// One more than the parent's.
-        expected: u64,
-        /// What it says.
-        found: u64,
-    },
-    /// P4: nobody but delegates of the parent signs.
-    #[error("a signer is no delegate of the state before it")]
-    Signer(PublicKey),
-    /// P5: enough delegates of the parent sign.
-    #[error("{signed} delegates signed, and {needed} are needed")]
-    TooFew {
-        /// The parent's `delegates_needed`.
-        needed: u64,
-        /// Delegates who signed.
-        signed: u64,
-    },
-    /// P6: the proposer, under whom it is filed, is a delegate of the parent.
-    #[error("the proposer is no delegate of the state before it")]
-    Proposer,
-}
+pub use super::tree::{Fork, Words};
+pub use trees::{PartyTree, PartyTrees, StateError, judge_state};
+pub(super) use trees::{judge_place, judge_signers};
 
 /// What a party's state lists keys for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,28 +85,27 @@ pub enum Tenure {
 /// Every party's chain, by party.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parties {
+    trees: PartyTrees,
     chains: BTreeMap<PartyId, PartyChain>,
 }
 
 impl Parties {
-    /// Puts the states that hang together in order. Signatures (P4, P5) were judged when each state
-    /// was let in; a state without its parent here, or at the wrong height, is left out.
-    pub fn evaluate(states: &[(EntryId, &PartyState)], choices: &Choices) -> Self {
-        let mut by_party: BTreeMap<PartyId, Vec<(EntryId, &PartyState)>> = BTreeMap::new();
-        for (id, state) in states {
-            let party = match &state.parent {
-                None => certificate::party_id(state),
-                Some((party, _)) => *party,
-            };
-            by_party.entry(party).or_default().push((*id, *state));
+    /// Follows a branch of every party: the one on which the state lies that the charter in force
+    /// named last, by party, and else the one for which delegates spoke.
+    pub fn follow(trees: &PartyTrees, pins: &BTreeMap<PartyId, EntryId>, words: &Words) -> Self {
+        let chains = trees.iter().map(|(party, tree)| {
+            let chain = PartyChain::follow(Arc::clone(tree), pins.get(party), words);
+            (*party, chain)
+        });
+        Self {
+            chains: chains.collect(),
+            trees: trees.clone(),
         }
-        let chains = by_party
-            .into_iter()
-            .filter_map(|(party, states)| {
-                Some((party, PartyChain::evaluate(party, &states, choices)?))
-            })
-            .collect();
-        Self { chains }
+    }
+
+    /// The states of all branches.
+    pub fn trees(&self) -> &PartyTrees {
+        &self.trees
     }
 
     /// The chain of a party whose first state is here.
@@ -148,9 +122,7 @@ impl Parties {
 /// What is known of one party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartyChain {
-    party: PartyId,
-    states: BTreeMap<EntryId, PartyState>,
-    tree: Tree,
+    tree: Arc<PartyTree>,
     path: Vec<EntryId>,
     forks: Vec<Fork>,
     /// By the winning child of a fork on the path: the states of the branches that lost to it.
@@ -161,36 +133,19 @@ pub struct PartyChain {
 }
 
 impl PartyChain {
-    fn evaluate(
-        party: PartyId,
-        states: &[(EntryId, &PartyState)],
-        choices: &Choices,
-    ) -> Option<Self> {
-        let (root, _) = states.iter().find(|(_, state)| state.parent.is_none())?;
-        let by_id: BTreeMap<EntryId, &PartyState> = states.iter().copied().collect();
-        let mut links: BTreeMap<EntryId, Vec<EntryId>> = BTreeMap::new();
-        for (id, state) in &by_id {
-            if let Some((_, parent)) = &state.parent
-                && let Some(parent_state) = by_id.get(parent)
-                && judge_place(state, parent_state).is_ok()
-            {
-                links.entry(*parent).or_default().push(*id);
-            }
-        }
-        let tree = Tree::grow(*root, links);
-        let states: BTreeMap<EntryId, PartyState> = by_id
-            .into_iter()
-            .filter(|(id, _)| tree.contains(id))
-            .map(|(id, state)| (id, state.clone()))
-            .collect();
-        let places = tree.places(choices);
-        let forks = tree.forks(|parent| delegates_votes(&tree, parent, &states[parent], &places));
+    fn follow(party: Arc<PartyTree>, pinned: Option<&EntryId>, words: &Words) -> Self {
+        let tree = &party.tree;
+        let places = tree.places(words);
+        let forks = tree.forks(pinned, |parent| {
+            let state = party.state(parent);
+            state.map_or_else(BTreeMap::new, |it| {
+                delegates_votes(tree, parent, it, &places)
+            })
+        });
         let path = tree.path(&forks);
         let lost = tree.lost(&path);
         let mut chain = Self {
-            party,
-            states,
-            tree,
+            tree: party,
             path,
             forks,
             lost,
@@ -199,14 +154,18 @@ impl PartyChain {
             left: BTreeMap::new(),
         };
         chain.walk_path();
-        Some(chain)
+        chain
     }
 
     /// P9, P10: who came and went along the path.
     fn walk_path(&mut self) {
+        let tree = Arc::clone(&self.tree);
         let mut before: Option<&PartyState> = None;
-        for id in &self.path {
-            let state = &self.states[id];
+        for (id, state) in self
+            .path
+            .iter()
+            .filter_map(|id| Some((id, tree.state(id)?)))
+        {
             let mut drops = false;
             for capacity in Capacity::ALL {
                 let now = capacity.keys(state);
@@ -217,7 +176,8 @@ impl PartyChain {
                     }
                 }
                 let lost = self.lost.get(id).into_iter().flatten();
-                for key in lost.flat_map(|it| capacity.keys(&self.states[it])) {
+                let lost = lost.filter_map(|it| tree.state(it));
+                for key in lost.flat_map(|it| capacity.keys(it)) {
                     if now.binary_search(key).is_err() {
                         drops = true;
                         self.tenures.insert((*key, capacity), Tenure::Until(*id));
@@ -241,30 +201,38 @@ impl PartyChain {
         }
     }
 
-    /// The party.
-    pub fn party(&self) -> PartyId {
-        self.party
+    /// The states of all its branches.
+    pub fn tree(&self) -> &PartyTree {
+        &self.tree
     }
 
     /// P8: the head of the path that follows the winners, and what it says.
     pub fn current(&self) -> (EntryId, &PartyState) {
-        let id = self.path[self.path.len() - 1];
-        (id, &self.states[&id])
+        let first = self.tree.first();
+        let head = self.path.last();
+        let head = head.and_then(|id| Some((*id, self.tree.state(id)?)));
+        head.unwrap_or(first)
+    }
+
+    /// The head that the path would have if it led to this state.
+    pub fn head_from(&self, state: &EntryId) -> EntryId {
+        let path = self.tree.tree.path_from(*state, &self.forks);
+        path.last().copied().unwrap_or(*state)
     }
 
     /// The first state.
     pub fn first(&self) -> (EntryId, &PartyState) {
-        (self.path[0], &self.states[&self.path[0]])
+        self.tree.first()
     }
 
     /// A state of any branch.
     pub fn state(&self, id: &EntryId) -> Option<&PartyState> {
-        self.states.get(id)
+        self.tree.state(id)
     }
 
     /// The states of all branches, ascending by id.
     pub fn states(&self) -> impl Iterator<Item = (&EntryId, &PartyState)> {
-        self.states.iter()
+        self.tree.states()
     }
 
     /// The states from the first to the current one.
@@ -273,7 +241,8 @@ impl PartyChain {
     }
 
     /// P7: states with several certified children, ascending by parent. One such is a proof that
-    /// delegates signed two children, and an alarm.
+    /// delegates signed two children, and an alarm. Of each that child is followed below which the
+    /// state lies that the charter names, if one does, else that for which most delegates spoke.
     pub fn forks(&self) -> &[Fork] {
         &self.forks
     }
@@ -281,23 +250,12 @@ impl PartyChain {
     /// The states of the branches that lost to a state of the path, in no order that means anything.
     pub(super) fn lost_to(&self, winner: &EntryId) -> impl Iterator<Item = (EntryId, &PartyState)> {
         let lost = self.lost.get(winner).into_iter().flatten();
-        lost.filter_map(|id| Some((*id, self.states.get(id)?)))
+        lost.filter_map(|id| Some((*id, self.tree.state(id)?)))
     }
 
     /// Whether `to` is `from` or descends from it, on any branch.
     pub fn descends(&self, from: &EntryId, to: &EntryId) -> bool {
         self.tree.descends(from, to)
-    }
-
-    /// Whether two different states are children of one state.
-    pub fn are_siblings(&self, left: &EntryId, right: &EntryId) -> bool {
-        let parent = |id| self.states.get(id).and_then(|state| state.parent);
-        left != right && parent(left).is_some_and(|it| parent(right) == Some(it))
-    }
-
-    /// The certified children of a state, ascending.
-    pub fn children(&self, of: &EntryId) -> &[EntryId] {
-        self.tree.children(of)
     }
 
     /// P9: whether a key is or was in office.
@@ -325,56 +283,7 @@ impl PartyChain {
     }
 }
 
-/// P1 to P6: whether a state with these signers continues the chain.
-///
-/// # Errors
-/// [`StateError`] names the first rule that is broken.
-pub fn judge_state(
-    state: &PartyState,
-    signers: &[PublicKey],
-    chain: &PartyChain,
-) -> Result<(), StateError> {
-    let (party, parent) = state.parent.ok_or(StateError::NotFirst)?;
-    let parent = chain.state(&parent).filter(|_| party == chain.party);
-    let parent = parent.ok_or(StateError::NoParent)?;
-    judge_place(state, parent)?;
-    judge_signers(signers, parent)
-}
-
-/// P3, P6: what the state itself says about its place.
-pub(super) fn judge_place(state: &PartyState, parent: &PartyState) -> Result<(), StateError> {
-    let expected = parent.height + 1;
-    if state.height != expected {
-        return Err(StateError::Height {
-            expected,
-            found: state.height,
-        });
-    }
-    if parent.delegates.binary_search(&state.proposer).is_err() {
-        return Err(StateError::Proposer);
-    }
-    Ok(())
-}
-
-/// P4, P5: who signed.
-pub(super) fn judge_signers(signers: &[PublicKey], parent: &PartyState) -> Result<(), StateError> {
-    let stranger = signers
-        .iter()
-        .find(|it| parent.delegates.binary_search(it).is_err());
-    if let Some(stranger) = stranger {
-        return Err(StateError::Signer(*stranger));
-    }
-    let signed = signers.iter().collect::<BTreeSet<_>>().len() as u64;
-    if signed < parent.delegates_needed {
-        return Err(StateError::TooFew {
-            needed: parent.delegates_needed,
-            signed,
-        });
-    }
-    Ok(())
-}
-
-/// P7: how many delegates of the parent chose each child. Who chose both counts for neither.
+/// P7: how many delegates of the parent spoke for each child. Who spoke for two counts for neither.
 fn delegates_votes(
     tree: &Tree,
     parent: &EntryId,
@@ -382,11 +291,8 @@ fn delegates_votes(
     places: &Places,
 ) -> BTreeMap<EntryId, usize> {
     let mut votes = BTreeMap::new();
-    let chosen = state
-        .delegates
-        .iter()
-        .filter_map(|it| tree.chosen(parent, it, places));
-    for child in chosen {
+    let delegates = state.delegates.iter();
+    for child in delegates.filter_map(|it| tree.spoken_for(parent, it, places)) {
         *votes.entry(child).or_insert(0) += 1;
     }
     votes

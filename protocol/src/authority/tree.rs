@@ -1,14 +1,19 @@
-//! A tree of certified states, and which branch of a fork a delegate chose.
+//! A tree of certified states, and for which branch of a fork a delegate spoke.
 //!
 //! Shared by the chains of parties and of the charter. Every state gets the interval of positions
 //! that its subtree takes in a depth-first walk, so descent is a comparison and the branch on which
-//! a choice lies is a search; forks, delegates and choices never multiply.
+//! a word lies is a search; forks, delegates and words never multiply.
 
 use crate::{id::EntryId, key::PublicKey};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
-/// Which children delegates chose by `BranchChoice` records: by signer.
-pub type Choices = BTreeMap<PublicKey, BTreeSet<EntryId>>;
+/// What delegates said for certified states: what they chose by `BranchChoice` records and what they
+/// approved by `Approval` records, by signer. Signatures inside certificates are no words: two nodes
+/// may hold different sufficient ones (decision 0009).
+pub type Words = BTreeMap<PublicKey, BTreeSet<EntryId>>;
 
 /// Two or more certified children of one state, and the one that is followed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub struct Fork {
     pub children: Vec<EntryId>,
     /// The one that is followed.
     pub winner: EntryId,
+    /// Whether the charter names a state on its branch, so that no word moves it.
+    pub pinned: bool,
 }
 
 /// Positions of a subtree in the walk: its root's own, and the last one.
@@ -37,7 +44,7 @@ pub(super) struct Tree {
     children: BTreeMap<EntryId, Vec<EntryId>>,
 }
 
-/// Where the choices of each signer lie in one tree: ascending.
+/// Where the words of each signer lie in one tree: ascending.
 pub(super) type Places = BTreeMap<PublicKey, Vec<usize>>;
 
 impl Tree {
@@ -78,10 +85,6 @@ impl Tree {
         tree
     }
 
-    pub(super) fn contains(&self, id: &EntryId) -> bool {
-        self.spans.contains_key(id)
-    }
-
     /// Whether `to` is `from` or stands below it.
     pub(super) fn descends(&self, from: &EntryId, to: &EntryId) -> bool {
         match (self.spans.get(from), self.spans.get(to)) {
@@ -94,11 +97,11 @@ impl Tree {
         self.children.get(of).map_or(&[], Vec::as_slice)
     }
 
-    /// Where the choices that fall into this tree lie.
-    pub(super) fn places(&self, choices: &Choices) -> Places {
+    /// Where the words that fall into this tree lie.
+    pub(super) fn places(&self, words: &Words) -> Places {
         let mut places = Places::new();
-        for (signer, chosen) in choices {
-            let mut found: Vec<usize> = chosen
+        for (signer, said) in words {
+            let mut found: Vec<usize> = said
                 .iter()
                 .filter_map(|id| Some(self.spans.get(id)?.first))
                 .collect();
@@ -110,9 +113,31 @@ impl Tree {
         places
     }
 
-    /// The child of `parent` that a signer chose, itself or by something below it. None if there is
-    /// no choice, or if choices lie on two of its branches.
-    pub(super) fn chosen(
+    /// The positions of a state and all below it.
+    pub(super) fn range(&self, from: &EntryId) -> Option<RangeInclusive<usize>> {
+        let span = self.spans.get(from)?;
+        Some(span.first..=span.last)
+    }
+
+    /// The child of `parent` that a state is or stands below.
+    pub(super) fn branch_of(&self, parent: &EntryId, state: &EntryId) -> Option<EntryId> {
+        self.branch_at(parent, self.spans.get(state)?.first)
+    }
+
+    fn branch_at(&self, parent: &EntryId, position: usize) -> Option<EntryId> {
+        let span = self.spans.get(parent)?;
+        let children = self.children(parent);
+        let at = children.partition_point(|it| self.spans[it].first <= position);
+        let is_below = position <= span.last;
+        children
+            .get(at.checked_sub(1)?)
+            .filter(|_| is_below)
+            .copied()
+    }
+
+    /// The child of `parent` for which a signer spoke, by a word for itself or for something below it.
+    /// None if there is no word, or if words lie on two of its branches.
+    pub(super) fn spoken_for(
         &self,
         parent: &EntryId,
         signer: &PublicKey,
@@ -123,16 +148,15 @@ impl Tree {
         let below = &mine[mine.partition_point(|it| *it <= span.first)
             ..mine.partition_point(|it| *it <= span.last)];
         let (first, last) = (below.first()?, below.last()?);
-        let children = self.children(parent);
-        let at = children.partition_point(|it| self.spans[it].first <= *first);
-        let child = children.get(at.checked_sub(1)?)?;
-        (*last <= self.spans[child].last).then_some(*child)
+        let child = self.branch_at(parent, *first)?;
+        (*last <= self.spans[&child].last).then_some(child)
     }
 
-    /// Every fork with its winner: the child with most votes by `votes`, of several the lowest id.
-    /// `votes` is asked once per fork.
+    /// Every fork with its winner: the child on whose branch `pinned` lies, else that with most votes
+    /// by `votes`, of several the lowest id. `votes` is asked at most once per fork.
     pub(super) fn forks(
         &self,
+        pinned: Option<&EntryId>,
         mut votes: impl FnMut(&EntryId) -> BTreeMap<EntryId, usize>,
     ) -> Vec<Fork> {
         let mut forks = Vec::new();
@@ -140,15 +164,20 @@ impl Tree {
             if children.len() < 2 {
                 continue;
             }
-            let votes = votes(parent);
-            let of = |child: &EntryId| votes.get(child).copied().unwrap_or(0);
-            let most = children.iter().map(of).max().unwrap_or(0);
-            // They ascend, so the first with most votes has the lowest id.
-            if let Some(winner) = children.iter().find(|it| of(it) == most) {
+            let named = pinned.and_then(|it| self.branch_of(parent, it));
+            let winner = named.or_else(|| {
+                let votes = votes(parent);
+                let of = |child: &EntryId| votes.get(child).copied().unwrap_or(0);
+                let most = children.iter().map(of).max().unwrap_or(0);
+                // They ascend, so the first with most votes has the lowest id.
+                children.iter().find(|it| of(it) == most).copied()
+            });
+            if let Some(winner) = winner {
                 forks.push(Fork {
                     parent: *parent,
                     children: children.clone(),
-                    winner: *winner,
+                    winner,
+                    pinned: named.is_some(),
                 });
             }
         }
@@ -157,10 +186,15 @@ impl Tree {
 
     /// The states from the root to the head, following the winner of every fork.
     pub(super) fn path(&self, forks: &[Fork]) -> Vec<EntryId> {
+        self.path_from(self.root, forks)
+    }
+
+    /// The states from one to the head that it would lead to.
+    pub(super) fn path_from(&self, from: EntryId, forks: &[Fork]) -> Vec<EntryId> {
         let winners: BTreeMap<EntryId, EntryId> =
             forks.iter().map(|it| (it.parent, it.winner)).collect();
-        let mut path = vec![self.root];
-        let mut at = self.root;
+        let mut path = vec![from];
+        let mut at = from;
         while let Some(next) = winners.get(&at).or_else(|| self.children(&at).first()) {
             path.push(*next);
             at = *next;

@@ -54,6 +54,10 @@ pub enum Change {
     Revoke(PartyId, PublicKey),
     /// What a node's key signed counts up to the cuts only, and is not lifted by receipts.
     CutNode(PublicKey),
+    /// Nothing but that the resolution names the present states of the parties: it pins another state
+    /// of at least one than the charter did, so that keys which that one dropped never speak for it
+    /// again.
+    ConfirmStates,
 }
 
 /// What a change is about: two changes of one thing in a resolution contradict each other.
@@ -72,6 +76,7 @@ pub(super) enum Subject<'a> {
     Article(&'a str),
     Member(PartyId, PublicKey),
     Node(PublicKey),
+    States,
 }
 
 impl Change {
@@ -96,6 +101,7 @@ impl Change {
             Self::RemoveArticle(_) => 16,
             Self::Revoke(..) => 17,
             Self::CutNode(_) => 18,
+            Self::ConfirmStates => 19,
         }
     }
 
@@ -129,6 +135,7 @@ impl Change {
             Self::SetArticle(name, _) | Self::RemoveArticle(name) => Subject::Article(name),
             Self::Revoke(party, member) => Subject::Member(*party, *member),
             Self::CutNode(node) => Subject::Node(*node),
+            Self::ConfirmStates => Subject::States,
         }
     }
 
@@ -159,13 +166,15 @@ impl Change {
             | Self::SetPartyQuorum(_)
             | Self::CloseSpace(_)
             | Self::Revoke(..)
-            | Self::CutNode(_) => Ok(()),
+            | Self::CutNode(_)
+            | Self::ConfirmStates => Ok(()),
         }
     }
 
     fn fields(code: u64) -> usize {
         match code {
             8 | 10 | 13 | 15 | 17 => 3,
+            19 => 1,
             _ => 2,
         }
     }
@@ -210,6 +219,7 @@ impl Change {
             Self::CutNode(node) => {
                 w.bytes(node.as_bytes());
             }
+            Self::ConfirmStates => {}
         }
     }
 
@@ -235,6 +245,7 @@ impl Change {
             16 => Self::RemoveArticle(read_name(r)?),
             17 => Self::Revoke(read_party(r)?, read_key(r)?),
             18 => Self::CutNode(read_key(r)?),
+            19 => Self::ConfirmStates,
             unknown => return Err(CertificateError::UnknownChange(unknown)),
         };
         expect_fields(fields, Self::fields(code))?;

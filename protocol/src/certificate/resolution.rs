@@ -114,6 +114,11 @@ impl Resolution {
         Ok(())
     }
 
+    /// The proof by which it leads a party over to another branch of its chain.
+    pub fn leads_over(&self, party: &PartyId) -> Option<&ForkProof> {
+        self.fork_proofs.iter().find(|it| it.party == *party)
+    }
+
     fn pins_party(&self, party: &PartyId) -> bool {
         let found = self.pins.binary_search_by_key(party, |(pinned, _)| *pinned);
         found.is_ok()

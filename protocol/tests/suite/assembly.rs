@@ -3,8 +3,8 @@
 
 use comity_protocol::{
     authority::{
-        charter::{Charter, CharterState, ResolutionError, judge},
-        parties::{Choices, Parties},
+        charter::{Charter, CharterError, CharterState, ResolutionError, judge},
+        parties::{Parties, PartyTrees, Words},
     },
     certificate::{
         self, CertificateBody, Change, Cuts, Genesis, PartyState, Promise, Readers, Resolution,
@@ -68,7 +68,8 @@ pub(crate) struct Assembly {
     pub(crate) ids: Vec<PartyId>,
     pub(crate) states: Vec<(EntryId, PartyState)>,
     pub(crate) resolutions: Vec<(EntryId, Resolution, Vec<PublicKey>)>,
-    pub(crate) choices: Choices,
+    /// Choices and approvals.
+    pub(crate) words: Words,
 }
 
 impl Assembly {
@@ -117,7 +118,7 @@ impl Assembly {
             ids,
             states,
             resolutions: Vec::new(),
-            choices: Choices::new(),
+            words: Words::new(),
         }
     }
 
@@ -130,27 +131,30 @@ impl Assembly {
         spaces.nth(index).unwrap().0
     }
 
-    pub(crate) fn parties(&self) -> Parties {
+    pub(crate) fn trees(&self) -> PartyTrees {
         let states: Vec<_> = self.states.iter().map(|(id, it)| (*id, it)).collect();
-        Parties::evaluate(&states, &self.choices)
+        PartyTrees::grow(&states)
+    }
+
+    pub(crate) fn parties(&self) -> Parties {
+        let trees = self.trees();
+        let charter = self.charter_by(&trees).ok();
+        let pins = charter.map(|it| it.current().pins()).unwrap_or_default();
+        Parties::follow(&trees, &pins, &self.words)
     }
 
     pub(crate) fn charter(&self) -> Charter {
+        self.charter_by(&self.trees()).unwrap()
+    }
+
+    fn charter_by(&self, trees: &PartyTrees) -> Result<Charter, CharterError> {
         let resolutions: Vec<_> = self
             .resolutions
             .iter()
             .map(|(id, it, signers)| (*id, it, signers.as_slice()))
             .collect();
         let genesis = (self.genesis_id(), &self.genesis);
-        let parties = self.parties();
-        Charter::evaluate(
-            self.community,
-            genesis,
-            &resolutions,
-            &parties,
-            &self.choices,
-        )
-        .unwrap()
+        Charter::evaluate(self.community, genesis, &resolutions, trees, &self.words)
     }
 
     /// Adds a party that is not in the charter yet.
@@ -176,6 +180,24 @@ impl Assembly {
         let id = state_id(&state);
         self.states.push((id, state));
         id
+    }
+
+    /// Adds a child of a party's state whose id is below another's.
+    pub(crate) fn grow_below(
+        &mut self,
+        party: usize,
+        (parent, than): (EntryId, EntryId),
+        change: impl Fn(&mut PartyState),
+    ) -> EntryId {
+        let mut nonce = 100;
+        loop {
+            let id = self.grow(party, parent, nonce, &change);
+            if id < than {
+                return id;
+            }
+            self.states.pop();
+            nonce += 1;
+        }
     }
 
     pub(crate) fn head(&self, party: usize) -> EntryId {
@@ -212,7 +234,7 @@ impl Assembly {
     pub(crate) fn judge(&self, changes: Vec<Change>, by: &[u16]) -> Result<(), ResolutionError> {
         let charter = self.charter();
         let draft = self.draft(charter.current(), changes);
-        judge(&draft, &keys(by), charter.current(), &self.parties())
+        judge(&draft, &keys(by), charter.current(), &self.trees())
     }
 
     /// Lets a resolution in, signed by these.
@@ -226,13 +248,23 @@ impl Assembly {
     pub(crate) fn resolve(&mut self, changes: Vec<Change>, by: &[u16]) -> EntryId {
         let charter = self.charter();
         let draft = self.draft(charter.current(), changes);
-        let judged = judge(&draft, &keys(by), charter.current(), &self.parties());
+        let judged = judge(&draft, &keys(by), charter.current(), &self.trees());
         assert_eq!(judged, Ok(()));
         self.enact(draft, by)
     }
 
+    /// Lets in a resolution with the lowest id that its maker can find in a few tries: what a tie
+    /// between branches would follow.
+    pub(crate) fn enact_below(&mut self, mut it: Resolution, than: EntryId, by: &[u16]) -> EntryId {
+        while resolution_id(&it) >= than {
+            it.time_ms += 1;
+        }
+        self.enact(it, by)
+    }
+
+    /// A delegate chooses or approves.
     pub(crate) fn choose(&mut self, by: u16, chosen: EntryId) {
-        self.choices.entry(key(by)).or_default().insert(chosen);
+        self.words.entry(key(by)).or_default().insert(chosen);
     }
 }
 

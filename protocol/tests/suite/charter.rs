@@ -7,13 +7,14 @@ use comity_protocol::{
         ResolutionError, judge,
     },
     certificate::{self, Change, ForkProof, Readers, Resolution, Space, Writers},
-    id::{CommunityId, EntryId, SpaceId},
+    id::{CommunityId, EntryId, PartyId, SpaceId},
 };
 use proptest::prelude::*;
 
 mod changes;
 mod forks;
 mod order;
+mod pins;
 
 /// Three parties: 1 to 3, 11 to 13 and 21 to 23, two delegates each needed, two parties needed.
 fn three() -> Assembly {
@@ -32,26 +33,32 @@ fn judge_draft(
     let charter = it.charter();
     let mut draft = it.draft(charter.current(), changes);
     edit(&mut draft);
-    judge(&draft, &keys(by), charter.current(), &it.parties())
+    judge(&draft, &keys(by), charter.current(), &it.trees())
+}
+
+/// Pins another state of a party.
+fn pin(draft: &mut Resolution, party: PartyId, state: EntryId) {
+    let mut pins = draft.pins.iter_mut();
+    pins.find(|(it, _)| *it == party).unwrap().1 = state;
 }
 
 #[test]
 fn a_genesis_needs_its_community_its_parties_and_their_delegates() {
     let it = three();
-    let parties = it.parties();
+    let trees = it.trees();
     let genesis = (it.genesis_id(), &it.genesis);
-    let found = |community, genesis, parties| {
-        Charter::evaluate(community, genesis, &[], parties, &it.choices).err()
+    let found = |community, genesis, trees| {
+        Charter::evaluate(community, genesis, &[], trees, &it.words).err()
     };
-    assert_eq!(found(it.community, genesis, &parties), None);
+    assert_eq!(found(it.community, genesis, &trees), None);
     let other = CommunityId::from_bytes([1; 32]);
     assert_eq!(
-        found(other, genesis, &parties),
+        found(other, genesis, &trees),
         Some(CharterError::OtherCommunity)
     );
     let mut without = three();
     without.states.pop();
-    let fewer = without.parties();
+    let fewer = without.trees();
     let lacking = found(it.community, genesis, &fewer);
     assert_eq!(lacking, Some(CharterError::NoParty(it.ids[2])));
     let mut unsigned = it.genesis.clone();
@@ -59,7 +66,7 @@ fn a_genesis_needs_its_community_its_parties_and_their_delegates() {
         .founders
         .retain(|it| ![key(1), key(2)].contains(it));
     let community = certificate::community_id(&unsigned);
-    let lacking = found(community, (it.genesis_id(), &unsigned), &parties);
+    let lacking = found(community, (it.genesis_id(), &unsigned), &trees);
     assert_eq!(lacking, Some(CharterError::NotFounded(it.ids[0])));
 }
 
@@ -139,11 +146,11 @@ fn r3_pins_only_move_forward() {
     let root = it.head(0);
     let one = it.grow(0, root, 1, |_| {});
     it.resolve(vec![rename("Tea")], FIRST_TWO);
-    let back = |draft: &mut Resolution, to| {
-        let pin = draft.pins.iter_mut().find(|(_, pin)| *pin == one).unwrap();
-        pin.1 = to;
-    };
-    let judged = judge_draft(&it, vec![rename("Juice")], FIRST_TWO, |it| back(it, root));
+    let of = it.ids[0];
+    assert_eq!(it.charter().current().parties[&of], one);
+    let judged = judge_draft(&it, vec![rename("Juice")], FIRST_TWO, |it| {
+        pin(it, of, root)
+    });
     let (party, fault) = (it.ids[0], PinFault::Unrelated);
     assert_eq!(judged, Err(ResolutionError::Pin { party, fault }));
     assert_eq!(it.judge(vec![rename("Juice")], FIRST_TWO), Ok(()));
@@ -158,13 +165,10 @@ fn r3_a_fork_proof_leads_to_the_other_branch() {
     it.resolve(vec![rename("Tea")], FIRST_TWO);
     let winning = it.grow(0, root, 3, |_| {});
     let end = it.grow(0, winning, 4, |_| {});
-    for by in [1, 2, 3] {
-        it.choose(by, end);
-    }
-    assert_eq!(it.head(0), end);
     let party = it.ids[0];
     let judged = |proofs: Vec<ForkProof>| {
-        judge_draft(&it, vec![rename("Juice")], FIRST_TWO, |draft| {
+        judge_draft(&it, vec![rename("Juice")], ALL, |draft| {
+            pin(draft, party, end);
             draft.fork_proofs = proofs;
         })
     };

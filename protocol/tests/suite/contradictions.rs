@@ -170,6 +170,8 @@ fn no_two_changes_are_about_one_thing() {
         let doubled = contradicts(resolved(|it| it.changes.push(change.clone())));
         assert!(doubled, "{change:?}");
     }
+    let twice = vec![Change::ConfirmStates; 2];
+    assert!(contradicts(resolved(|it| it.changes.extend(twice.clone()))));
     let opposites = [
         Change::RemoveParty(party_id(2)),
         Change::AddParty(party_id(1)),

@@ -245,6 +245,12 @@ pub(crate) fn certificates() -> Vec<(&'static str, Certificate)> {
     let party = CertificateBody::Party(later_state());
     let genesis = CertificateBody::Genesis(genesis_of_two());
     let resolution = CertificateBody::Resolution(resolution());
+    let of_states = CertificateBody::Resolution(Resolution {
+        changes: vec![Change::ConfirmStates],
+        fork_proofs: Vec::new(),
+        cuts: Cuts::default(),
+        ..self::resolution()
+    });
     let by_party = CertificateBody::SpaceDeclaration(declaration_by_party());
     let by_member = CertificateBody::SpaceDeclaration(declaration_by_member());
     let order = CertificateBody::ErasureOrder(erasure_order());
@@ -252,6 +258,7 @@ pub(crate) fn certificates() -> Vec<(&'static str, Certificate)> {
         ("later-party-state", certify(party, both)),
         ("genesis-of-two", certify(genesis, both)),
         ("resolution", certify(resolution, both)),
+        ("resolution-that-confirms-states", certify(of_states, both)),
         ("declaration-by-a-party", certify(by_party, &[FOUNDER])),
         (
             "declaration-by-a-member",

@@ -2,25 +2,20 @@
 
 use crate::assembly::{Assembly, first_state, key, keys, next_state, state_id};
 use comity_protocol::{
-    authority::parties::{Capacity, Choices, Parties, StateError, Tenure, judge_state},
-    certificate::{self, PartyState},
+    authority::parties::{Capacity, PartyTrees, StateError, Tenure, judge_state},
+    certificate::{self, Change, PartyState},
     id::{CommunityId, EntryId, PartyId},
     key::PublicKey,
 };
 use proptest::prelude::*;
 
-fn evaluate(states: &[&PartyState], choices: &Choices) -> Parties {
-    let states: Vec<_> = states.iter().map(|it| (state_id(it), *it)).collect();
-    Parties::evaluate(&states, choices)
-}
-
 fn judged(change: impl FnOnce(&mut PartyState), by: &[u16]) -> Result<(), StateError> {
     let first = first_state("club", &[1, 2, 3]);
     let party = certificate::party_id(&first);
-    let parties = evaluate(&[&first], &Choices::new());
+    let trees = PartyTrees::grow(&[(state_id(&first), &first)]);
     let mut next = next_state(party, &first, 1);
     change(&mut next);
-    judge_state(&next, &keys(by), parties.chain(&party).unwrap())
+    judge_state(&next, &keys(by), trees.tree(&party).unwrap())
 }
 
 #[test]
@@ -154,6 +149,44 @@ fn p7_a_choice_below_says_nothing_about_a_fork_above_it_on_another_branch() {
     assert_eq!(votes.len(), 2);
 }
 
+/// The thief of a sole key that was dropped can make a state beside the one that dropped it, and choose
+/// that.
+#[test]
+fn p7_the_branch_that_the_charter_names_is_followed_whatever_delegates_say() {
+    let mut it = Assembly::new(&[&[1], &[11]]);
+    let root = it.head(0);
+    let real = it.grow(0, root, 1, |it| it.delegates = keys(&[2]));
+    it.choose(1, real);
+    let confirmed = it.resolve(vec![Change::ConfirmStates], &[2, 11]);
+    let stolen = it.grow_below(0, (root, real), |it| it.delegates = keys(&[3]));
+    it.choose(1, stolen);
+    it.choose(3, stolen);
+    assert_eq!(it.head(0), real);
+    let parties = it.parties();
+    let chain = parties.chain(&it.ids[0]).unwrap();
+    assert!(chain.forks()[0].pinned);
+    assert_eq!(chain.head_from(&stolen), stolen);
+    // Below what it names, delegates decide.
+    let left = it.grow(0, real, 4, |_| {});
+    let right = it.grow(0, real, 5, |_| {});
+    it.choose(2, left.max(right));
+    assert_eq!(it.head(0), left.max(right));
+    // Had it not been named, the thief's branch would be followed: the lowest id, and as many words.
+    it.resolutions.retain(|(id, ..)| *id != confirmed);
+    assert_eq!(it.head(0), stolen);
+}
+
+#[test]
+fn p7_what_the_charter_named_last_decides_for_a_party_that_is_out_of_it() {
+    let mut it = Assembly::new(&[&[1], &[11], &[21]]);
+    let root = it.head(0);
+    let real = it.grow(0, root, 1, |it| it.delegates = keys(&[2]));
+    it.resolve(vec![Change::RemoveParty(it.ids[0])], &[11, 21]);
+    let stolen = it.grow_below(0, (root, real), |_| {});
+    it.choose(1, stolen);
+    assert_eq!(it.head(0), real);
+}
+
 #[test]
 fn p8_states_that_do_not_hang_together_are_left_out() {
     let mut it = Assembly::new(&[&[1]]);
@@ -282,12 +315,12 @@ fn descent_follows_branches() {
         (end, high, false),
         (EntryId::from_bytes([1; 32]), root, false),
     ] {
-        assert_eq!(chain.descends(&from, &to), expected);
+        assert_eq!(chain.tree().descends(&from, &to), expected);
     }
-    assert!(chain.are_siblings(&low, &high));
-    assert!(!chain.are_siblings(&low, &low));
-    assert!(!chain.are_siblings(&low, &end));
-    assert!(!chain.are_siblings(&root, &root));
+    assert!(chain.tree().are_siblings(&low, &high));
+    assert!(!chain.tree().are_siblings(&low, &low));
+    assert!(!chain.tree().are_siblings(&low, &end));
+    assert!(!chain.tree().are_siblings(&root, &root));
 }
 
 proptest! {
@@ -321,11 +354,11 @@ proptest! {
         for fork in chain.forks() {
             let votes = |child: &EntryId| {
                 let chose = |by: &PublicKey| {
-                    let mine = it.choices.get(by).into_iter().flatten();
+                    let mine = it.words.get(by).into_iter().flatten();
                     let below: Vec<&EntryId> = mine
-                        .filter(|it| **it != fork.parent && chain.descends(&fork.parent, it))
+                        .filter(|it| **it != fork.parent && chain.tree().descends(&fork.parent, it))
                         .collect();
-                    !below.is_empty() && below.iter().all(|it| chain.descends(child, it))
+                    !below.is_empty() && below.iter().all(|it| chain.tree().descends(child, it))
                 };
                 chain.state(&fork.parent).unwrap().delegates.iter().filter(|it| chose(it)).count()
             };

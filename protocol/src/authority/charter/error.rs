@@ -89,6 +89,19 @@ pub enum ResolutionError {
         /// Index of the change, from 0.
         change: usize,
     },
+    /// R13.
+    #[error(
+        "leading a party over to another branch of its chain needs all {others} others, and at least \
+         {quorum} of them; {approving} approve"
+    )]
+    Leading {
+        /// Parties that are not led over.
+        others: u64,
+        /// Parties that a resolution needs.
+        quorum: u64,
+        /// Parties that are not led over and approve.
+        approving: u64,
+    },
 }
 
 impl ResolutionError {
@@ -101,6 +114,7 @@ impl ResolutionError {
                 | Self::Newcomer(_)
                 | Self::Removal { .. }
                 | Self::Consent { .. }
+                | Self::Leading { .. }
         )
     }
 

@@ -27,7 +27,7 @@ pub(super) fn fold(id: EntryId, case: &Case<'_>) -> Result<CharterState, Resolut
         state.parties = Arc::new(pins);
     }
     for party in &case.gone {
-        forget_promises(&mut state, party);
+        part_with(&mut state, party, case);
     }
     state.party_quorum = clamp_quorum(state.party_quorum, state.parties.len());
     for (index, change) in case.resolution.changes.iter().enumerate() {
@@ -49,11 +49,14 @@ fn apply(state: &mut CharterState, id: EntryId, index: usize, change: &Change, c
             let pins = case.resolution.pins.iter();
             let pin = pins.filter(|(it, _)| it == party).copied();
             Arc::make_mut(&mut state.parties).extend(pin);
+            if state.former.contains_key(party) {
+                Arc::make_mut(&mut state.former).remove(party);
+            }
             state.party_quorum = clamp_quorum(state.party_quorum, state.parties.len());
         }
         Change::RemoveParty(party) => {
             Arc::make_mut(&mut state.parties).remove(party);
-            forget_promises(state, party);
+            part_with(state, party, case);
             state.party_quorum = clamp_quorum(state.party_quorum, state.parties.len());
         }
         Change::SetPartyQuorum(quorum) => state.party_quorum = *quorum,
@@ -89,8 +92,9 @@ fn apply(state: &mut CharterState, id: EntryId, index: usize, change: &Change, c
             Arc::make_mut(&mut state.articles).insert(name.clone(), text.clone());
         }
         Change::RemoveArticle(name) => drop(Arc::make_mut(&mut state.articles).remove(name)),
-        // What they narrow is in the roster and in receipts, which read them along the path.
-        Change::Revoke(..) | Change::CutNode(_) => {}
+        // What they narrow is in the roster and in receipts, which read them along the path; pins have
+        // moved before all changes.
+        Change::Revoke(..) | Change::CutNode(_) | Change::ConfirmStates => {}
     }
 }
 
@@ -105,7 +109,14 @@ fn declare(state: &mut CharterState, id: EntryId, index: usize, space: &Space) {
     Arc::make_mut(&mut state.spaces).insert(space_id, declared);
 }
 
-/// The promises of a party end with its being one.
+/// The promises of a party end with its being one. Its last pin stays known.
+fn part_with(state: &mut CharterState, party: &PartyId, case: &Case<'_>) {
+    if let Some(pin) = case.pin(party) {
+        Arc::make_mut(&mut state.former).insert(*party, pin);
+    }
+    forget_promises(state, party);
+}
+
 fn forget_promises(state: &mut CharterState, party: &PartyId) {
     let is_theirs = |it: &Option<PartyId>| it.as_ref() == Some(party);
     if state.promises.keys().any(|(it, _)| is_theirs(it)) {

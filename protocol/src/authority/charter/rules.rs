@@ -1,6 +1,6 @@
 //! The rules by which a resolution counts, one function and one error each.
 //!
-//! R1 to R8 and R11 read the charter at the parent and who signed; R9, R10 and R12 read the charter
+//! R1 to R8, R11 and R13 read the charter at the parent and who signed; R9, R10 and R12 read the charter
 //! as the changes before one left it, and are asked once per change by [`super::fold`].
 //!
 //! Spec: `specs/charter.md` (resolutions), where the rules have the same numbers.
@@ -10,7 +10,7 @@ use super::{
     state::{CharterState, clamp_quorum, is_quorum},
 };
 use crate::{
-    authority::parties::Parties,
+    authority::parties::PartyTrees,
     certificate::{Change, PartyState, Readers, Resolution, Space},
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
@@ -28,6 +28,8 @@ pub(super) struct Case<'a> {
     pub(super) gone: BTreeSet<PartyId>,
     /// All other parties of the parent.
     voters: BTreeSet<PartyId>,
+    /// Parties that a fork proof leads over to another branch of their chain.
+    led: BTreeSet<PartyId>,
     /// Pinned parties that approve, newcomers included.
     approving: BTreeSet<PartyId>,
 }
@@ -38,11 +40,11 @@ impl<'a> Case<'a> {
         resolution: &'a Resolution,
         signers: &'a BTreeSet<PublicKey>,
         parent: &'a CharterState,
-        parties: &'a Parties,
+        trees: &'a PartyTrees,
     ) -> Result<Self, ResolutionError> {
         r1_parent(resolution, parent)?;
         r2_height(resolution, parent)?;
-        let pinned = r3_pins(resolution, parent, parties)?;
+        let pinned = r3_pins(resolution, parent, trees)?;
         let has_left = |party: &PartyId| pinned[party].left.contains(&parent.community);
         let (gone, voters) = parent.parties.keys().partition(|it| has_left(it));
         let approves = |state: &PartyState| {
@@ -51,6 +53,7 @@ impl<'a> Case<'a> {
         };
         let approving = pinned.iter().filter(|(_, state)| approves(state));
         let approving = approving.map(|(party, _)| *party).collect();
+        let led = resolution.fork_proofs.iter().map(|it| it.party).collect();
         Ok(Self {
             resolution,
             parent,
@@ -58,6 +61,7 @@ impl<'a> Case<'a> {
             pinned,
             gone,
             voters,
+            led,
             approving,
         })
     }
@@ -67,18 +71,31 @@ impl<'a> Case<'a> {
         r11_signers(self)
     }
 
-    /// R4 to R8: whether those who signed are enough.
+    /// R4 to R8, R13: whether those who signed are enough.
     pub(super) fn check_approval(&self) -> Result<(), ResolutionError> {
         r4_quorum(self)?;
         r5_quorum_change(self)?;
         r6_newcomers(self)?;
         r7_removal(self)?;
-        r8_consent(self)
+        r8_consent(self)?;
+        r13_leading(self)
     }
 
     /// Parties that a resolution with this parent and these pins needs.
     pub(super) fn quorum(&self) -> u64 {
         clamp_quorum(self.parent.party_quorum, self.voters.len())
+    }
+
+    /// The state that the resolution pins of a party.
+    pub(super) fn pin(&self, party: &PartyId) -> Option<EntryId> {
+        let mut pins = self.resolution.pins.iter();
+        pins.find(|(it, _)| it == party).map(|(_, pin)| *pin)
+    }
+
+    /// Whether it pins another state of a party of the parent than the parent does.
+    fn moves_pins(&self) -> bool {
+        let mut before = self.parent.parties.iter();
+        before.any(|(party, pin)| self.pin(party) != Some(*pin))
     }
 
     fn changes(&self) -> impl Iterator<Item = (usize, &'a Change)> {
@@ -102,6 +119,9 @@ impl<'a> Case<'a> {
         let removed = self.removed();
         if !removed.is_empty() {
             required.extend(self.voters.difference(&removed));
+        }
+        if !self.led.is_empty() {
+            required.extend(self.voters.difference(&self.led));
         }
         for (_, change) in self.changes() {
             required.extend(asked(self, change));
@@ -144,7 +164,7 @@ pub struct Side {
     pub delegates_needed: u64,
     /// Whether it counts for the quorum: it is a party of the parent and has not left.
     pub votes: bool,
-    /// Whether nothing passes without it, by R5 to R8.
+    /// Whether nothing passes without it, by R5 to R8 and R13.
     pub required: bool,
 }
 
@@ -177,11 +197,12 @@ fn r2_height(resolution: &Resolution, parent: &CharterState) -> Result<(), Resol
 }
 
 /// R3: it pins one state of each party of the parent and of each party added, and of no other. A pin
-/// is the one pinned by the parent or follows it, or a fork proof leads to it.
+/// is the one that was pinned last or follows it, or a fork proof leads to it: also of a party that
+/// comes back.
 fn r3_pins<'a>(
     resolution: &Resolution,
     parent: &CharterState,
-    parties: &'a Parties,
+    trees: &'a PartyTrees,
 ) -> Result<BTreeMap<PartyId, &'a PartyState>, ResolutionError> {
     let refuse = |party, fault| Err(ResolutionError::Pin { party, fault });
     let pins: BTreeMap<PartyId, EntryId> = resolution.pins.iter().copied().collect();
@@ -199,12 +220,12 @@ fn r3_pins<'a>(
         if !known(party) {
             return refuse(*party, PinFault::NotAParty);
         }
-        let chain = parties.chain(party);
-        let Some((chain, state)) = chain.and_then(|it| Some((it, it.state(pin)?))) else {
+        let tree = trees.tree(party);
+        let Some((tree, state)) = tree.and_then(|it| Some((it, it.state(pin)?))) else {
             return refuse(*party, PinFault::Unknown);
         };
-        let before = parent.parties.get(party);
-        let follows = before.is_none_or(|before| chain.descends(before, pin));
+        let before = parent.pinned(party);
+        let follows = before.is_none_or(|before| tree.descends(before, pin));
         let mut proofs = resolution
             .fork_proofs
             .iter()
@@ -215,9 +236,9 @@ fn r3_pins<'a>(
             (Some(proof), Some(before))
                 if !follows
                     && proofs.next().is_none()
-                    && chain.are_siblings(&proof.left, &proof.right)
-                    && chain.descends(&proof.left, before)
-                    && chain.descends(&proof.right, pin) => {}
+                    && tree.are_siblings(&proof.left, &proof.right)
+                    && tree.descends(&proof.left, before)
+                    && tree.descends(&proof.right, pin) => {}
             (Some(_), _) => return refuse(*party, PinFault::ForkProof),
         }
         pinned.insert(*party, state);
@@ -288,6 +309,26 @@ fn r8_consent(case: &Case<'_>) -> Result<(), ResolutionError> {
         }
     }
     Ok(())
+}
+
+/// R13: a party is led over to another branch of its chain by all others, and those are a quorum, as it
+/// takes to remove it: whoever has keys that the party dropped can make such a branch, so its own
+/// approval is not asked. That the branch says that it left does not help.
+fn r13_leading(case: &Case<'_>) -> Result<(), ResolutionError> {
+    let others: BTreeSet<PartyId> = case.voters.difference(&case.led).copied().collect();
+    let approving = others.intersection(&case.approving).count() as u64;
+    let led = case.led.iter().filter(|it| case.gone.contains(it)).count();
+    let quorum = clamp_quorum(case.parent.party_quorum, case.voters.len() + led);
+    let others = others.len() as u64;
+    if case.led.is_empty() || approving >= others.max(quorum) {
+        Ok(())
+    } else {
+        Err(ResolutionError::Leading {
+            others,
+            quorum,
+            approving,
+        })
+    }
 }
 
 /// The parties from which a change takes something (R8). Parties that left are not asked.
@@ -430,6 +471,7 @@ pub(super) fn r12_changes(
                 || case.gone.contains(party)
         }
         Change::SetPartyQuorum(quorum) => *quorum != state.party_quorum,
+        Change::ConfirmStates => case.moves_pins(),
         // Each is a space of its own, whatever its name; a further cut may be a lower one.
         Change::DeclareSpace(_) | Change::Revoke(..) | Change::CutNode(_) => true,
         Change::CloseSpace(space) => open(space).is_some(),

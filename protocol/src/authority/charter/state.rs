@@ -43,6 +43,9 @@ pub struct CharterState {
     pub purpose: Arc<str>,
     /// The parties, each with the state of its chain that was pinned last.
     pub parties: Arc<BTreeMap<PartyId, EntryId>>,
+    /// Parties that left or were removed, each with the state that was pinned last: who comes back
+    /// comes by that state or one that follows it.
+    pub former: Arc<BTreeMap<PartyId, EntryId>>,
     /// Parties that a resolution needs: more than half, at most all.
     pub party_quorum: u64,
     /// Spaces of the charter, closed ones included.
@@ -81,6 +84,7 @@ impl CharterState {
             name: genesis.name.as_str().into(),
             purpose: genesis.purpose.as_str().into(),
             parties: Arc::new(pins),
+            former: Arc::default(),
             party_quorum: genesis.party_quorum,
             spaces: Arc::new(spaces.map(|(id, space)| (id, declared(space))).collect()),
             promises: Arc::new(
@@ -92,6 +96,17 @@ impl CharterState {
             labels: Arc::new(genesis.labels.iter().cloned().collect()),
             articles: Arc::new(genesis.articles.iter().cloned().collect()),
         }
+    }
+
+    /// The state that was pinned last, of every party that is or was in the charter.
+    pub fn pins(&self) -> BTreeMap<PartyId, EntryId> {
+        let all = self.former.iter().chain(self.parties.iter());
+        all.map(|(party, pin)| (*party, *pin)).collect()
+    }
+
+    /// The state of a party that was pinned last.
+    pub(super) fn pinned(&self, party: &PartyId) -> Option<&EntryId> {
+        self.parties.get(party).or_else(|| self.former.get(party))
     }
 
     /// The days that a party promises by a name: its own promise, else that of every party.

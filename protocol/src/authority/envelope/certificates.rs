@@ -9,7 +9,7 @@ use crate::{
         Unauthorized,
         charter::{self, CharterState},
         orders,
-        parties::{Choices, Parties, judge_place, judge_signers},
+        parties::{PartyTrees, judge_place, judge_signers},
     },
     certificate::{
         self, Certificate, CertificateBody, Change, Declarer, ErasureOrder, Genesis, PartyState,
@@ -92,7 +92,7 @@ impl Envelope {
                 return missing(state);
             }
         }
-        charter::judge(it, signers, parent, &self.chains)
+        charter::judge(it, signers, parent, &self.trees)
             .map_err(|_| Refused::for_good(Unauthorized::NotCertified))
     }
 
@@ -162,7 +162,7 @@ impl Envelope {
                     self.named.insert(*party);
                     learned.push(Need::Party(*party));
                 }
-                self.chains_lag = true;
+                self.trees_lag = true;
             }
             CertificateBody::Party(state) => {
                 self.keys.list(party_of(state), state, learned);
@@ -170,7 +170,7 @@ impl Envelope {
                     self.sealed.insert(id, state.cuts.sealed);
                 }
                 self.states.insert(id, state.clone());
-                self.chains_lag = true;
+                self.trees_lag = true;
                 learned.push(Need::Entry(id));
             }
             CertificateBody::Resolution(resolution) => {
@@ -178,8 +178,7 @@ impl Envelope {
                 self.sealed.insert(id, resolution.cuts.sealed);
                 let signers: Vec<PublicKey> = it.signers().collect();
                 if let Some(parent) = self.charters.get(&resolution.parent)
-                    && let Ok(after) =
-                        charter::enact(id, resolution, &signers, parent, &self.chains)
+                    && let Ok(after) = charter::enact(id, resolution, &signers, parent, &self.trees)
                 {
                     self.keep_charter(after);
                 }
@@ -194,13 +193,13 @@ impl Envelope {
         }
     }
 
-    /// Puts the chains of parties in order. False if they were.
-    pub(super) fn grow_chains(&mut self) -> bool {
-        if !std::mem::take(&mut self.chains_lag) {
+    /// Puts the states of parties in order. False if they were.
+    pub(super) fn grow_trees(&mut self) -> bool {
+        if !std::mem::take(&mut self.trees_lag) {
             return false;
         }
         let states: Vec<_> = self.states.iter().map(|(id, it)| (*id, it)).collect();
-        self.chains = Parties::evaluate(&states, &Choices::new());
+        self.trees = PartyTrees::grow(&states);
         true
     }
 
@@ -213,7 +212,7 @@ impl Envelope {
             return;
         }
         let id = *id;
-        if let Ok(founded) = charter::found(self.community, (id, genesis), &self.chains) {
+        if let Ok(founded) = charter::found(self.community, (id, genesis), &self.trees) {
             self.keep_charter(founded);
             learned.push(Need::Entry(id));
         }

@@ -110,6 +110,7 @@ fn r12_every_change_changes_something() {
         Change::SetLabel(text("spam"), text("Unwanted.")),
         Change::RemoveLabel(text("rude")),
         Change::RemoveArticle(text("one")),
+        Change::ConfirmStates,
     ] {
         nothing(&it, change);
     }

@@ -73,15 +73,6 @@ fn a_party_chooses_by_as_many_delegates_as_it_needs() {
     assert_eq!(head(&it), low);
     it.choose(2, high);
     assert_eq!(head(&it), high);
-    // Its delegates are those of the state pinned at the fork, whoever came since.
-    let root = it.head(1);
-    it.grow(1, root, 1, |it| {
-        it.delegates = keys(&[14, 15, 16]);
-        it.proposer = key(11);
-    });
-    it.choose(14, low);
-    it.choose(15, low);
-    assert_eq!(head(&it), high);
     it.choose(11, low);
     it.choose(12, low);
     assert_eq!(head(&it), low);
@@ -90,6 +81,34 @@ fn a_party_chooses_by_as_many_delegates_as_it_needs() {
     assert_eq!(head(&it), low);
     it.choose(12, high);
     assert_eq!(head(&it), high);
+}
+
+#[test]
+fn who_came_later_speaks_for_the_party_too() {
+    let mut it = three();
+    let charter = it.charter();
+    let ids = ["Tea", "Juice"].map(|name| {
+        let draft = it.draft(charter.current(), vec![rename(name)]);
+        it.enact(draft, FIRST_TWO)
+    });
+    let (low, high) = (ids[0].min(ids[1]), ids[0].max(ids[1]));
+    it.choose(1, high);
+    it.choose(2, high);
+    let root = it.head(1);
+    it.grow(1, root, 1, |it| {
+        it.delegates = keys(&[14, 15, 16]);
+        it.proposer = key(11);
+    });
+    it.choose(14, low);
+    assert_eq!(head(&it), high, "one of two who are needed");
+    it.choose(15, low);
+    assert_eq!(head(&it), low, "one party each: the lowest id");
+    // Where its earlier delegates spoke for the other branch, the party stands for neither.
+    it.choose(11, high);
+    it.choose(12, high);
+    assert_eq!(head(&it), high);
+    it.choose(12, low);
+    assert_eq!(head(&it), low, "of its earlier ones too few spoke for one");
 }
 
 #[test]
@@ -119,20 +138,14 @@ fn nothing_of_a_losing_branch_is_in_force() {
 fn a_resolution_stays_certified_when_a_party_it_pins_turns_out_forked() {
     let mut it = Assembly::new(&[&[1], &[11]]);
     let root = it.head(0);
-    let losing = it.grow(0, root, 1, |_| {});
+    let pinned = it.grow(0, root, 1, |_| {});
     let certified = it.resolve(vec![rename("Tea")], &[1, 11]);
-    let winning = it.grow(0, root, 2, |_| {});
-    it.choose(1, winning);
-    assert_eq!(it.head(0), winning);
+    let other = it.grow(0, root, 2, |_| {});
+    it.choose(1, other);
     assert_eq!(head(&it), certified);
-    let charter = it.charter();
-    let mut draft = it.draft(charter.current(), vec![rename("Juice")]);
-    draft.fork_proofs.push(ForkProof {
-        party: it.ids[0],
-        left: losing,
-        right: winning,
-    });
-    let child = it.enact(draft, &[1, 11]);
+    // What the charter names is followed, so the next one needs no proof.
+    assert_eq!(it.head(0), pinned);
+    let child = it.resolve(vec![rename("Juice")], &[1, 11]);
     assert_eq!(head(&it), child);
-    assert_eq!(it.charter().current().parties[&it.ids[0]], winning);
+    assert_eq!(it.charter().current().parties[&it.ids[0]], pinned);
 }

@@ -62,7 +62,7 @@ proptest! {
         }
         // What was certified in a part of the records is certified in all of them.
         it.resolutions.truncate(it.resolutions.len() / 2);
-        it.choices.clear();
+        it.words.clear();
         let all: BTreeSet<EntryId> = charter.states().map(|(id, _)| *id).collect();
         for (id, state) in it.charter().states() {
             prop_assert!(all.contains(id));
@@ -76,7 +76,7 @@ proptest! {
 fn long_histories_are_evaluated_in_one_pass() {
     let mut it = Assembly::new(&[&[1], &[11]]);
     let mut parent = it.charter().current().clone();
-    let parties = it.parties();
+    let trees = it.trees();
     for number in 0..2_000 {
         let mut draft = it.resolutions.first().map_or_else(
             || it.draft(&parent, vec![rename("x")]),
@@ -88,7 +88,7 @@ fn long_histories_are_evaluated_in_one_pass() {
         let id = resolution_id(&draft);
         let signers = keys(&[1, 11]);
         let enacted =
-            comity_protocol::authority::charter::enact(id, &draft, &signers, &parent, &parties);
+            comity_protocol::authority::charter::enact(id, &draft, &signers, &parent, &trees);
         parent = enacted.unwrap();
         it.resolutions.push((id, draft, signers));
         it.choose(1, id);

@@ -10,7 +10,7 @@ use crate::assembly::{Assembly, key, rename, resolution_id, state_id};
 use comity_protocol::{
     authority::{
         charter::{Charter, CharterState, ResolutionError, enact},
-        parties::{Choices, Parties, StateError, judge_state},
+        parties::{PartyTrees, StateError, Words, judge_state},
     },
     certificate::{Change, ForkProof, PartyState, Readers, Resolution, Space, Writers},
     id::{CommunityId, EntryId, PartyId},
@@ -62,7 +62,7 @@ struct Submission {
 
 pub(super) struct Inbox {
     assembly: Assembly,
-    parties: Parties,
+    trees: PartyTrees,
     genesis: CharterState,
     submissions: Vec<Submission>,
     /// Whether honest software finds a submission in order.
@@ -98,7 +98,7 @@ pub(super) fn against(rule: Rule) -> Inbox {
 
 fn inbox(assembly: Assembly, submissions: Vec<Submission>) -> Inbox {
     Inbox {
-        parties: assembly.parties(),
+        trees: assembly.trees(),
         genesis: assembly.charter().current().clone(),
         assembly,
         sound: Vec::new(),
@@ -129,7 +129,7 @@ fn resolutions(rule: Rule) -> Inbox {
     let first = assembly.draft(genesis, vec![rename("first")]);
     let id = resolution_id(&first);
     let signers = keys(A | B);
-    let after = enact(id, &first, &signers, genesis, &assembly.parties()).unwrap();
+    let after = enact(id, &first, &signers, genesis, &assembly.trees()).unwrap();
     let sound = submission(Body::Resolution(first, None), A | B | C);
     let below = |change| assembly.draft(&after, vec![change]);
     let space = |readers| Space::new("new", readers, Writers::Members);
@@ -216,7 +216,7 @@ fn pins() -> Inbox {
     pin(&mut first, left);
     let signers = keys(A | B);
     let id = resolution_id(&first);
-    let after = enact(id, &first, &signers, &genesis, &assembly.parties()).unwrap();
+    let after = enact(id, &first, &signers, &genesis, &assembly.trees()).unwrap();
     let below = |name: &str, state: EntryId, proof: Option<(EntryId, EntryId)>| {
         let mut draft = assembly.draft(&after, vec![rename(name)]);
         pin(&mut draft, state);
@@ -324,7 +324,7 @@ impl Inbox {
         signers: &[PublicKey],
         parent: &CharterState,
     ) -> Result<CharterState, ResolutionError> {
-        let strict = enact(id, resolution, signers, parent, &self.parties);
+        let strict = enact(id, resolution, signers, parent, &self.trees);
         let (Err(error), Some(rule)) = (&strict, self.without) else {
             return strict;
         };
@@ -352,7 +352,7 @@ impl Inbox {
             }
             _ => return strict,
         }
-        let mut state = enact(id, &mended, &signers, &under, &self.parties)?;
+        let mut state = enact(id, &mended, &signers, &under, &self.trees)?;
         state.height = resolution.height;
         match (rule, resolution.changes.first()) {
             (Rule::Bounds, Some(Change::SetPartyQuorum(named))) => state.party_quorum = *named,
@@ -367,7 +367,7 @@ impl Inbox {
             return false;
         };
         let (party, _) = state.parent.unwrap();
-        let judged = judge_state(state, &keys(signers), self.parties.chain(&party).unwrap());
+        let judged = judge_state(state, &keys(signers), self.trees.tree(&party).unwrap());
         match (judged, self.without) {
             (Ok(()), _) => true,
             (Err(StateError::Signer(_)), Some(Rule::PartySigners)) => signers.count_ones() >= 2,
@@ -408,7 +408,7 @@ impl Inbox {
         let genesis = (self.assembly.genesis_id(), &self.assembly.genesis);
         let community = self.assembly.community;
         let charter =
-            Charter::evaluate(community, genesis, &given, &self.parties, &Choices::new()).unwrap();
+            Charter::evaluate(community, genesis, &given, &self.trees, &Words::new()).unwrap();
         let real: BTreeSet<EntryId> = charter.states().map(|(id, _)| *id).collect();
         let own = self.charter(signed, false);
         let own = own.values().map(|it| it.id).chain([self.genesis.id]);
@@ -417,7 +417,7 @@ impl Inbox {
 
     fn is_led_over(&self, before: &CharterState, after: &CharterState, it: &Resolution) -> bool {
         before.parties.iter().all(|(party, pin)| {
-            let chain = self.parties.chain(party).unwrap();
+            let chain = self.trees.tree(party).unwrap();
             let now = after.parties[party];
             let mut on_branch = Some(now);
             while let Some(state) = on_branch.filter(|it| it != pin) {

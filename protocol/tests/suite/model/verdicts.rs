@@ -5,7 +5,7 @@ use comity_protocol::{
     authority::{
         charter::Charter,
         deliberation::{Deliberation, Outcome, Proposed, Refusal, Voices},
-        parties::{Choices, Parties},
+        parties::{Parties, Words},
     },
     certificate::Resolution,
     id::EntryId,
@@ -183,17 +183,17 @@ impl World {
             .iter()
             .map(|(id, it, signers)| (*id, *it, signers.as_slice()))
             .collect();
-        let mut choices = Choices::new();
+        let mut words = Words::new();
         for motion in self.motions() {
             for by in self.keys(view.choices[motion]) {
-                let chosen = choices.entry(by).or_default();
+                let chosen = words.entry(by).or_default();
                 chosen.insert(self.bodies[motion].0);
             }
         }
         let genesis = (self.assembly.genesis_id(), &self.assembly.genesis);
         let community = self.assembly.community;
-        let parties = self.parties(view);
-        Charter::evaluate(community, genesis, &certified, parties, &choices).unwrap()
+        let trees = self.parties(view).trees();
+        Charter::evaluate(community, genesis, &certified, trees, &words).unwrap()
     }
 
     fn head(&self, view: &View, charter: &Charter) -> Option<u8> {

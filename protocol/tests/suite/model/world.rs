@@ -385,7 +385,7 @@ impl World {
             CertificateBody::Resolution(it) => self.carries(it, &keys),
             CertificateBody::Party(state) => {
                 let (party, _) = state.parent.unwrap();
-                judge_state(state, &keys, self.parties.chain(&party).unwrap()).is_ok()
+                judge_state(state, &keys, self.parties.trees().tree(&party).unwrap()).is_ok()
             }
             _ => false,
         };
@@ -395,13 +395,13 @@ impl World {
     }
 
     fn carries(&self, resolution: &Resolution, keys: &[PublicKey]) -> bool {
-        let parties = self.moved.as_ref().unwrap_or(&self.parties);
-        match judge(resolution, keys, &self.genesis, parties) {
+        let trees = self.moved.as_ref().unwrap_or(&self.parties).trees();
+        match judge(resolution, keys, &self.genesis, trees) {
             Ok(()) => true,
             Err(error) => match (&error, self.bounds.without) {
                 // What comes after R4 is still asked.
                 (ResolutionError::Quorum { .. }, Some(Rule::Quorum)) => {
-                    let demands = demands(resolution, &self.genesis, parties).unwrap();
+                    let demands = demands(resolution, &self.genesis, trees).unwrap();
                     demands.sides.iter().filter(|it| it.required).all(|side| {
                         let signed = side.delegates.iter().filter(|it| keys.contains(it));
                         signed.count() as u64 >= side.delegates_needed

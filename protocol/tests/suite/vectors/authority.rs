@@ -5,6 +5,7 @@
 mod certificates;
 mod entries;
 mod expected;
+mod pins;
 mod sets;
 
 use super::check;
@@ -223,6 +224,7 @@ fn outcome(authority: &Authority) -> Json {
 fn what_follows_from_sets_holds() {
     let mut book = Book::default();
     sets::write(&mut book);
+    pins::write(&mut book);
     certificates::write(&mut book);
     entries::write(&mut book);
     assert!(book.wrong.is_empty(), "{:#?}", book.wrong);

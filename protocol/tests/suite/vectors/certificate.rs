@@ -399,7 +399,7 @@ fn resolutions() -> Vec<Case> {
         ),
         case(
             "unknown-change",
-            spliced(&renamed, &[0x81, 0x82, 1, 0x63], &[0x81, 0x82, 19, 0x63]),
+            spliced(&renamed, &[0x81, 0x82, 1, 0x63], &[0x81, 0x82, 20, 0x63]),
             "UnknownChange",
         ),
         case(

@@ -1,4 +1,4 @@
-//! Certificates by the rule they break: party states by P1 to P6, resolutions by R1 to R12.
+//! Certificates by the rule they break: party states by P1 to P6, resolutions by R1 to R13.
 
 use super::{Book, verdict};
 use crate::{
@@ -57,7 +57,7 @@ fn states(book: &mut Book) {
     let mut add = |name: &str, state: PartyState, by: &[u8], expected: &str| {
         let certificate = signed(CertificateBody::Party(state.clone()), by);
         let signers: Vec<PublicKey> = certificate.signers().collect();
-        let found = judge_state(&state, &signers, chain);
+        let found = judge_state(&state, &signers, chain.tree());
         judged(book, name, set, certificate, (found, expected));
     };
     let (parent, first) = world.states[&world.ours].clone();
@@ -103,7 +103,7 @@ pub(super) fn add_party(world: &mut World, party: PartyId, by: &[u8]) {
 }
 
 /// Ours, theirs, and Growers, whose delegate is Leo; two are needed.
-fn of_three() -> (World, PartyId) {
+pub(super) fn of_three() -> (World, PartyId) {
     let mut world = World::new();
     let growers = first_state("Growers", &[LEO], &[]);
     let party = certificate::party_id(&growers);
@@ -113,7 +113,7 @@ fn of_three() -> (World, PartyId) {
     (world, party)
 }
 
-/// R1 to R12.
+/// R1 to R13.
 fn resolutions(book: &mut Book) {
     let (mut world, growers) = of_three();
     // A party that would join, and a fork of ours whose winner is not pinned.
@@ -147,7 +147,7 @@ fn resolutions(book: &mut Book) {
     let mut add = |name: &str, it: Resolution, by: &[u8], expected: &str| {
         let certificate = signed(CertificateBody::Resolution(it.clone()), by);
         let signers: Vec<PublicKey> = certificate.signers().collect();
-        let found = judge(&it, &signers, parent, chains);
+        let found = judge(&it, &signers, parent, chains.trees());
         judged(book, name, set, certificate, (found, expected));
     };
     let mut say = |change: Change| world.resolution(vec![change], ZOE);
@@ -342,6 +342,21 @@ fn resolutions(book: &mut Book) {
         say(nothing),
         two,
         "NoChange",
+    );
+    let confirmed = say(Change::ConfirmStates);
+    add("r12-no-state-to-confirm", confirmed, two, "NoChange");
+    let mut moved = over(say(Change::ConfirmStates), fork[1], None);
+    moved.pins.iter_mut().for_each(|it| {
+        if it.0 == ours {
+            it.1 = fork[0];
+        }
+    });
+    add("r12-the-same-states-again", moved, two, "NoChange");
+    add(
+        "r13-its-own-approval-does-not-count",
+        over(say(rename()), fork[1], proof),
+        three,
+        "Leading",
     );
 }
 

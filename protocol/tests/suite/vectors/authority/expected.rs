@@ -71,12 +71,50 @@ pub(super) const SETS: &[(&str, &str)] = &[
     ),
     (
         "charter-over-to-another-branch-without-a-proof",
-        "Tea 1; followed [1];",
+        "Tea 1; followed [0];",
     ),
     (
         "charter-over-to-another-branch-by-a-fork-proof",
-        "Milk 2; followed [1];",
+        "Tea 1; followed [0];",
     ),
+    (
+        "p7-fork-approvals-count-as-choices",
+        "Coffee 0; followed [1];",
+    ),
+    (
+        "p7-fork-who-approved-one-and-chose-the-other-counts-for-neither",
+        "Coffee 0; followed [0];",
+    ),
+    (
+        "p7-fork-the-charter-names-one-and-delegates-choose-the-other",
+        "Coffee 1; followed [1];",
+    ),
+    (
+        "p7-fork-the-charter-named-one-of-a-party-that-it-removed-since",
+        "Coffee 2; followed [1];",
+    ),
+    (
+        "charter-fork-approvals-count-as-choices",
+        "Right 1; followed [1];",
+    ),
+    (
+        "charter-fork-dropped-keys-where-nobody-else-spoke",
+        "Mine 2; followed [0];",
+    ),
+    (
+        "charter-fork-dropped-keys-and-their-successors-the-lowest-id",
+        "Mine 2; followed [0];",
+    ),
+    (
+        "charter-fork-dropped-keys-and-a-party-that-still-has-its-own",
+        "Tea 2; followed [1];",
+    ),
+    ("charter-confirms-states", "Coffee 1; followed [];"),
+    (
+        "charter-over-by-one-other-and-itself",
+        "Coffee 2; followed [1];",
+    ),
+    ("charter-over-by-all-others", "Milk 3; followed [0];"),
     (
         "roster-3-1-nobody-but-delegates-admits",
         "Coffee 0; followed [];",

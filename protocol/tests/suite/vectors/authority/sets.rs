@@ -20,11 +20,11 @@ use comity_protocol::{
 
 const MEMBER: &[Role] = &[Role::Member];
 
-fn set(book: &mut Book, name: &str, world: &World) -> Authority {
+pub(super) fn set(book: &mut Book, name: &str, world: &World) -> Authority {
     book.set(name, world.id, &world.entries)
 }
 
-fn choose(world: &mut World, by: &[u8], chosen: EntryId) {
+pub(super) fn choose(world: &mut World, by: &[u8], chosen: EntryId) {
     for by in by {
         world.say(*by, RecordBody::BranchChoice(BranchChoice { chosen }));
     }
@@ -150,7 +150,8 @@ fn charters(book: &mut Book) {
         &forked,
     );
 
-    // A pinned state lost against its sibling: a fork proof leads over.
+    // Delegates chose the sibling of the state that the charter names; two parties cannot lead each
+    // other over.
     let mut world = World::new();
     let before = world.states.clone();
     let left = world.amend(world.ours, &[ADA, BEN], |state| state.name = "Left".into());

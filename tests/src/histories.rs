@@ -9,6 +9,7 @@ mod certificates;
 mod content;
 mod cuts;
 mod deliberation;
+mod dropped;
 mod mischief;
 mod plots;
 mod removals;

@@ -84,7 +84,8 @@ pub enum CharterCommand {
     comity charter propose --space ours:Vendor+Users:stewards:topic,reply\n  \
     comity charter propose --add-party customers.party --quorum 2\n  \
     comity charter propose --promise Vendor:answer=14 --rule features=ranked:50%:60%:concurrent\n  \
-    comity charter propose --article conduct=conduct.md --name \"Coffee and Tea\""
+    comity charter propose --article conduct=conduct.md --name \"Coffee and Tea\"\n  \
+    comity charter propose --confirm-states"
 )]
 pub struct Propose {
     /// A party joins: its code, as `comity party create` or `accept` prints it, or a file with it.
@@ -146,6 +147,14 @@ pub struct Propose {
     /// What a node signs from now on does not count.
     #[arg(long = "cut-node", value_name = "KEY")]
     pub cut_node: Vec<String>,
+    /// The charter names the present states of all parties, and nothing else changes: keys that a party
+    /// has dropped speak for it no more.
+    #[arg(long = "confirm-states")]
+    pub confirm_states: bool,
+    /// The charter names a state of another branch of a party's chain, which takes all other parties:
+    /// PARTY=STATE, the state by its id or the start of it.
+    #[arg(long = "lead-over", value_name = "PARTY=STATE")]
+    pub lead_over: Vec<NamedText>,
     /// Why.
     #[arg(long, default_value = "")]
     pub reason: String,

@@ -2,6 +2,7 @@
 
 pub(super) mod erasure;
 pub(super) mod floor;
+mod leading;
 mod propose;
 
 pub(super) use propose::propose;

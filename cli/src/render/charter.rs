@@ -60,6 +60,13 @@ pub fn charter(it: &CharterInfo) -> Vec<String> {
                 "    changed since: the charter names its state {pinned}, in force is {current}"
             ));
         }
+        if it.current && !party.dropped.is_empty() {
+            lines.push(format!(
+                "    {} can still speak for it in resolutions, though no delegate any more: `comity \
+                 charter propose --confirm-states` ends that",
+                people(&party.dropped)
+            ));
+        }
     }
     lines.push(String::new());
     lines.push("Spaces".to_owned());
@@ -188,10 +195,12 @@ pub fn forks(forks: &[ForkInfo]) -> Vec<String> {
             count(fork.children.len() as u64, "state"),
             short(&fork.winner)
         ));
+        let decides = match fork.pinned {
+            false => "`comity charter choose ID` decides",
+            true => "the charter names a state of the branch that is followed, and that decides",
+        };
         for child in fork.children.iter().filter(|it| **it != fork.winner) {
-            lines.push(format!(
-                "  the other: {child}  (`comity charter choose ID` decides)"
-            ));
+            lines.push(format!("  the other: {child}  ({decides})"));
         }
     }
     lines

@@ -21,7 +21,10 @@ use crate::{
     id::{CommunityId, EntryId, PartyId},
     key::PublicKey,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 mod trees;
 
@@ -256,6 +259,18 @@ impl PartyChain {
     /// Whether `to` is `from` or descends from it, on any branch.
     pub fn descends(&self, from: &EntryId, to: &EntryId) -> bool {
         self.tree.descends(from, to)
+    }
+
+    /// Keys that speak for the party in resolutions though it has dropped them: delegates of states from
+    /// the one that the charter names on, but not of the current one.
+    pub fn dropped_since(&self, pinned: &EntryId) -> BTreeSet<PublicKey> {
+        let now = &self.current().1.delegates;
+        let since = self.path.iter().skip_while(|it| *it != pinned);
+        let states = since.filter_map(|id| self.tree.state(id));
+        let keys = states.flat_map(|it| &it.delegates);
+        keys.filter(|it| now.binary_search(it).is_err())
+            .copied()
+            .collect()
     }
 
     /// P9: whether a key is or was in office.

@@ -62,6 +62,7 @@ pub(crate) fn next_state(party: PartyId, parent: &PartyState, nonce: u8) -> Part
 }
 
 /// Everything that is known, as ids and bodies.
+#[derive(Clone)]
 pub(crate) struct Assembly {
     pub(crate) community: CommunityId,
     pub(crate) genesis: Genesis,

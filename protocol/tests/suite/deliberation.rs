@@ -7,7 +7,7 @@ use comity_protocol::{
         deliberation::{Approved, Deliberation, Flaw, Motion, Outcome, Proposed, Refusal, Voices},
         parties::{Parties, StateError},
     },
-    certificate::{Certificate, CertificateBody, Change, PartyState, Resolution},
+    certificate::{Certificate, CertificateBody, Change, ForkProof, PartyState, Resolution},
     id::{EntryId, domain},
     record::{Approval, Proposal, RecordBody, Rejection},
 };
@@ -327,6 +327,35 @@ fn d4_only_what_changes_the_states_in_force_is_approved() {
         it.may_approve(21, next),
         Err(Refusal::OldPin(it.assembly.ids[1]))
     );
+}
+
+/// Of a party that is led over, the charter is to name where its path would end then.
+#[test]
+fn d4_who_is_led_over_is_pinned_to_the_end_of_the_other_branch() {
+    let mut it = room();
+    let root = it.assembly.head(0);
+    let left = it.assembly.grow(0, root, 1, |_| {});
+    it.assembly.resolve(vec![Change::ConfirmStates], &[1, 11]);
+    let right = it.assembly.grow(0, root, 2, |_| {});
+    let end = it.assembly.grow(0, right, 3, |_| {});
+    let charter = it.assembly.charter();
+    let party = it.assembly.ids[0];
+    let mut over = |state| {
+        let mut draft = it.assembly.draft(charter.current(), vec![rename("Tea")]);
+        let mut pins = draft.pins.iter_mut();
+        pins.find(|(it, _)| *it == party).unwrap().1 = state;
+        draft.proposer = key(11);
+        draft.fork_proofs = vec![ForkProof { party, left, right }];
+        it.put(draft)
+    };
+    let (early, late) = (over(right), over(end));
+    assert_eq!(it.may_approve(11, early), Err(Refusal::OldPin(party)));
+    assert_eq!(it.may_approve(11, late), Ok(()));
+    it.approve(11, late);
+    it.approve(1, late);
+    assert_eq!(it.motion(late).outcome, Outcome::Open, "its own word");
+    it.approve(21, late);
+    assert_eq!(it.motion(late).outcome, Outcome::Carried);
 }
 
 #[test]

@@ -15,7 +15,10 @@
 //!   - a delegate with two nodes, one of which lacks a body: 924;
 //!   - two certified siblings and choices between them: 955; two malicious delegates: 27,409.
 //! - *What is submitted* ([`submitted`]): certificates that break one rule, below others, by anybody.
-//!   Rules R1 to R3, R9 to R12, P4, P5. 16 to 1,280 states each.
+//!   Rules R1 to R3, R9 to R13, P4, P5. 16 to 1,280 states each.
+//! - *Theft* ([`theft`]): keys that two of three parties dropped are stolen; the thief certifies a second
+//!   child of the genesis and a branch of a party by them and speaks for both. `charter.md` §9, P7.
+//!   512 states.
 //! - *People* ([`people`]): who is a member of which party, by the real roster over signed records, with
 //!   one malicious delegate (46,656 states) and two (82,944 and 1,024). Rules of `roster.md` §3, §6.
 //!
@@ -31,8 +34,8 @@
 //! - P1 to P3 and P6 have no switch: they say where a state belongs, and who stands under it is asked
 //!   all the same. R2 and R9 to R12 cannot make a minority change the charter: each has a property of its
 //!   own. R10 is held twice, in the change and where the quorum is used.
-//! - Choices between branches of a party's chain (P7) and what narrowings cover (cuts): `parties`,
-//!   `cuts`, the vectors of judgement, and by chance the histories and the simulation of whole nodes.
+//! - Choices between branches of a party's chain that the charter does not name (P7) and what
+//!   narrowings cover (cuts): `parties`, `cuts`, the vectors of judgement, and by chance the histories and the simulation of whole nodes.
 //! - A fork without anybody's fault, where a party's successive delegates do not know each other's
 //!   words (`charter.md` §10): here they share a node.
 
@@ -46,6 +49,7 @@ mod people;
 mod properties;
 mod submitted;
 mod symmetry;
+mod theft;
 mod verdicts;
 mod world;
 
@@ -250,16 +254,35 @@ fn forks_end_alike_for_all_who_know_the_same() {
     check("fork, two malicious delegates", run, &[]);
 }
 
+#[test]
+fn dropped_keys_win_nothing_back() {
+    use theft::{EXAMPLES, NAMED, STANDS, Theft};
+    let run = |without, goal| {
+        let theft = Theft::new(without);
+        explore("theft", &theft.bounds(), theft, &goal)
+    };
+    assert_eq!(run(None, Goal::All(EXAMPLES.to_vec())), BTreeSet::new());
+    for (rule, property) in [
+        (Rule::Approvals, STANDS),
+        (Rule::Later, STANDS),
+        (Rule::Named, NAMED),
+    ] {
+        run(Some(rule), Goal::Failure(rule, property));
+    }
+}
+
 /// Of every rule something that breaks it is submitted.
 #[test]
 fn what_breaks_a_rule_counts_nowhere() {
     use submitted::{
-        CHANGES, DELEGATES, EXAMPLES, FOUND, ITSELF, LED_OVER, NO_MINORITY, QUORUM, READERS,
+        BY_OTHERS, CHANGES, DELEGATES, EXAMPLES, FOUND, ITSELF, LED_OVER, NO_MINORITY, QUORUM,
+        READERS,
     };
     for (rule, properties) in [
         (Rule::Parent, &[NO_MINORITY][..]),
         (Rule::Height, &[FOUND]),
         (Rule::Pins, &[NO_MINORITY, LED_OVER]),
+        (Rule::Leading, &[BY_OTHERS]),
         (Rule::Readers, &[READERS]),
         (Rule::Bounds, &[QUORUM]),
         (Rule::Signers, &[DELEGATES]),

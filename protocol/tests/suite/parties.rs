@@ -157,6 +157,12 @@ fn p7_the_branch_that_the_charter_names_is_followed_whatever_delegates_say() {
     let root = it.head(0);
     let real = it.grow(0, root, 1, |it| it.delegates = keys(&[2]));
     it.choose(1, real);
+    let dropped = |it: &Assembly, pinned| {
+        let parties = it.parties();
+        parties.chain(&it.ids[0]).unwrap().dropped_since(&pinned)
+    };
+    assert_eq!(dropped(&it, root), [key(1)].into());
+    assert_eq!(dropped(&it, real), [].into());
     let confirmed = it.resolve(vec![Change::ConfirmStates], &[2, 11]);
     let stolen = it.grow_below(0, (root, real), |it| it.delegates = keys(&[3]));
     it.choose(1, stolen);

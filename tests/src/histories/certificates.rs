@@ -284,6 +284,7 @@ impl World {
             10 => Change::RemovePromise(None, "answer".to_owned()),
             11 => Change::Revoke(self.sides[person.party].id, person.root.public()),
             12 => Change::CutNode(random.pick(&self.nodes).unwrap().public()),
+            14 => Change::ConfirmStates,
             13 => Change::SetLabel(name(), "A label.".to_owned()),
             _ => Change::SetArticle(name(), "An article.".to_owned()),
         }

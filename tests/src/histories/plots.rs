@@ -33,6 +33,7 @@ impl World {
             15 => self.gather(random, sight),
             16 => self.invite_for_a_while(random),
             17 => self.strip(random),
+            18 => self.take_back(random, sight),
             // New people take the places of those who were removed, and write.
             _ => self.found_anew(random, sight),
         }

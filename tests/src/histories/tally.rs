@@ -62,11 +62,17 @@ pub enum Mischief {
     InvitationFlood,
     /// Delegates certify two children of one state.
     Fork,
+    /// A party hands over to others, and the charter names that.
+    DroppedAndNamed,
+    /// Those who were dropped certify a second state after the one in which they had a say.
+    DroppedKeysForkTheParty,
+    /// Those who were dropped certify a second child of the charter of then.
+    DroppedKeysForkTheCharter,
 }
 
 impl Mischief {
     /// Every kind.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::Backdating,
         Self::EquivocationInContent,
         Self::EquivocationInGovernance,
@@ -95,6 +101,9 @@ impl Mischief {
         Self::TheftAfterRevocation,
         Self::InvitationFlood,
         Self::Fork,
+        Self::DroppedAndNamed,
+        Self::DroppedKeysForkTheParty,
+        Self::DroppedKeysForkTheCharter,
     ];
 }
 

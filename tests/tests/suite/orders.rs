@@ -154,6 +154,8 @@ struct Reached {
     charter_height: u64,
     charter_forks: usize,
     party_forks: usize,
+    /// Of these, forks that what the charter names decides.
+    named_forks: usize,
     narrowings: usize,
     /// Contributions that others gave presence.
     adopted: usize,
@@ -197,7 +199,9 @@ impl Reached {
             self.ended_parties = charter.ended_parties().len();
         }
         let chains = authority.party_chains().iter();
-        self.party_forks = chains.map(|(_, chain)| chain.forks().len()).sum();
+        let forks: Vec<_> = chains.flat_map(|(_, chain)| chain.forks()).collect();
+        self.party_forks = forks.len();
+        self.named_forks = forks.iter().filter(|it| it.pinned).count();
         let states = authority.parties().values();
         self.moderators = states.clone().map(|it| it.moderators.len()).sum();
         self.bridges = states.map(|it| it.bridges.len()).sum();
@@ -256,6 +260,7 @@ impl Reached {
         self.orders += other.orders;
         self.charter_forks += other.charter_forks;
         self.party_forks += other.party_forks;
+        self.named_forks += other.named_forks;
         self.narrowings += other.narrowings;
         self.adopted += other.adopted;
         self.bare_headers += other.bare_headers;
@@ -281,6 +286,7 @@ impl Reached {
         for (what, times) in [
             ("forks of a charter", self.charter_forks),
             ("forks of a party", self.party_forks),
+            ("forks that the charter decides", self.named_forks),
             ("narrowings", self.narrowings),
             ("adopted contributions", self.adopted),
             ("bare headers", self.bare_headers),

@@ -322,7 +322,10 @@ fn refused_about(item: &ProposalInfo, what: &str, refusal: &RefusalInfo) -> Comm
         "old_pin" => error(
             "you no longer speak for the party whose earlier state the charter names",
         )
-        .hint("any change of the charter makes it name the present states; then propose it anew"),
+        .hint(
+            "`comity charter propose --confirm-states` makes it name the present states; then propose \
+             it anew",
+        ),
         "not_current" => error("the charter has changed since it was proposed").hint(anew),
         "dead" => error(&sanitize::line(&refusal.reason)).hint(anew),
         _ => refused(what, refusal),

@@ -1,9 +1,17 @@
 //! `comity charter propose`: from options to the changes of a resolution.
 
-use super::{super::party::cuts, floor::Floor, take_floor};
+use super::{
+    super::party::cuts,
+    floor::Floor,
+    leading::{self, Leading},
+    take_floor,
+};
 use crate::{
     app::App,
-    args::{charter::Propose, terms::SpaceTerms},
+    args::{
+        charter::Propose,
+        terms::{NamedText, SpaceTerms},
+    },
     commands::{
         party::{named_key, read_code},
         terms::{self, Parties},
@@ -18,7 +26,7 @@ use crate::{
 };
 use comity_client::types::{CharterInfo, CharterSpace, PartyDetail};
 use comity_protocol::{
-    certificate::{CertificateBody, Change, ForkProof, Resolution, Space},
+    certificate::{CertificateBody, Change, Resolution, Space},
     entry::Entry,
     id::{EntryId, PartyId, SpaceId},
 };
@@ -46,9 +54,9 @@ pub(in crate::commands) async fn propose(app: &App, args: &Propose) -> Result<()
                     .hint("`comity charter propose --help` lists what can"),
             );
         }
+        let led = terms.led(&args.lead_over)?;
         floor.must_be_free(&charter.id).await?;
-        let pins = terms.pins()?;
-        let fork_proofs = terms.fork_proofs()?;
+        let (pins, fork_proofs) = leading::over(&led, terms.pins()?);
         let tables = cuts::of_changes(&floor, &changes).await?;
         let body = CertificateBody::Resolution(Resolution {
             community: parse(&charter.community, "community")?,
@@ -107,7 +115,7 @@ impl Terms<'_> {
         changes.extend(args.name.clone().map(Change::SetName));
         changes.extend(args.purpose.clone().map(Change::SetPurpose));
         changes.extend(self.added.iter().map(|it| Change::AddParty(it.party)));
-        self.must_be_enough_to_remove(&args.remove_party)?;
+        self.must_be_enough("remove", args.remove_party.clone())?;
         for name in &args.remove_party {
             changes.push(Change::RemoveParty(self.party(name)?));
         }
@@ -138,18 +146,57 @@ impl Terms<'_> {
         for key in &args.cut_node {
             changes.push(Change::CutNode(named_key(&self.floor.community, key)?));
         }
+        if args.confirm_states || !args.lead_over.is_empty() {
+            changes.push(Change::ConfirmStates);
+        }
+        if args.confirm_states && args.lead_over.is_empty() {
+            self.must_have_moved()?;
+        }
         Ok(changes)
     }
 
-    /// Removing takes all other parties, and a quorum of them: fewer would only sign in vain.
-    fn must_be_enough_to_remove(&self, names: &[String]) -> Result<(), CommandError> {
+    /// Naming the present states changes nothing where the charter names them already.
+    fn must_have_moved(&self) -> Result<(), CommandError> {
+        let mut parties = self.charter.parties.iter();
+        match parties.any(|it| it.pinned != it.current) {
+            true => Ok(()),
+            false => Err(CommandError::failure(
+                "cannot confirm the states of the parties: the charter names the present ones already",
+            )
+            .hint("`comity charter show` says where a party has changed since")),
+        }
+    }
+
+    /// What `--lead-over` names.
+    fn led(&self, named: &[NamedText]) -> Result<Vec<Leading>, CommandError> {
+        let led = named.iter().map(|it| {
+            let party = self.party(&it.name)?.to_string();
+            let in_charter = self.charter.parties.iter().find(|it| it.id == party);
+            let known = self.parties.iter().find(|it| it.id == party);
+            let (Some(here), Some(known)) = (in_charter, known) else {
+                let what = format!("{:?} is no party of the charter", it.name);
+                return Err(CommandError::usage(what));
+            };
+            Leading::to(known, &here.pinned, &it.text)
+        });
+        let led: Vec<Leading> = led.collect::<Result<_, _>>()?;
+        self.must_be_enough(
+            "lead over",
+            named.iter().map(|it| it.name.clone()).collect(),
+        )?;
+        Ok(led)
+    }
+
+    /// Removing and leading over take all other parties, and a quorum of them: fewer would only sign in
+    /// vain.
+    fn must_be_enough(&self, what: &str, names: Vec<String>) -> Result<(), CommandError> {
         let others = self.charter.parties.len().saturating_sub(names.len()) as u64;
         let quorum = self.charter.party_quorum;
         if names.is_empty() || others >= quorum {
             return Ok(());
         }
         Err(CommandError::failure(format!(
-            "cannot remove {}: that takes all other parties and at least {quorum} of them, and there \
+            "cannot {what} {}: that takes all other parties and at least {quorum} of them, and there \
              would be {others}",
             sanitize::line(&names.join(", "))
         ))
@@ -248,20 +295,5 @@ impl Terms<'_> {
         pins.sort();
         pins.dedup();
         Ok(pins)
-    }
-
-    fn fork_proofs(&self) -> Result<Vec<ForkProof>, CommandError> {
-        let mut proofs = Vec::new();
-        for party in &self.charter.parties {
-            if let Some((left, right)) = &party.fork_proof {
-                proofs.push(ForkProof {
-                    party: parse(&party.id, "party")?,
-                    left: parse(left, "state")?,
-                    right: parse(right, "state")?,
-                });
-            }
-        }
-        proofs.sort();
-        Ok(proofs)
     }
 }

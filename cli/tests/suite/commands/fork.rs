@@ -1,5 +1,5 @@
-//! Two certified states of one party, at nodes that did not meet: shown, chosen, and healed by a
-//! resolution that carries the proof.
+//! Two certified states of one party, at nodes that did not meet: shown, chosen, and settled by a
+//! resolution that names one of them.
 
 use super::{Person, charter::Table, says};
 use serde_json::Value;
@@ -72,7 +72,7 @@ impl Table {
 }
 
 #[test]
-fn a_fork_of_a_party_is_shown_chosen_and_proven_to_the_charter() {
+fn a_fork_of_a_party_is_shown_and_chosen_until_the_charter_names_a_branch() {
     let here = Table::of(&["Bob", "Carol"]);
     here.ok(
         "keys",
@@ -86,13 +86,7 @@ fn a_fork_of_a_party_is_shown_chosen_and_proven_to_the_charter() {
     // Bob signs both: here with Alice, there with Carol.
     let there = here.doubled();
     let ours = here.certify(("keys", "bob"), &["party", "groups", "add", "board", &bob]);
-    here.certify(
-        ("keys", "bob"),
-        &["charter", "propose", "--name", "Orchard"],
-    );
     let theirs = there.certify(("carol", "bob"), &["party", "moderators", "add", &bob]);
-    assert_eq!(here.pinned()["pinned"], *ours);
-    assert_eq!(here.pinned()["fork_proof"], Value::Null);
     here.fails("keys", &["charter", "choose", &ours]);
 
     let address = here.0.start();
@@ -126,33 +120,77 @@ fn a_fork_of_a_party_is_shown_chosen_and_proven_to_the_charter() {
             ],
         );
     }
-    // Delegates of the common parent choose: two of three move it.
+    // Delegates of the common parent choose. Bob approved both, so his word counts for neither; whoever
+    // approved the lowest and now chooses the other counts for neither too, and the third one decides.
     here.ok("keys", &["charter", "choose", other]);
     there.ok("carol", &["charter", "choose", other]);
     for node in [&here, &there] {
         node.follows(other);
+        says(&node.ok("keys", &["party", "show"]), &["charter choose"]);
     }
-    // Who chooses both counts for neither, and then Bob's word decides. Back and forth until the state
-    // that the charter named has lost.
-    if *other == ours {
-        here.ok("keys", &["charter", "choose", &theirs]);
-        there.ok("carol", &["charter", "choose", &theirs]);
-        there.ok("bob", &["charter", "choose", &theirs]);
+    // Once the charter names that branch, no choice moves it.
+    let confirm = ["charter", "propose", "--confirm-states"];
+    here.certify(("keys", "bob"), &confirm);
+    for who in ["keys", "bob"] {
+        here.ok(who, &["charter", "choose", lowest]);
     }
-    for node in [&here, &there] {
-        node.follows(&theirs);
-        node.is_called("Orchard");
-        let proof = &node.pinned()["fork_proof"];
-        let mut proven = [&proof[0], &proof[1]].map(|it| it.as_str().unwrap().to_owned());
-        proven.sort();
-        assert_eq!(proven, [lowest.clone(), other.clone()]);
-    }
-    // The next resolution embeds the proof, else no node would take it: its pin does not descend from
-    // the one before.
+    there.ok("carol", &["charter", "choose", lowest]);
     there.certify(("carol", "bob"), &["charter", "propose", "--name", "Wood"]);
     for node in [&here, &there] {
         node.is_called("Wood");
-        assert_eq!(node.pinned()["pinned"], *theirs);
-        assert_eq!(node.pinned()["fork_proof"], Value::Null);
+        node.follows(other);
+        assert_eq!(node.pinned()["pinned"], **other);
+        assert_eq!(node.party()["forks"][0]["pinned"], true);
+        let shown = node.ok("keys", &["party", "show"]);
+        says(&shown, &["the charter names a state of the branch"]);
+    }
+    // Nor does a resolution: leading over takes all other parties, and there is none.
+    let over = format!("Club={}", &lowest[..12]);
+    says(
+        &here.fails("keys", &["charter", "propose", "--lead-over", &over]),
+        &["cannot lead over Club", "all other parties"],
+    );
+    says(
+        &here.fails("keys", &confirm),
+        &["cannot confirm", "names the present ones"],
+    );
+}
+
+/// A party of one delegate replaces the key, and says so to the charter.
+#[test]
+fn a_dropped_key_is_warned_about_until_the_charter_names_the_state_that_dropped_it() {
+    let table = Table::founded();
+    let [alice, bob] = ["keys", "bob"].map(|it| table.root(it));
+    table.ok("keys", &["party", "delegates", "add", &bob]);
+    let remove = ["party", "delegates", "remove", &alice, "--needed", "1"];
+    table.certify(
+        ("keys", "bob"),
+        &[&remove[..], &["--party", "Vendor"]].concat(),
+    );
+    let still = "can speak for it in resolutions";
+    let warning = [alice.as_str(), still, "--confirm-states"];
+    says(
+        &table.tells("bob", &["party", "show", "Vendor"]).err,
+        &warning,
+    );
+    says(
+        &table.ok("bob", &["charter", "show"]),
+        &["can still speak for it in resolutions", "--confirm-states"],
+    );
+    // Bob speaks for both parties now.
+    let confirmed = table.tells("bob", &["charter", "propose", "--confirm-states"]);
+    says(&confirmed.err, &["in force"]);
+    let diff = table.ok("bob", &["charter", "diff", confirmed.out.trim()]);
+    says(&diff, &["states of the parties", "speak for it no more"]);
+    says(
+        &table.ok("bob", &["charter", "log"]),
+        &["states of the parties"],
+    );
+    for shown in [
+        table.tells("bob", &["party", "show", "Vendor"]),
+        table.tells("bob", &["charter", "show"]),
+    ] {
+        let all = shown.out + &shown.err;
+        assert!(!all.contains("in resolutions"), "{all}");
     }
 }

@@ -20,6 +20,8 @@ pub struct ForkInfo {
     pub children: Vec<String>,
     /// The child that is followed.
     pub winner: String,
+    /// Of a party: whether the charter names a state on its branch, so that no choice moves it.
+    pub pinned: bool,
 }
 
 /// A text with a name: a label with its meaning, an article.
@@ -77,9 +79,8 @@ pub struct CharterParty {
     pub pinned: String,
     /// The state in force.
     pub current: String,
-    /// Two certified children of one state that lead from the pinned to the current branch, if the
-    /// party's chain forked.
-    pub fork_proof: Option<(String, String)>,
+    /// Keys that can still speak for it in resolutions though it has dropped them since that state.
+    pub dropped: Vec<KeyInfo>,
     /// Whether it has left the community.
     pub left: bool,
 }

@@ -28,6 +28,12 @@ pub(super) fn of_charter(named: &Named<'_>, before: &CharterState, change: &Chan
         Change::AddParty(_) | Change::RemoveParty(_) | Change::Revoke(..) | Change::CutNode(_) => {
             of_people(named, change)
         }
+        Change::ConfirmStates => turned(
+            "confirm_states",
+            "states of the parties",
+            Some("as the charter named them last".to_owned()),
+            Some("as they are now: keys that a party dropped speak for it no more"),
+        ),
         Change::DeclareSpace(_) | Change::CloseSpace(_) | Change::NarrowKinds(..) => {
             of_spaces(named, before, change)
         }

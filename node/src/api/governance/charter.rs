@@ -8,7 +8,7 @@ use comity_client::types::{
 use comity_protocol::{
     authority::{
         charter::{CharterState, DeclaredSpace},
-        parties::{Fork, PartyChain},
+        parties::Fork,
     },
     certificate::{Certificate, CertificateBody, Readers, Writers},
     entry::Entry,
@@ -79,6 +79,7 @@ pub(super) fn fork(fork: &Fork) -> ForkInfo {
         parent: fork.parent.to_string(),
         children: fork.children.iter().map(ToString::to_string).collect(),
         winner: fork.winner.to_string(),
+        pinned: fork.pinned,
     }
 }
 
@@ -87,32 +88,18 @@ fn parties(known: &Known<'_>, state: &CharterState) -> Vec<CharterParty> {
     let party = |(party, pinned): (&PartyId, &EntryId)| {
         let chain = chain_of(party);
         let current = chain.map_or(*pinned, |it| it.current().0);
-        let proof = chain.and_then(|it| fork_proof(it, pinned, &current));
+        let dropped = chain.map(|it| it.dropped_since(pinned)).unwrap_or_default();
+        let dropped: Vec<PublicKey> = dropped.into_iter().collect();
         CharterParty {
             id: party.to_string(),
             name: known.named.party(party),
             pinned: pinned.to_string(),
             current: current.to_string(),
-            fork_proof: proof.map(|(left, right)| (left.to_string(), right.to_string())),
+            dropped: known.named.keys(&dropped),
             left: chain.is_some_and(|it| it.left(&known.community).is_some()),
         }
     };
     state.parties.iter().map(party).collect()
-}
-
-/// What a resolution embeds to pin a state that does not follow the one pinned before.
-fn fork_proof(
-    chain: &PartyChain,
-    pinned: &EntryId,
-    current: &EntryId,
-) -> Option<(EntryId, EntryId)> {
-    if chain.descends(pinned, current) {
-        return None;
-    }
-    chain.forks().iter().find_map(|fork| {
-        let leads_to = |to| fork.children.iter().find(|it| chain.descends(it, to));
-        Some((*leads_to(pinned)?, *leads_to(current)?))
-    })
 }
 
 fn space(id: &SpaceId, declared: &DeclaredSpace) -> CharterSpace {

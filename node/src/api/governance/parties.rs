@@ -67,7 +67,7 @@ pub(super) fn detail(known: &Known<'_>, id: PartyId, chain: &PartyChain) -> Part
         groups: groups.collect(),
         states: states.collect(),
         forks: chain.forks().iter().map(fork).collect(),
-        warnings: warnings(state, chain),
+        warnings: warnings(known, id, chain),
     }
 }
 
@@ -90,8 +90,9 @@ fn step(
     }
 }
 
-fn warnings(state: &PartyState, chain: &PartyChain) -> Vec<String> {
+fn warnings(known: &Known<'_>, id: PartyId, chain: &PartyChain) -> Vec<String> {
     let mut warnings = Vec::new();
+    let (_, state) = chain.current();
     if state.delegates.len() < 2 {
         warnings.push(
             "the party has one delegate: if that key is lost, nobody can speak for it ever again. \
@@ -105,11 +106,31 @@ fn warnings(state: &PartyState, chain: &PartyChain) -> Vec<String> {
         );
     }
     if !chain.forks().is_empty() {
-        warnings.push(
-            "delegates signed two states in place of one: its chain is forked, and everybody sees \
-             that. Choose a branch with `comity charter choose`"
-                .to_owned(),
-        );
+        let mut forked = "delegates signed two states in place of one: its chain is forked, and \
+                          everybody sees that"
+            .to_owned();
+        if chain.forks().iter().any(|it| !it.pinned) {
+            forked.push_str(". Choose a branch with `comity charter choose`");
+        }
+        warnings.push(forked);
     }
+    warnings.extend(speaking_still(known, id, chain));
     warnings
+}
+
+/// Keys that the party dropped, for as long as the charter names a state before that.
+fn speaking_still(known: &Known<'_>, id: PartyId, chain: &PartyChain) -> Option<String> {
+    let charter = known.named.authors.authority.charter()?;
+    let pinned = charter.current().parties.get(&id)?;
+    let dropped = chain.dropped_since(pinned);
+    let named = dropped.iter().map(|it| known.named.person(it));
+    let named: Vec<String> = named.collect();
+    (!named.is_empty()).then(|| {
+        format!(
+            "the charter still names an earlier state of the party: {} can speak for it in \
+             resolutions, though no delegate any more. `comity charter propose --confirm-states` \
+             ends that",
+            named.join(", ")
+        )
+    })
 }

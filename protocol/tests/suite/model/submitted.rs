@@ -24,6 +24,7 @@ use std::{
 
 pub(super) const NO_MINORITY: &str = "no minority of parties changes the charter";
 pub(super) const LED_OVER: &str = "no pin leaves the branch before it but by a proof";
+pub(super) const BY_OTHERS: &str = "a party is led over by all others";
 pub(super) const FOUND: &str = "what counts is in the charter, whichever is looked at first";
 pub(super) const READERS: &str = "readers never widen beyond the parties of the charter";
 pub(super) const QUORUM: &str = "the quorum that the charter names is one that counts";
@@ -90,7 +91,7 @@ fn keys(bits: u8) -> Vec<PublicKey> {
 /// What is submitted to see that one rule is needed.
 pub(super) fn against(rule: Rule) -> Inbox {
     match rule {
-        Rule::Pins => pins(),
+        Rule::Pins | Rule::Leading => pins(),
         Rule::PartySigners | Rule::PartyNumber => states(),
         _ => resolutions(rule),
     }
@@ -335,7 +336,8 @@ impl Inbox {
                 (mended.community, mended.parent) = (parent.community, parent.id);
             }
             (Rule::Height, ResolutionError::Height { expected, .. }) => mended.height = *expected,
-            (Rule::Pins, ResolutionError::Pin { .. }) => {
+            (Rule::Pins, ResolutionError::Pin { .. })
+            | (Rule::Leading, ResolutionError::Leading { .. }) => {
                 under.parties = Arc::new(mended.pins.iter().copied().collect());
                 mended.fork_proofs.clear();
             }
@@ -492,6 +494,11 @@ impl Model for Inbox {
             Property::always(LED_OVER, |world: &Self, signed: &Signed| {
                 world.by_each(signed, |_, it, _, (before, after)| {
                     world.is_led_over(before, after, it)
+                })
+            }),
+            Property::always(BY_OTHERS, |world: &Self, signed: &Signed| {
+                world.by_each(signed, |_, it, by, _| {
+                    it.fork_proofs.is_empty() || by & (B | C) == B | C
                 })
             }),
             Property::always(FOUND, |world: &Self, signed: &Signed| {

@@ -76,6 +76,14 @@ pub(super) enum Rule {
     Signers,
     /// R12.
     Changes,
+    /// R13.
+    Leading,
+    /// Forks: approvals count as choices.
+    Approvals,
+    /// Forks of the charter: who came later speaks for a party too.
+    Later,
+    /// P7: what the charter names decides a fork of a party.
+    Named,
     /// P4.
     PartySigners,
     /// P5.
@@ -374,7 +382,7 @@ impl World {
         self.sort(motion) != Sort::RenameAfter || self.has_moved(view)
     }
 
-    /// Whether a certificate of a motion with these signatures counts: R1 to R12, P1 to P6.
+    /// Whether a certificate of a motion with these signatures counts: R1 to R13, P1 to P6.
     pub(super) fn admits(&self, motion: usize, signers: u8) -> bool {
         let signers = signers & self.concerned(motion);
         if let Some(known) = self.admitted.lock().unwrap().get(&(motion, signers)) {

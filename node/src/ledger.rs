@@ -308,21 +308,22 @@ impl Ledger {
         self.rehash(touched);
     }
 
-    /// Opens the spaces that a community declares now: of those that the record knew everything is to
-    /// be judged, and of all of them the cuts are to be read.
+    /// Opens the spaces that a community declares, on whatever branch of its charter: which one is
+    /// followed may have differed where the same entries came in another order. Of those that the record
+    /// knew everything is to be judged, and of all of them the cuts are to be read.
     fn add_declared(&mut self, community: CommunityId, entered: &mut Entered) {
         let Some(authority) = self.authority(&community) else {
             return;
         };
-        for space in authority.spaces().keys() {
-            if self.spaces.contains_key(space) {
+        for space in authority.spaces_ever() {
+            if self.spaces.contains_key(&space) {
                 continue;
             }
-            if self.add_space(community, *space) {
-                entered.whole.insert(*space);
+            if self.add_space(community, space) {
+                entered.whole.insert(space);
             }
             if !authority.narrowings().is_empty() {
-                entered.covered.insert(*space);
+                entered.covered.insert(space);
             }
         }
     }

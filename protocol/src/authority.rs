@@ -271,6 +271,12 @@ impl Authority {
         &self.spaces
     }
 
+    /// The spaces of all branches of the charter, those that are not followed included, and the
+    /// restricted ones that are known here: what statements may stand in, whoever reads there.
+    pub fn spaces_ever(&self) -> impl Iterator<Item = SpaceId> {
+        self.envelope.declared()
+    }
+
     /// Everything that took something, with its cuts: for the coverage of the other spaces.
     pub fn narrowings(&self) -> &BTreeMap<EntryId, Narrowing> {
         &self.narrowings

@@ -22,7 +22,7 @@ use crate::{
 };
 use comity_client::{
     Client,
-    types::{CharterInfo, CommunityInfo, ProposalInfo},
+    types::{CharterInfo, CommunityInfo, ForkInfo, ProposalInfo},
 };
 use comity_protocol::entry::Entry;
 use floor::Floor;
@@ -182,12 +182,14 @@ async fn choose(app: &App, text: &str, community: Option<&str>) -> Result<(), Co
     app.public()?;
     app.with_node(Reach::Store, async |client| {
         let community = lookup::community(client, community).await?;
-        let children = forked(client, &community).await?;
-        let fitting: Vec<&String> = children.iter().filter(|it| it.starts_with(text)).collect();
-        let chosen = match fitting.as_slice() {
-            [one] => (*one).clone(),
+        let forks = forked(client, &community).await?;
+        let children = forks.iter().flat_map(|it| it.children.iter().map(move |id| (it, id)));
+        let fitting: Vec<(&ForkInfo, &String)> =
+            children.clone().filter(|(_, it)| it.starts_with(text)).collect();
+        let (fork, chosen) = match fitting.as_slice() {
+            [(fork, one)] => (*fork, (*one).clone()),
             _ => {
-                let choices = children.iter().map(|it| format!("there is {it}"));
+                let choices = children.map(|(_, it)| format!("there is {it}"));
                 return Err(CommandError::failure(format!(
                     "{text} is not one branch of a fork in {}",
                     sanitize::line(&community.name)
@@ -208,21 +210,26 @@ async fn choose(app: &App, text: &str, community: Option<&str>) -> Result<(), Co
                 .json(&json!({ "chosen": chosen, "peers": saved.peers }));
         }
         app.ui.status(
-            "your choice is recorded. The branch that most parties choose is followed; one who \
-             chooses both counts for neither",
+            "your choice is recorded. The branch that most parties choose is followed; what you \
+             approved counts as chosen, and one who chooses both counts for neither",
         );
+        if fork.pinned && fork.winner != chosen {
+            app.ui.warning(
+                "the charter names a state of the other branch, and no choice moves that: all other \
+                 parties can, by `comity charter propose --lead-over PARTY=STATE`",
+            );
+        }
         app.ui.line(&chosen)
     })
     .await
 }
 
-/// The certified children of every fork of the charter and of parties.
-async fn forked(client: &Client, community: &CommunityInfo) -> Result<Vec<String>, CommandError> {
+/// Every fork of the charter and of parties.
+async fn forked(client: &Client, community: &CommunityInfo) -> Result<Vec<ForkInfo>, CommandError> {
     let charter = client.charter(&community.id, None).await?;
     let parties = client.parties(&community.id).await?;
     let of_parties = parties.into_iter().flat_map(|it| it.forks);
-    let forks = charter.forks.into_iter().chain(of_parties);
-    Ok(forks.flat_map(|it| it.children).collect())
+    Ok(charter.forks.into_iter().chain(of_parties).collect())
 }
 
 /// Somebody on the floor of a community: unlocked, at the desk, with a say.

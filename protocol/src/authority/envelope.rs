@@ -143,6 +143,12 @@ impl Envelope {
         self.states.contains_key(id) || self.resolutions.contains_key(id)
     }
 
+    /// The spaces that were ever declared, as far as is known here, on any branch of the charter.
+    pub(super) fn declared(&self) -> impl Iterator<Item = SpaceId> {
+        let restricted = self.restricted.keys();
+        self.spaces.iter().chain(restricted).copied()
+    }
+
     /// Whether a space was ever declared, as far as is known here.
     fn knows_space(&self, space: &SpaceId) -> bool {
         self.spaces.contains(space) || self.restricted.contains_key(space)

@@ -20,12 +20,12 @@ impl World {
     /// Something is proposed that could pass, and delegates answer it.
     pub(super) fn deliberate(&mut self, random: &mut Random, sight: &dyn Sight) {
         self.note_passed(sight);
-        match random.below(8) {
+        match random.below(9) {
             0..2 => self.carry(random, sight, true),
             2..4 => self.carry(random, sight, false),
             4 => self.approve_twice(random, sight),
             5 => self.approve_and_reject(random, sight),
-            6 => self.cross(random, sight),
+            6 | 7 => self.cross(random, sight),
             _ => self.carry_order(random, sight),
         }
     }

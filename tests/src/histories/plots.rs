@@ -22,18 +22,18 @@ impl World {
     /// Lets people do what takes more than one deed. Gives back what was signed.
     pub fn plot(&mut self, random: &mut Random, sight: &dyn Sight) -> Vec<Entry> {
         let before = self.entries.len();
-        match random.below(24) {
+        match random.below(25) {
             0..8 => self.deliberate(random, sight),
             8..10 => self.steal(random, sight),
             10 => self.drop_each_other(random, sight),
             11 => self.remove_each_other(random, sight),
-            12 => self.revoke_in_a_circle(random, sight),
-            13 => self.come_back(random, sight),
-            14 => self.list_helpers(random, sight),
-            15 => self.gather(random, sight),
-            16 => self.invite_for_a_while(random),
-            17 => self.strip(random),
-            18 => self.take_back(random, sight),
+            12 | 13 => self.revoke_in_a_circle(random, sight),
+            14 => self.come_back(random, sight),
+            15 => self.list_helpers(random, sight),
+            16 => self.gather(random, sight),
+            17 => self.invite_for_a_while(random),
+            18 => self.strip(random),
+            19 => self.take_back(random, sight),
             // New people take the places of those who were removed, and write.
             _ => self.found_anew(random, sight),
         }

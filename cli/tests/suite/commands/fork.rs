@@ -66,6 +66,25 @@ impl Table {
         id
     }
 
+    /// The child of the party's fork that is not followed.
+    fn losing(&self) -> String {
+        let party = self.party();
+        let fork = &party["forks"][0];
+        let children = fork["children"].as_array().unwrap();
+        let lost = children.iter().find(|it| **it != fork["winner"]);
+        lost.unwrap().as_str().unwrap().to_owned()
+    }
+
+    fn party_of_charter(&self, name: &str) -> Value {
+        let charter = self.json(&["charter", "show"]);
+        let parties = charter["parties"].as_array().unwrap();
+        parties
+            .iter()
+            .find(|it| it["name"] == name)
+            .unwrap()
+            .clone()
+    }
+
     fn pinned(&self) -> Value {
         self.json(&["charter", "show"])["parties"][0].clone()
     }
@@ -154,6 +173,68 @@ fn a_fork_of_a_party_is_shown_and_chosen_until_the_charter_names_a_branch() {
         &here.fails("keys", &confirm),
         &["cannot confirm", "names the present ones"],
     );
+}
+
+/// Three parties of one delegate each, Alice's, Bob's and Carol's.
+fn of_three() -> Table {
+    let table = Table::of(&["Bob", "Carol"]);
+    let mut create = ["community", "create", "Coffee", "--party", "Club"]
+        .map(str::to_owned)
+        .to_vec();
+    for (who, party) in [("bob", "Users"), ("carol", "Growers")] {
+        let code = table.ok(who, &["party", "create", party]);
+        create.extend(["--with".to_owned(), code]);
+    }
+    let create: Vec<&str> = create.iter().map(String::as_str).collect();
+    let draft = table.ok("keys", &create);
+    let sign = |who| table.ok(who, &["community", "sign", &draft, "--yes"]);
+    let signed = ["keys", "bob", "carol"].map(sign);
+    let [a, b, c] = &signed;
+    table.ok("keys", &["community", "found", &draft, a, b, c]);
+    table
+}
+
+/// The charter names what a thief made with Alice's key, before anybody noticed.
+#[test]
+fn all_other_parties_lead_a_party_over_to_another_branch() {
+    let here = of_three();
+    let there = here.doubled();
+    let stolen = here.ok("keys", &["party", "moderators", "add", &here.root("bob")]);
+    here.certify(("keys", "bob"), &["charter", "propose", "--confirm-states"]);
+    there.ok("keys", &["party", "stewards", "add", &there.root("carol")]);
+    let right = there.ok("keys", &["party", "observers", "add", &there.root("bob")]);
+    let address = here.0.start();
+    there.0.start();
+    there.0.ok(&["node", "connect", &address]);
+    let started = Instant::now();
+    while here.party()["forks"] == Value::Array(Vec::new()) {
+        assert!(started.elapsed() < PATIENCE, "no fork is shown");
+        there.0.run(&["sync", "--wait"]);
+    }
+    here.follows(&stolen);
+    let chosen = here.tells("keys", &["charter", "choose", &here.losing()]);
+    says(
+        &chosen.err,
+        &[
+            "the charter names a state of the other branch",
+            "--lead-over",
+        ],
+    );
+    here.follows(&stolen);
+    // The state is the end of that branch, whichever of it is named.
+    let over = format!("Club={}", here.losing());
+    let proposed = here.ok("bob", &["charter", "propose", "--lead-over", &over]);
+    says(
+        &here
+            .tells("carol", &["charter", "approve", &proposed, "--yes"])
+            .err,
+        &["in force"],
+    );
+    here.follows(&right);
+    assert_eq!(here.party_of_charter("Club")["pinned"], *right);
+    let nowhere = format!("Club={}", &right[..12]);
+    let refused = here.fails("bob", &["charter", "propose", "--lead-over", &nowhere]);
+    says(&refused, &["cannot lead Club over", "no other branch"]);
 }
 
 /// A party of one delegate replaces the key, and says so to the charter.

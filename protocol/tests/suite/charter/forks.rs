@@ -4,11 +4,14 @@ use super::*;
 
 /// Three parties with one delegate each, and two certified resolutions, lowest id first.
 fn forked() -> (Assembly, EntryId, EntryId) {
-    let mut it = Assembly::new(&[&[1], &[11], &[21]]);
+    forked_by(Assembly::new(&[&[1], &[11], &[21]]), &[1, 11])
+}
+
+fn forked_by(mut it: Assembly, by: &[u16]) -> (Assembly, EntryId, EntryId) {
     let charter = it.charter();
     let ids = ["Tea", "Juice"].map(|name| {
         let draft = it.draft(charter.current(), vec![rename(name)]);
-        it.enact(draft, &[1, 11])
+        it.enact(draft, by)
     });
     let (low, high) = (ids[0].min(ids[1]), ids[0].max(ids[1]));
     (it, low, high)
@@ -62,13 +65,7 @@ fn a_party_whose_delegate_chose_both_counts_for_neither() {
 
 #[test]
 fn a_party_chooses_by_as_many_delegates_as_it_needs() {
-    let mut it = three();
-    let charter = it.charter();
-    let ids = ["Tea", "Juice"].map(|name| {
-        let draft = it.draft(charter.current(), vec![rename(name)]);
-        it.enact(draft, FIRST_TWO)
-    });
-    let (low, high) = (ids[0].min(ids[1]), ids[0].max(ids[1]));
+    let (mut it, low, high) = forked_by(three(), FIRST_TWO);
     it.choose(1, high);
     assert_eq!(head(&it), low);
     it.choose(2, high);
@@ -85,13 +82,7 @@ fn a_party_chooses_by_as_many_delegates_as_it_needs() {
 
 #[test]
 fn who_came_later_speaks_for_the_party_too() {
-    let mut it = three();
-    let charter = it.charter();
-    let ids = ["Tea", "Juice"].map(|name| {
-        let draft = it.draft(charter.current(), vec![rename(name)]);
-        it.enact(draft, FIRST_TWO)
-    });
-    let (low, high) = (ids[0].min(ids[1]), ids[0].max(ids[1]));
+    let (mut it, low, high) = forked_by(three(), FIRST_TWO);
     it.choose(1, high);
     it.choose(2, high);
     let root = it.head(1);

@@ -98,6 +98,10 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/communities/{id}/proposals", get(governance::proposals))
         .route("/v0/communities/{id}/parties", get(governance::parties))
         .route(
+            "/v0/communities/{id}/without-effect",
+            get(governance::without_effect),
+        )
+        .route(
             "/v0/communities/{id}/parties/{party}",
             get(governance::party),
         )

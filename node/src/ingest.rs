@@ -20,11 +20,10 @@ use crate::{
     store::{NewEntry, StoreError},
 };
 use comity_protocol::{
-    authority::Unauthorized,
     certificate::CertificateBody,
     entry::{Entry, EntryError, Verified, VerifyError, Words},
     id::{CommunityId, EntryId, SpaceId},
-    pipeline::LinkError,
+    pipeline::{AuthorizeError, LinkError},
     record::RecordBody,
     sync::Key,
 };
@@ -53,7 +52,7 @@ pub enum Outcome {
     /// Kept in memory until what it builds on arrives.
     Pending(Vec<EntryId>),
     /// Kept in memory until records that authorize it arrive.
-    Unauthorized(Unauthorized),
+    Unauthorized(AuthorizeError),
     /// Kept until what it builds on is authorized, which it cannot adopt.
     Blocked(EntryId),
     /// Not an entry, or broken for good.

@@ -47,6 +47,8 @@ mod unauthorized;
 
 pub use branches::{AuthorLink, ChainLinks};
 pub use changed::Changed;
+pub use envelope::{DeclarationFault, EnvelopeError, OrderFault};
+pub use roster::RosterError;
 pub use unauthorized::Unauthorized;
 
 use charter::Charter;
@@ -357,9 +359,18 @@ impl Authority {
     /// What is let in stays in, whatever else arrives.
     ///
     /// # Errors
-    /// [`Unauthorized`] names the first rule that does not hold.
-    pub fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), Unauthorized> {
+    /// [`EnvelopeError`] names the first rule that does not hold.
+    pub fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), EnvelopeError> {
         self.envelope.lets_in(space, entry)
+    }
+
+    /// Why a record of the roster that is in the set has no effect, by the rules that evaluation went by.
+    /// Records that are not about the roster are not judged.
+    ///
+    /// # Errors
+    /// [`RosterError`] names the rule that it does not meet.
+    pub fn judge_record(&self, record: &Record) -> Result<(), RosterError> {
+        self.roster.judge(record)
     }
 
     /// Whether at least one narrowing in force covers an entry: what stands below it may count because
@@ -373,20 +384,15 @@ impl Authority {
     /// effect. Spec: `specs/cuts.md` §7.
     ///
     /// # Errors
-    /// [`Unauthorized`] names the rule that does not hold.
+    /// [`EnvelopeError`] names the rule that does not hold.
     pub fn lets_in_bare(
         &self,
         space: SpaceId,
         header: &BareHeader,
         coverage: &dyn Coverage,
-    ) -> Result<(), Unauthorized> {
-        if space == self.governance_space || header.space() != space {
-            return Err(Unauthorized::WrongSpace);
-        }
-        match self.is_covered(&header.author(), &header.of(), coverage) {
-            true => Ok(()),
-            false => Err(Unauthorized::NotCovered),
-        }
+    ) -> Result<(), EnvelopeError> {
+        let is_covered = self.is_covered(&header.author(), &header.of(), coverage);
+        self.envelope.lets_in_bare(space, header, is_covered)
     }
 
     /// Whether a contribution with this author, made now, would count: no cut is asked.

@@ -6,7 +6,7 @@
 //! Spec: `specs/contribution.md` §9 (pipeline and verdicts).
 
 use crate::{
-    authority::{Act, Authority, Standing, Unauthorized, coverage::Coverage},
+    authority::{Act, Authority, EnvelopeError, Standing, Unauthorized, coverage::Coverage},
     certificate::CertificateBody,
     contribution::Target,
     document::kind_named_in,
@@ -60,6 +60,17 @@ pub enum LinkError {
     /// An erasure of a contribution of another space: malformed for good.
     #[error("an erasure stands in the space of the contribution it erases")]
     ForeignErasure,
+}
+
+/// Why a linked entry does not take effect. It may once records arrive.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuthorizeError {
+    /// The set of its space does not let it in, or not without the words that it lacks.
+    #[error(transparent)]
+    Set(#[from] EnvelopeError),
+    /// It is a contribution whose author may not do what it does.
+    #[error(transparent)]
+    Contribution(#[from] Unauthorized),
 }
 
 /// A verified entry all of whose dependencies are here and fit.
@@ -134,7 +145,7 @@ impl Linked {
         self,
         authority: &Authority,
         coverage: &dyn Coverage,
-    ) -> Result<Authorized, (Box<Self>, Unauthorized)> {
+    ) -> Result<Authorized, (Box<Self>, AuthorizeError)> {
         match self.judge(authority, coverage) {
             Ok(standing) => Ok(Authorized {
                 entry: self.entry,
@@ -149,7 +160,7 @@ impl Linked {
         &self,
         authority: &Authority,
         coverage: &dyn Coverage,
-    ) -> Result<Option<Standing>, Unauthorized> {
+    ) -> Result<Option<Standing>, AuthorizeError> {
         match (&*self.entry, &self.asks) {
             (Entry::Contribution(it), Asks::Contribution { act, kind }) => {
                 let author = &it.header().author;
@@ -157,18 +168,23 @@ impl Linked {
                     authority.judge_erasure(proof, author)?;
                 }
                 let id = it.id();
-                authority
-                    .authorize(self.space, &id, author, Some(kind), *act, coverage)
-                    .map(Some)
+                let standing =
+                    authority.authorize(self.space, &id, author, Some(kind), *act, coverage)?;
+                Ok(Some(standing))
             }
             (Entry::Record(record), Asks::Erasure { written_by }) => {
                 authority.may_erase(&record.header().author, written_by)?;
-                authority.lets_in(self.space, &self.entry).map(|()| None)
+                authority.lets_in(self.space, &self.entry)?;
+                Ok(None)
             }
-            (Entry::Bare(it), _) => authority
-                .lets_in_bare(self.space, it, coverage)
-                .map(|()| None),
-            (entry, _) => authority.lets_in(self.space, entry).map(|()| None),
+            (Entry::Bare(it), _) => {
+                authority.lets_in_bare(self.space, it, coverage)?;
+                Ok(None)
+            }
+            (entry, _) => {
+                authority.lets_in(self.space, entry)?;
+                Ok(None)
+            }
         }
     }
 

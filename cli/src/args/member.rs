@@ -192,6 +192,16 @@ pub enum QuarantineCommand {
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=500))]
         limit: u64,
     },
+    /// List records of membership that have no effect, with the rule that says so.
+    #[command(after_help = "Example:\n  comity quarantine records --community Coffee")]
+    Records {
+        /// Of this community; needed if there are several.
+        #[arg(long)]
+        community: Option<String>,
+        /// Most records shown.
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=500))]
+        limit: u64,
+    },
     /// Show a document with what is not in effect of it.
     #[command(after_help = "Example:\n  comity quarantine show 3f2a")]
     Show {

@@ -17,6 +17,9 @@ pub(super) async fn run(app: &App, command: QuarantineCommand) -> Result<(), Com
         QuarantineCommand::List { community, limit } => {
             list(app, community.as_deref(), limit).await
         }
+        QuarantineCommand::Records { community, limit } => {
+            records(app, community.as_deref(), limit).await
+        }
         QuarantineCommand::Show { id } => show(app, &id).await,
     }
 }
@@ -49,6 +52,30 @@ async fn list(app: &App, named: Option<&str>, limit: u64) -> Result<(), CommandE
     }
     app.ui
         .hint("`comity show --held DOCUMENT` shows the words all the same");
+    Ok(())
+}
+
+/// Records of the roster are readable by everyone, so no space needs to be named.
+async fn records(app: &App, named: Option<&str>, limit: u64) -> Result<(), CommandError> {
+    let found = app
+        .with_node(Reach::Store, async |client| {
+            let community = lookup::community(client, named).await?.id;
+            let limit = Some(limit);
+            Ok(client.records_without_effect(&community, limit).await?)
+        })
+        .await?;
+    if app.ui.is_json() {
+        return app.ui.json(&found);
+    }
+    if found.items.is_empty() {
+        app.ui.status("every record of membership has an effect");
+        return Ok(());
+    }
+    app.ui
+        .table(&render::member::without_effect(&found.items))?;
+    if found.total > found.items.len() as u64 {
+        app.ui.hint("there is more: ask with a higher --limit");
+    }
     Ok(())
 }
 

@@ -3,7 +3,8 @@
 use super::{author, count, short};
 use crate::ui::table::{Column, Table};
 use comity_client::types::{
-    CommunityInfo, Ending, HeldItem, PendingRecord, Roster, RosterDevice, RosterMember,
+    CommunityInfo, Ending, HeldItem, PendingRecord, RecordWithoutEffect, Roster, RosterDevice,
+    RosterMember,
 };
 
 fn name_of(member: &RosterMember) -> String {
@@ -104,6 +105,24 @@ pub fn devices(roster: &Roster, items: &[RosterDevice], here: &str) -> Table {
             None => "linked".to_owned(),
         };
         table.row([&slot, &state, &item.key]);
+    }
+    table
+}
+
+/// Records of the roster without effect, one a row.
+pub fn without_effect(items: &[RecordWithoutEffect]) -> Table {
+    let mut table = Table::new([
+        Column::whole("ID"),
+        Column::whole("WHAT"),
+        Column::flexible("SIGNER"),
+        Column::flexible("WHY"),
+    ]);
+    for item in items {
+        let signer = match &item.signer.name {
+            Some(name) => name.clone(),
+            None => author::key_tail(&item.signer.key),
+        };
+        table.row([short(&item.id), &item.what, &signer, &item.reason]);
     }
     table
 }

@@ -289,6 +289,21 @@ impl Client {
             .await
     }
 
+    /// Records of the roster that stand in a community's set and have no effect.
+    pub async fn records_without_effect(
+        &self,
+        community: &str,
+        limit: Option<u64>,
+    ) -> Answered<RecordsWithoutEffect> {
+        let limit = limit.map(|limit| limit.to_string());
+        let pairs: Vec<(&str, &str)> = limit.iter().map(|it| ("limit", it.as_str())).collect();
+        let (community, query) = (escape(community), encode_query(&pairs));
+        self.get(&format!(
+            "/v0/communities/{community}/without-effect{query}"
+        ))
+        .await
+    }
+
     /// Who wrote which part of a text field.
     pub async fn blame(&self, id: &str, field: &str) -> Answered<Vec<BlameSpan>> {
         let query = encode_query(&[("field", field)]);

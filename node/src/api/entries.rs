@@ -10,12 +10,13 @@ use crate::{ingest::Outcome, pending::Source, store::StoreState};
 use axum::Json;
 use comity_client::types::{EntryResult, RawEntry, Submit, Submitted};
 use comity_protocol::{
-    authority::Unauthorized,
+    authority::{EnvelopeError, Unauthorized},
     certificate::governance_space,
     entry::Entry,
     id::{CommunityId, EntryId, SpaceId},
+    pipeline::AuthorizeError,
 };
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
@@ -84,7 +85,7 @@ fn masked(app: &App, entry: &[u8], result: EntryResult) -> EntryResult {
     match space.is_some_and(|space| !app.shows(&space)) {
         true => EntryResult {
             state: "unauthorized".to_owned(),
-            reason: Some(unauthorized(Unauthorized::UnknownSpace)),
+            reason: Some(unauthorized(&Unauthorized::UnknownSpace.into())),
             ..result
         },
         false => result,
@@ -96,7 +97,7 @@ fn result((id, outcome): &(Option<EntryId>, Outcome)) -> EntryResult {
         Outcome::Saved => ("saved", None),
         Outcome::AlreadyPresent => ("already_present", None),
         Outcome::Pending(missing) => ("pending", Some(waits_for(missing))),
-        Outcome::Unauthorized(reason) => ("unauthorized", Some(unauthorized(*reason))),
+        Outcome::Unauthorized(reason) => ("unauthorized", Some(unauthorized(reason))),
         Outcome::Blocked(on) => (
             "unauthorized",
             Some(format!(
@@ -125,18 +126,44 @@ fn waits_for(missing: &[EntryId]) -> String {
     )
 }
 
-fn unauthorized(reason: Unauthorized) -> String {
+fn unauthorized(reason: &AuthorizeError) -> String {
     let advice = match reason {
-        Unauthorized::NoGenesis
-        | Unauthorized::UnknownSpace
-        | Unauthorized::Builds(_)
-        | Unauthorized::UnknownParty(_)
-        | Unauthorized::NotCovered
-        | Unauthorized::UnknownTable => "it is kept until the community's records arrive",
-        Unauthorized::NotAMember | Unauthorized::NoStanding => {
-            "it is kept for a while in case the membership is still on its way; otherwise ask a \
-             member for an invitation"
-        }
+        AuthorizeError::Set(reason) => of_a_set(reason),
+        AuthorizeError::Contribution(reason) => of_a_contribution(reason),
+    };
+    let reason = with_sources(reason);
+    format!("{reason}; {advice}")
+}
+
+const MAY_ARRIVE: &str = "it is kept until the community's records arrive";
+const MAY_JOIN: &str = "it is kept for a while in case the membership is still on its way; \
+                        otherwise ask a member for an invitation";
+
+fn of_a_set(reason: &EnvelopeError) -> &'static str {
+    match reason {
+        EnvelopeError::NoGenesis
+        | EnvelopeError::UnknownSpace
+        | EnvelopeError::Builds(_)
+        | EnvelopeError::UnknownParty(_)
+        | EnvelopeError::NotCovered
+        | EnvelopeError::UnknownTable => MAY_ARRIVE,
+        EnvelopeError::NoStanding | EnvelopeError::PersonDeclares => MAY_JOIN,
+        EnvelopeError::NotTheWriter => "ask the one who wrote them, or the parties",
+        EnvelopeError::NotANode
+        | EnvelopeError::WrongSpace
+        | EnvelopeError::OtherGenesis
+        | EnvelopeError::OtherCommunity
+        | EnvelopeError::State(_)
+        | EnvelopeError::Resolution(_)
+        | EnvelopeError::PartyDeclares(_)
+        | EnvelopeError::Order(_) => "no node will take it as it is",
+    }
+}
+
+fn of_a_contribution(reason: &Unauthorized) -> &'static str {
+    match reason {
+        Unauthorized::NoGenesis | Unauthorized::UnknownSpace => MAY_ARRIVE,
+        Unauthorized::NotAMember | Unauthorized::NoStanding => MAY_JOIN,
         Unauthorized::RoleMissing | Unauthorized::RoleRemoved(_) => {
             "ask a delegate of your party for the role"
         }
@@ -146,7 +173,6 @@ fn unauthorized(reason: Unauthorized) -> String {
             "choose another space, or another kind"
         }
         Unauthorized::SpaceClosed(_) => "choose another space; what stands there stays",
-        Unauthorized::NotTheWriter => "ask the one who wrote them, or the parties",
         Unauthorized::PartyRemoved(_) | Unauthorized::PartyLeft(_) => {
             "a person takes part by a party of the community"
         }
@@ -160,12 +186,20 @@ fn unauthorized(reason: Unauthorized) -> String {
         Unauthorized::DeviceRemoved | Unauthorized::DeviceRevoked(_) => {
             "write with another device of yours"
         }
-        Unauthorized::NotANode
-        | Unauthorized::WrongSpace
-        | Unauthorized::NotCertified
-        | Unauthorized::Contradiction => "no node will take it as it is",
-    };
-    format!("{reason}; {advice}")
+        Unauthorized::WrongSpace => "no node will take it as it is",
+    }
+}
+
+/// An error and what it comes from, in one line.
+pub(super) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
 }
 
 pub(super) async fn show(

@@ -5,6 +5,7 @@ mod charter;
 mod named;
 mod parties;
 mod proposals;
+mod without_effect;
 
 use super::{
     App,
@@ -16,7 +17,9 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use comity_client::types::{CharterInfo, CharterStep, PartyDetail, ProposalInfo};
+use comity_client::types::{
+    CharterInfo, CharterStep, PartyDetail, ProposalInfo, RecordsWithoutEffect,
+};
 use comity_protocol::{
     authority::{charter::Charter, parties::Parties},
     entry::{Entry, Record},
@@ -25,6 +28,10 @@ use comity_protocol::{
 use named::Named;
 use serde::Deserialize;
 use std::sync::Arc;
+
+/// Records without effect that are told at once, unless the caller says how many.
+const RECORDS_DEFAULT: usize = 50;
+const RECORDS_MAX: usize = 500;
 
 #[derive(Deserialize)]
 pub(super) struct At {
@@ -81,6 +88,29 @@ pub(super) async fn parties(
         let chains = known.parties().iter();
         let details = chains.map(|(id, chain)| parties::detail(&known, *id, chain));
         Ok(Json(details.collect()))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+pub(super) struct Limited {
+    limit: Option<usize>,
+}
+
+pub(super) async fn without_effect(
+    State(app): State<Arc<App>>,
+    Name(community): Name,
+    Args(Limited { limit }): Args<Limited>,
+) -> Result<Json<RecordsWithoutEffect>, Failure> {
+    let limit = limit.unwrap_or(RECORDS_DEFAULT);
+    if !(1..=RECORDS_MAX).contains(&limit) {
+        return Err(Failure::invalid(format!(
+            "{limit} records were asked for; 1 to {RECORDS_MAX} are given"
+        )));
+    }
+    blocking(&app, move |app| {
+        let known = Known::of(app, &community)?;
+        without_effect::all(app, &known, limit).map(Json)
     })
     .await
 }

@@ -12,7 +12,7 @@ use crate::{
 };
 use comity_protocol::{
     authority::{
-        Authority, Unauthorized,
+        Authority,
         coverage::{Coverage, NoCuts, SpaceCoverage},
     },
     certificate::{CertificateBody, governance_space},
@@ -20,7 +20,7 @@ use comity_protocol::{
     entry::{BareHeader, Contribution, Entry, Verified, Words},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     key::PublicKey,
-    pipeline::{Known, KnownContribution, KnownDocument, LinkError, Linked},
+    pipeline::{AuthorizeError, Known, KnownContribution, KnownDocument, LinkError, Linked},
 };
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -125,7 +125,7 @@ impl<'a> Round<'a> {
         if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
             let held = self.ingest.archive.held();
             let outcome = match held.get(&id).map(|it| it.reason) {
-                Some(Reason::Unauthorized(reason)) => Outcome::Unauthorized(reason),
+                Some(Reason::Unauthorized(reason)) => Outcome::Unauthorized(reason.into()),
                 Some(Reason::Builds(on)) => Outcome::Blocked(on),
                 None => Outcome::AlreadyPresent,
             };
@@ -192,7 +192,7 @@ impl<'a> Round<'a> {
         if let Words::Erased(proof) = it.words()
             && let Err(reason) = authority.judge_erasure(proof, &header.author)
         {
-            return Verdict::Unproven(Outcome::Unauthorized(reason));
+            return Verdict::Unproven(Outcome::Unauthorized(reason.into()));
         }
         let space = header.space;
         let coverage = self.coverage(space);
@@ -416,7 +416,7 @@ fn waits_for(coverage: Option<&SpaceCoverage>, author: &PublicKey, id: &EntryId)
 /// Why a contribution cannot take effect now.
 enum Hindrance {
     Missing(Vec<EntryId>),
-    Unauthorized(Unauthorized),
+    Unauthorized(AuthorizeError),
     Blocked(EntryId),
 }
 

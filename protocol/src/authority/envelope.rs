@@ -4,19 +4,15 @@
 //! told records in any order holds the same set in the end. Known keys never look at cuts: records
 //! beyond a cut, and losing branches, are in the set and do not count.
 //!
-//! The rules, numbered as in `specs/access.md` §1:
-//! - E1 to E5, certificates: [`certificates`].
-//! - E6: a record in the governance space is signed by a key that the set knows: [`Envelope::judge`].
-//! - E7: a key is known once a state of a party lists it, a delegate or node of a party admits it,
-//!   or a root that is known so links it: [`keys`].
-//! - E8: in other spaces stand receipts and acknowledgements of nodes, tables of cuts to which a
-//!   narrowing commits, and erasures by the writer or the writer's root: [`Envelope::judge_in_space`].
+//! The rules, E1 to E18 of `specs/access.md` §1, are in [`rules`], with one variant of
+//! [`EnvelopeError`] each; E7, which keys are known, is in [`keys`]. Which of them an entry has to
+//! keep stands here and in [`certificates`], with what an entry that breaks one waits for.
 
-use super::{Unauthorized, charter::CharterState, parties::PartyTrees};
+use super::{charter::CharterState, parties::PartyTrees};
 use crate::{
     certificate::{self, CertificateBody, Genesis, PartyState, Resolution, SpaceDeclaration},
     codec::Origin,
-    entry::{Entry, Record},
+    entry::{BareHeader, Entry, Record},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
     record::RecordBody,
@@ -24,8 +20,11 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 mod certificates;
+mod error;
 mod keys;
+mod rules;
 
+pub use error::{DeclarationFault, EnvelopeError, OrderFault};
 use keys::Keys;
 
 /// What an entry that is not let in waits for.
@@ -42,19 +41,26 @@ enum Need {
 }
 
 /// Why an entry is not let in, and when to try again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Refused {
-    reason: Unauthorized,
+    reason: EnvelopeError,
     needs: Need,
 }
 
 impl Refused {
-    fn for_good(reason: Unauthorized) -> Self {
-        let needs = Need::Nothing;
-        Self { reason, needs }
+    /// For rules that hold once something else is here.
+    fn until(needs: Need) -> impl Fn(EnvelopeError) -> Self {
+        move |reason| Self { reason, needs }
     }
+}
 
-    fn until(needs: Need, reason: Unauthorized) -> Self {
+/// For good, as far as this set decides what else comes in; but for what is missing by name.
+impl From<EnvelopeError> for Refused {
+    fn from(reason: EnvelopeError) -> Self {
+        let needs = match &reason {
+            EnvelopeError::Builds(id) => Need::Entry(*id),
+            _ => Need::Nothing,
+        };
         Self { reason, needs }
     }
 }
@@ -149,78 +155,82 @@ impl Envelope {
         self.spaces.iter().chain(restricted).copied()
     }
 
-    /// Whether a space was ever declared, as far as is known here.
-    fn knows_space(&self, space: &SpaceId) -> bool {
-        self.spaces.contains(space) || self.restricted.contains_key(space)
-    }
-
     /// Decides whether a certificate or record belongs into the set of `space`.
     ///
     /// # Errors
-    /// [`Unauthorized`] names the first rule that does not hold.
-    pub(super) fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), Unauthorized> {
+    /// [`EnvelopeError`] names the first rule that does not hold.
+    pub(super) fn lets_in(&self, space: SpaceId, entry: &Entry) -> Result<(), EnvelopeError> {
         self.judge(space, entry).map_err(|refused| refused.reason)
     }
 
     fn judge(&self, space: SpaceId, entry: &Entry) -> Result<(), Refused> {
+        rules::e9_place(entry, space, self.governance_space)?;
         match entry {
-            Entry::Contribution(_) | Entry::Bare(_) => {
-                Err(Refused::for_good(Unauthorized::WrongSpace))
-            }
-            Entry::Certificate(it) if it.home(self.governance_space) != space => {
-                Err(Refused::for_good(Unauthorized::WrongSpace))
-            }
+            Entry::Contribution(_) | Entry::Bare(_) => Ok(()),
             Entry::Certificate(it) => self.judge_certificate(it),
-            Entry::Record(it) if it.header().space != space => {
-                Err(Refused::for_good(Unauthorized::WrongSpace))
-            }
             Entry::Record(it) if space == self.governance_space => self.judge_record(it),
             Entry::Record(it) => self.judge_in_space(space, it),
         }
     }
 
-    /// E6.
+    /// A record of the governance space.
     fn judge_record(&self, record: &Record) -> Result<(), Refused> {
         let signer = &record.header().author;
-        let needs = Need::Key(*signer);
-        match record.body() {
-            RecordBody::Erasure(_) | RecordBody::CutTable(_) => {
-                Err(Refused::for_good(Unauthorized::WrongSpace))
+        let judged = match record.body() {
+            RecordBody::Receipt(_) | RecordBody::Acknowledge(_) => {
+                rules::e13_node(signer, &self.keys)
             }
-            RecordBody::Receipt(_) | RecordBody::Acknowledge(_) if !self.keys.is_node(signer) => {
-                Err(Refused::until(needs, Unauthorized::NotANode))
-            }
-            _ if self.keys.is_known(signer) => Ok(()),
-            _ => Err(Refused::until(needs, Unauthorized::NoStanding)),
-        }
+            _ => rules::e6_signer(signer, &self.keys),
+        };
+        judged.map_err(Refused::until(Need::Key(*signer)))
     }
 
-    /// E8.
+    /// A record of another space.
     fn judge_in_space(&self, space: SpaceId, record: &Record) -> Result<(), Refused> {
-        if !self.knows_space(&space) {
-            return Err(Refused::for_good(match self.genesis {
-                None => Unauthorized::NoGenesis,
-                Some(_) => Unauthorized::UnknownSpace,
-            }));
-        }
+        self.judge_space(&space)?;
         let signer = &record.header().author;
-        let refused = match record.body() {
+        match record.body() {
             RecordBody::Receipt(_) | RecordBody::Acknowledge(_) => {
-                (!self.keys.is_node(signer)).then_some(Unauthorized::NotANode)
+                rules::e13_node(signer, &self.keys)?;
             }
             // The narrowing itself vouches for what it says, whoever passes it on.
-            RecordBody::CutTable(_) if !self.keys.is_known(signer) => {
-                Some(Unauthorized::NoStanding)
+            RecordBody::CutTable(it) => {
+                rules::e6_signer(signer, &self.keys)?;
+                rules::e8_table(it, space, &self.sealed)?;
             }
-            RecordBody::CutTable(it) => (it.cut.space != space
-                || self.sealed.get(&it.narrowing) != Some(&it.root()))
-            .then_some(Unauthorized::UnknownTable),
-            // Whose words they are was asked when it was linked to its target; it needs no other
-            // standing, and none can be taken from it.
-            RecordBody::Erasure(_) => None,
-            _ => Some(Unauthorized::WrongSpace),
-        };
-        refused.map_or(Ok(()), |reason| Err(Refused::for_good(reason)))
+            // Of erasures E17 was asked when it was known what they erase; they need no other
+            // standing, and none can be taken from them.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the space was ever declared, as far as is known here.
+    fn judge_space(&self, space: &SpaceId) -> Result<(), EnvelopeError> {
+        rules::e12_genesis_is_here(self.genesis.as_ref())?;
+        rules::e14_declared(self.spaces.contains(space) || self.restricted.contains_key(space))
+    }
+
+    /// Whether a key may erase what a device wrote.
+    pub(super) fn lets_erase(
+        &self,
+        signer: &PublicKey,
+        written_by: &PublicKey,
+    ) -> Result<(), EnvelopeError> {
+        rules::e17_writer(signer, written_by, &self.keys)
+    }
+
+    /// Whether a bare header with this space may stand in the set of `space`, covered or not.
+    pub(super) fn lets_in_bare(
+        &self,
+        space: SpaceId,
+        header: &BareHeader,
+        is_covered: bool,
+    ) -> Result<(), EnvelopeError> {
+        match space == self.governance_space || header.space() != space {
+            true => Err(EnvelopeError::WrongSpace),
+            false => rules::e18_covered(is_covered),
+        }
     }
 
     /// Lets in what the rules let in, until nothing more comes: the least fixed point, whatever the
@@ -325,5 +335,13 @@ impl Envelope {
             }
             _ => {}
         }
+    }
+}
+
+/// The party of a state.
+fn party_of(state: &PartyState) -> PartyId {
+    match &state.parent {
+        Some((party, _)) => *party,
+        None => certificate::party_id(state),
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! An order is no step of the charter: it changes no state, has no siblings and pins nothing by
 //! itself. It is judged by the charter state that it names and the party states which that one pins,
-//! so what is let in once is let in for good (E5).
+//! so what is let in once is let in for good (E16).
 //!
-//! Spec: `specs/access.md` §1 (E5), `specs/charter.md` §10 (D1 to D4 for orders).
+//! Spec: `specs/access.md` §1 (E16), `specs/charter.md` §10 (D1 to D4 for orders).
 
 use super::{
     charter::{CharterState, Demands, Side},
     deliberation::Flaw,
+    envelope::OrderFault,
     parties::PartyTrees,
 };
 use crate::{
@@ -17,13 +18,16 @@ use crate::{
     key::PublicKey,
 };
 
-/// Whether these signed enough for an order under a charter state: delegates of pinned states and
-/// nobody else, enough of each for as many parties as a resolution needs.
-pub(super) fn is_certified<'a>(
+/// E16: whether these signed enough for an order under a charter state: delegates of pinned states
+/// and nobody else, enough of each for as many parties as a resolution needs.
+///
+/// # Errors
+/// [`OrderFault`] says who signed and may not, or how many parties are missing.
+pub(super) fn judge_signers<'a>(
     signers: &[PublicKey],
     charter: &CharterState,
     state_of: impl Fn(&PartyId, &EntryId) -> Option<&'a PartyState>,
-) -> bool {
+) -> Result<(), OrderFault> {
     let pinned = charter.parties.iter();
     let states: Vec<&PartyState> = pinned
         .filter_map(|(party, pin)| state_of(party, pin))
@@ -33,9 +37,18 @@ pub(super) fn is_certified<'a>(
         let signed = signers.iter().filter(|key| speaks(state, key));
         signed.count() as u64 >= state.delegates_needed
     };
-    let approving = states.iter().filter(approves).count() as u64;
     let is_delegate = |key: &PublicKey| states.iter().any(|state| speaks(state, key));
-    approving >= charter.party_quorum && signers.iter().all(is_delegate)
+    if let Some(stranger) = signers.iter().find(|key| !is_delegate(key)) {
+        return Err(OrderFault::Signer(*stranger));
+    }
+    let (needed, approving) = (
+        charter.party_quorum,
+        states.iter().filter(approves).count() as u64,
+    );
+    match approving >= needed {
+        true => Ok(()),
+        false => Err(OrderFault::Quorum { needed, approving }),
+    }
 }
 
 /// What it takes for a proposed order to pass.
@@ -75,5 +88,6 @@ pub(super) fn demands(
 
 /// Whether an order signed by these would be let in.
 pub(super) fn carries(signers: &[PublicKey], charter: &CharterState, trees: &PartyTrees) -> bool {
-    is_certified(signers, charter, |party, pin| trees.tree(party)?.state(pin))
+    let state_of = |party: &PartyId, pin: &EntryId| trees.tree(party)?.state(pin);
+    judge_signers(signers, charter, state_of).is_ok()
 }

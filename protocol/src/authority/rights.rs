@@ -9,7 +9,7 @@ use super::{
     Act, Authority, Standing, Unauthorized,
     charter::Charter,
     coverage::Coverage,
-    envelope::Envelope,
+    envelope::{Envelope, EnvelopeError},
     parties::Parties,
     roster::{Bar, Path, Seat, within},
 };
@@ -111,6 +111,11 @@ enum Reading {
 }
 
 impl SpaceRules {
+    /// 3.1: the space is for everyone.
+    fn everyone_reads(&self) -> bool {
+        self.space.readers == Readers::Everyone
+    }
+
     fn reading(&self, seat: &Seat) -> Reading {
         let is_one = match &self.space.readers {
             Readers::Everyone | Readers::Members => true,
@@ -225,7 +230,8 @@ impl Authority {
         for (path, seat) in self.roster.seats.paths(author) {
             match self.judge_path(rules, path, seat, &asked) {
                 Ok(()) => {
-                    space_takes(rules, kind, &asked)?;
+                    is_open(rules, &asked)?;
+                    takes_kind(rules, kind, &asked)?;
                     return Ok(Standing {
                         root: seat.root,
                         party: seat.party,
@@ -237,6 +243,7 @@ impl Authority {
         Err(refusal)
     }
 
+    /// Whether one path leads to the right to do it.
     fn judge_path(
         &self,
         rules: &SpaceRules,
@@ -244,23 +251,22 @@ impl Authority {
         seat: &Seat,
         asked: &Asked<'_>,
     ) -> Result<(), Unauthorized> {
-        let reads = match rules.reading(seat) {
-            Reading::Yes => true,
-            Reading::Until(dropped) => asked.is_covered(&dropped),
-            Reading::No => false,
-        };
-        if !reads {
-            return Err(Unauthorized::NotAReader);
-        }
+        is_a_readers(rules, seat, asked)?;
         holds_one_of(rules.writing_roles(), seat, asked)?;
-        if let Act::EditOwned { owner } = asked.act
-            && owner != *asked.author
-            && !self.was_linked(&owner, &seat.root)
-        {
-            return Err(Unauthorized::NotTheOwner);
+        self.owns(seat, asked)?;
+        nothing_bars(path, seat, asked)
+    }
+
+    /// 4.3: an owner-written document is edited by the person who ever linked what created it.
+    fn owns(&self, seat: &Seat, asked: &Asked<'_>) -> Result<(), Unauthorized> {
+        match asked.act {
+            Act::EditOwned { owner }
+                if owner != *asked.author && !self.was_linked(&owner, &seat.root) =>
+            {
+                Err(Unauthorized::NotTheOwner)
+            }
+            _ => Ok(()),
         }
-        asked.is_within(&path.bars)?;
-        asked.is_within(&seat.bars)
     }
 
     /// Whether a key may erase words that a device wrote: the device itself, or a root key that
@@ -269,28 +275,25 @@ impl Authority {
     /// A contribution whose words are replaced by anybody else's erasure must not be stored.
     ///
     /// # Errors
-    /// [`Unauthorized::NotTheWriter`].
+    /// [`EnvelopeError::NotTheWriter`].
     pub fn may_erase(
         &self,
         signer: &PublicKey,
         written_by: &PublicKey,
-    ) -> Result<(), Unauthorized> {
-        match signer == written_by || self.was_linked(written_by, signer) {
-            true => Ok(()),
-            false => Err(Unauthorized::NotTheWriter),
-        }
+    ) -> Result<(), EnvelopeError> {
+        self.envelope.lets_erase(signer, written_by)
     }
 
     /// Whether what stands in place of a contribution's words erases them: the proof is by someone
-    /// who [may](Authority::may_erase), or an order that its space lets in (E5). Exempt from cuts.
+    /// who [may](Authority::may_erase), or an order that its space lets in (E16). Exempt from cuts.
     ///
     /// # Errors
-    /// [`Unauthorized`] says what is missing. Such a contribution must not be stored.
+    /// [`EnvelopeError`] says what is missing. Such a contribution must not be stored.
     pub fn judge_erasure(
         &self,
         proof: &ErasedBy,
         written_by: &PublicKey,
-    ) -> Result<(), Unauthorized> {
+    ) -> Result<(), EnvelopeError> {
         match proof {
             ErasedBy::Record(it) => self.may_erase(&it.header().author, written_by),
             ErasedBy::Order(it) => self.envelope.lets_in_order(it),
@@ -299,19 +302,43 @@ impl Authority {
 
     /// Whether a device's holder, or a node of a party, may read a space now. None: anyone.
     pub fn may_read(&self, reader: Option<&PublicKey>, space: SpaceId) -> bool {
+        self.judge_reader(reader, space).is_ok()
+    }
+
+    /// The same with the reason, which must not be told to whoever asks: to those who may not read
+    /// it, a space is as if it did not exist (I9).
+    ///
+    /// # Errors
+    /// [`Unauthorized::UnknownSpace`], or [`Unauthorized::NotAReader`] if no rule lets the key read.
+    pub fn judge_reader(
+        &self,
+        reader: Option<&PublicKey>,
+        space: SpaceId,
+    ) -> Result<(), Unauthorized> {
         if space == self.governance_space {
-            return true;
+            return Ok(());
         }
-        let Some(rules) = self.rules.get(&space) else {
-            return false;
-        };
-        if rules.space.readers == Readers::Everyone {
-            return true;
+        let rules = self.rules.get(&space).ok_or(Unauthorized::UnknownSpace)?;
+        let by_key = |key| self.reads_by_a_seat(key, rules) || self.reads_as_a_node(key, rules);
+        match rules.everyone_reads() || reader.is_some_and(by_key) {
+            true => Ok(()),
+            false => Err(Unauthorized::NotAReader),
         }
-        let Some(key) = reader else { return false };
-        let mut seats = self.seats_now(key);
+    }
+
+    /// 3.2: a path leads from the device to a seat that is held now and a reader's.
+    fn reads_by_a_seat(&self, device: &PublicKey, rules: &SpaceRules) -> bool {
+        let mut seats = self.seats_now(device);
         seats.any(|seat| matches!(rules.reading(seat), Reading::Yes))
-            || self.is_node_of_reader(key, rules)
+    }
+
+    /// 3.3: the node is one of a party whose nodes keep the space, and no quorum has cut it.
+    fn reads_as_a_node(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
+        let mut parties = self.parties.iter();
+        !self.is_cut_node(node)
+            && parties.any(|(party, state)| {
+                rules.is_kept_by_nodes_of(party) && state.nodes.binary_search(node).is_ok()
+            })
     }
 
     /// Whether the holder of a device was a reader of a space once, whatever took that from the
@@ -340,16 +367,6 @@ impl Authority {
             })
         })
     }
-
-    fn is_node_of_reader(&self, node: &PublicKey, rules: &SpaceRules) -> bool {
-        if self.is_cut_node(node) {
-            return false;
-        }
-        let mut parties = self.parties.iter();
-        parties.any(|(party, state)| {
-            rules.is_kept_by_nodes_of(party) && state.nodes.binary_search(node).is_ok()
-        })
-    }
 }
 
 impl Authority {
@@ -360,7 +377,16 @@ impl Authority {
     }
 }
 
-/// Whether the seat holds one of the roles, or held it up to what covers the contribution.
+/// 4.1: the seat is a reader's, or was up to what covers the contribution.
+fn is_a_readers(rules: &SpaceRules, seat: &Seat, asked: &Asked<'_>) -> Result<(), Unauthorized> {
+    match rules.reading(seat) {
+        Reading::Yes => Ok(()),
+        Reading::Until(dropped) if asked.is_covered(&dropped) => Ok(()),
+        Reading::Until(_) | Reading::No => Err(Unauthorized::NotAReader),
+    }
+}
+
+/// 4.2: the seat holds one of the roles, or held it up to what covers the contribution.
 fn holds_one_of(roles: &[Role], seat: &Seat, asked: &Asked<'_>) -> Result<(), Unauthorized> {
     if roles.iter().any(|role| seat.holds(*role)) {
         return Ok(());
@@ -375,17 +401,26 @@ fn holds_one_of(roles: &[Role], seat: &Seat, asked: &Asked<'_>) -> Result<(), Un
     Err(refusal)
 }
 
-/// Whether the space is open for the contribution, or was.
-fn space_takes(
+/// 4.4: what was taken from the device, or the seat, covers the contribution.
+fn nothing_bars(path: &Path, seat: &Seat, asked: &Asked<'_>) -> Result<(), Unauthorized> {
+    asked.is_within(&path.bars)?;
+    asked.is_within(&seat.bars)
+}
+
+/// 4.5: the space is open, or what closed it covers the contribution.
+fn is_open(rules: &SpaceRules, asked: &Asked<'_>) -> Result<(), Unauthorized> {
+    match rules.closed {
+        Some(closed) if !asked.is_covered(&closed) => Err(Unauthorized::SpaceClosed(closed)),
+        _ => Ok(()),
+    }
+}
+
+/// 4.6: the space takes documents of the kind, or what forbade it covers the contribution.
+fn takes_kind(
     rules: &SpaceRules,
     kind: Option<&str>,
     asked: &Asked<'_>,
 ) -> Result<(), Unauthorized> {
-    if let Some(closed) = &rules.closed
-        && !asked.is_covered(closed)
-    {
-        return Err(Unauthorized::SpaceClosed(*closed));
-    }
     let Some(kind) = kind else { return Ok(()) };
     match rules.takes(kind)? {
         Some(forbidden) if !asked.is_covered(forbidden) => {

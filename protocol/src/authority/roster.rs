@@ -26,16 +26,20 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod bars;
+mod error;
 mod grants;
 mod invitations;
+mod reasons;
 mod seats;
 mod signers;
 
 pub(super) use bars::{Bar, within};
 use bars::{Bars, bars_that_count};
+pub use error::RosterError;
 pub(super) use grants::Grant;
 use grants::{Grants, Said, Sources, Statement};
 use invitations::Offered;
+use reasons::WithoutEffect;
 pub(super) use seats::{Path, Seat, Seats};
 use signers::{Signers, agreed};
 
@@ -51,6 +55,8 @@ pub(super) struct Roster {
     pub(super) member_nodes: BTreeMap<PublicKey, BTreeSet<PublicKey>>,
     /// The narrowings that records state and that bar something.
     pub(super) narrowings: BTreeSet<EntryId>,
+    /// The records that have no effect.
+    without_effect: WithoutEffect,
 }
 
 /// The narrowings that the records would state if all of them counted.
@@ -117,11 +123,13 @@ impl<'a> Ground<'a> {
 pub(super) fn evaluate(ground: &Ground<'_>, records: &[&Record]) -> Roster {
     let ever = ground.ever.iter().copied();
     let signers = Signers::new(ground.parties, ground.charter, ground.coverage, ever);
-    let bars = bars_that_count(&signers, ground.charter, ground.narrowings, records);
     let mut roster = Roster::default();
+    let without_effect = &mut roster.without_effect;
+    let (charter, narrowings) = (ground.charter, ground.narrowings);
+    let bars = bars_that_count(&signers, charter, narrowings, records, without_effect);
     let mut grants = Grants::default();
-    admissions(&signers, records, &mut grants);
-    let offered = invitations::invitations_that_count(&signers, records);
+    admissions(&signers, records, &mut grants, without_effect);
+    let offered = invitations::invitations_that_count(&signers, records, without_effect);
     let known = offered.iter().filter(|(_, it)| it.grant.is_free());
     let known = known.map(|(id, it)| {
         let known = KnownInvitation {
@@ -132,19 +140,7 @@ pub(super) fn evaluate(ground: &Ground<'_>, records: &[&Record]) -> Roster {
         (*id, known)
     });
     roster.invitations = known.collect();
-    for it in invitations::countersignatures_that_count(&signers, &offered, records) {
-        let (invitation, member, by) = (it.it.invitation, it.it.member, it.record.id());
-        if let Some(known) = roster.invitations.get_mut(&invitation) {
-            known.used_by.insert(member);
-        }
-        let Some(Offered { offer, grant, .. }) = offered.get(&invitation) else {
-            continue;
-        };
-        for standing in it.standing {
-            let grant = grant.behind(&standing);
-            grants.add(member, offer.party, &offer.roles, &grant, by);
-        }
-    }
+    roster.countersigned(&signers, records, &offered, &mut grants);
     let seats = seat_all(ground, &bars, &grants);
     for seat in seats.iter().filter(|seat| seat.is_held()) {
         let membership = Membership {
@@ -160,15 +156,56 @@ pub(super) fn evaluate(ground: &Ground<'_>, records: &[&Record]) -> Roster {
     roster
 }
 
-/// An admission counts for each role that enough delegates grant to the same person.
-fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
+impl Roster {
+    /// 4.2 to 4.6: whom countersignatures let in.
+    fn countersigned(
+        &mut self,
+        signers: &Signers<'_>,
+        records: &[&Record],
+        offered: &BTreeMap<EntryId, Offered<'_>>,
+        grants: &mut Grants,
+    ) {
+        let without_effect = &mut self.without_effect;
+        let let_in =
+            invitations::countersignatures_that_count(signers, offered, records, without_effect);
+        for it in let_in {
+            let (invitation, member, by) = (it.it.invitation, it.it.member, it.record.id());
+            if let Some(known) = self.invitations.get_mut(&invitation) {
+                known.used_by.insert(member);
+            }
+            let Some(Offered { offer, grant, .. }) = offered.get(&invitation) else {
+                continue;
+            };
+            // One way that stands freely is enough.
+            let ways = it.standing.iter().map(|standing| {
+                let grant = grant.behind(standing);
+                grants.add(member, offer.party, &offer.roles, &grant, by)
+            });
+            if let Some(Err(why)) = ways.min() {
+                without_effect.note(by, why);
+            }
+        }
+    }
+}
+
+/// 4.7: an admission counts for each role that enough delegates grant to the same person.
+fn admissions(
+    signers: &Signers<'_>,
+    records: &[&Record],
+    grants: &mut Grants,
+    without_effect: &mut WithoutEffect,
+) {
     let mut said: BTreeMap<(PublicKey, PartyId, Role), Said> = BTreeMap::new();
     for record in records {
         let RecordBody::Admission(it) = record.body() else {
             continue;
         };
-        let Some(statement) = signers.statement(record, &it.party) else {
-            continue;
+        let statement = match signers.statement(record, &it.party) {
+            Ok(statement) => statement,
+            Err(why) => {
+                without_effect.note(record.id(), why);
+                continue;
+            }
         };
         if statement.is_free() && statement.among <= 1 {
             grants.add_free(it.member, it.party, &it.roles, record.id());
@@ -179,11 +216,21 @@ fn admissions(signers: &Signers<'_>, records: &[&Record], grants: &mut Grants) {
             of.add(statement.clone(), record.id());
         }
     }
-    for ((member, party, role), said) in said {
-        if let Some((grant, by)) = said.grant() {
-            grants.add(member, party, &Roles::from([role]), &grant, by);
+    let mut counting = Vec::new();
+    for ((member, party, role), mut said) in said {
+        let judged = said.grant().and_then(|grant| {
+            let lowest = said.records().next();
+            let by = lowest.ok_or(RosterError::TooFew { needed: 1, said: 0 })?;
+            grants.add(member, party, &Roles::from([role]), &grant, by)
+        });
+        match judged {
+            Ok(()) => counting.push(said),
+            Err(why) => said.records().for_each(|id| without_effect.note(id, why)),
         }
     }
+    // One role that a record gives is an effect.
+    let counting = counting.iter().flat_map(Said::records);
+    counting.for_each(|id| without_effect.forget(&id));
 }
 
 /// The capacity that a party's state lists for a role.
@@ -291,9 +338,7 @@ fn link_all(
             let slots = roster.device_slots.entry(root).or_default();
             slots.entry(device.slot).or_insert(key);
         }
-        let first = seats.partition_point(|seat| seat.root < root);
-        let own = seats.iter().zip(0u32..).skip(first);
-        for (seat, place) in own.take_while(|(seat, _)| seat.root == root) {
+        for (seat, place) in seats::of_root(seats, root) {
             linked.entry((key, place)).or_insert_with(|| Path {
                 seat: place,
                 bars: bars.of_device(key, root, seat.party),

@@ -1,9 +1,10 @@
-//! Why an entry has no effect for lack of authority.
+//! Why a contribution does not count for lack of authority.
 
 use crate::id::{EntryId, PartyId};
 use thiserror::Error;
 
-/// Why an entry has no effect for lack of authority. It may gain it when records arrive.
+/// Why a contribution does not count for lack of authority. It may gain it when records arrive. Why
+/// a set does not let an entry in says [`EnvelopeError`](super::EnvelopeError).
 ///
 /// Later variants say more: of several reasons the greatest is the one to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Error)]
@@ -20,30 +21,6 @@ pub enum Unauthorized {
     /// The signer has no standing in the governance of this community.
     #[error("the signer has no standing in this community")]
     NoStanding,
-    /// Only nodes that serve the community sign receipts and acknowledgements.
-    #[error("the signer is no node of this community")]
-    NotANode,
-    /// A certificate names a state or party that is not known here yet.
-    #[error("the certificate builds on {} which has not arrived yet", .0.short())]
-    Builds(EntryId),
-    /// A party that no charter names, nor a proposal to add it.
-    #[error("nobody proposed party {} for this community", .0.short())]
-    UnknownParty(PartyId),
-    /// A certificate without the signatures that its rules ask for.
-    #[error("the certificate is not signed by those whom its rules name")]
-    NotCertified,
-    /// A certificate that contradicts what it builds on.
-    #[error("the certificate contradicts the state it builds on")]
-    Contradiction,
-    /// A table of cuts that no narrowing known here commits to.
-    #[error("no narrowing known here commits to this table of cuts")]
-    UnknownTable,
-    /// A header that no narrowing known here covers: nothing that counts rests on it.
-    #[error("no cut or receipt known here leads to this header")]
-    NotCovered,
-    /// An erasure by somebody who neither wrote the words nor is the writer's root key.
-    #[error("only the person who wrote the words may erase them")]
-    NotTheWriter,
     /// The key is no device of a member.
     #[error("the key belongs to no member of this community")]
     NotAMember,

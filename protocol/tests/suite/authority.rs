@@ -9,7 +9,7 @@ use crate::{
     sync::harness::Rng,
 };
 use comity_protocol::{
-    authority::{Act, Authority, Unauthorized},
+    authority::{Act, Authority, EnvelopeError, Unauthorized},
     certificate::{self, Certificate, CertificateBody, PartyState},
     contribution::ChainLink,
     document::Kind,
@@ -153,7 +153,7 @@ fn the_set_of_certificates_is_closed() {
     let parent = community.entries[1].id();
     assert_eq!(
         nothing.lets_in(community.governance, &own),
-        Err(Unauthorized::Builds(parent))
+        Err(EnvelopeError::Builds(parent))
     );
     let refused = Verified::check(certify(party_state(), STRANGER));
     assert!(refused.is_err());
@@ -175,7 +175,7 @@ fn a_set_grows_from_the_genesis() {
     let nothing = Authority::unknown(community.id);
     assert_eq!(
         nothing.lets_in(community.governance, &first),
-        Err(Unauthorized::NoGenesis)
+        Err(EnvelopeError::NoGenesis)
     );
 }
 
@@ -192,12 +192,12 @@ fn statements_stand_only_in_spaces_that_are_declared() {
     assert_eq!(stands(MEMBERS_NODE, community.lobby, receipt(of)), Ok(()));
     assert_eq!(
         stands(STRANGER, community.lobby, receipt(of)),
-        Err(Unauthorized::NotANode)
+        Err(EnvelopeError::NotANode)
     );
     let nowhere = SpaceId::from_bytes([0; 32]);
     assert_eq!(
         stands(NODE, nowhere, receipt(of)),
-        Err(Unauthorized::UnknownSpace)
+        Err(EnvelopeError::UnknownSpace)
     );
     let admission = || {
         RecordBody::Admission(Admission {
@@ -208,21 +208,21 @@ fn statements_stand_only_in_spaces_that_are_declared() {
     };
     assert_eq!(
         stands(FOUNDER, community.lobby, admission()),
-        Err(Unauthorized::WrongSpace)
+        Err(EnvelopeError::WrongSpace)
     );
     assert_eq!(
         stands(STRANGER, community.governance, admission()),
-        Err(Unauthorized::NoStanding)
+        Err(EnvelopeError::NoStanding)
     );
     let wrong =
         Entry::Contribution(Chain::new(FOUNDERS_DEVICE, community.lobby).create(Kind::Page));
     assert_eq!(
         authority.lets_in(community.lobby, &wrong),
-        Err(Unauthorized::WrongSpace)
+        Err(EnvelopeError::WrongSpace)
     );
     assert_eq!(
         authority.lets_in(community.lobby, &community.entries[0]),
-        Err(Unauthorized::WrongSpace)
+        Err(EnvelopeError::WrongSpace)
     );
 }
 

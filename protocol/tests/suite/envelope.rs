@@ -7,7 +7,9 @@ use crate::{
     times_factor,
 };
 use comity_protocol::{
-    authority::{Authority, Unauthorized},
+    authority::{
+        Authority, EnvelopeError, OrderFault, charter::ResolutionError, parties::StateError,
+    },
     certificate::{
         Certificate, CertificateBody, Change, Cuts, DeviceCut, ErasureOrder, SealedCuts, SpaceCut,
         party_id,
@@ -39,28 +41,41 @@ fn later_states_continue_what_is_here_by_its_delegates() {
     let authority = world.authority();
     let lets_in = |entry: &Entry| authority.lets_in(world.governance, entry);
     assert_eq!(lets_in(&later(&world, &[ADA, BEN], |_| {})), Ok(()));
-    let refused = Err(Unauthorized::NotCertified);
-    assert_eq!(lets_in(&later(&world, &[ADA], |_| {})), refused, "too few");
+    let refused = |fault| Err(EnvelopeError::State(fault));
+    assert_eq!(
+        lets_in(&later(&world, &[ADA], |_| {})),
+        refused(StateError::TooFew {
+            needed: 2,
+            signed: 1
+        })
+    );
     let stranger = later(&world, &[ADA, BEN, STRANGER], |state| {
         state.proposer = public(ADA);
     });
-    assert_eq!(lets_in(&stranger), refused, "a signer is no delegate");
+    assert_eq!(
+        lets_in(&stranger),
+        refused(StateError::Signer(public(STRANGER)))
+    );
     let proposed = later(&world, &[ADA, BEN], |state| state.proposer = public(ZOE));
-    assert_eq!(lets_in(&proposed), refused, "filed under another");
+    assert_eq!(lets_in(&proposed), refused(StateError::Proposer));
     let height = later(&world, &[ADA, BEN], |state| state.height = 2);
-    assert_eq!(lets_in(&height), refused);
+    let (expected, found) = (1, 2);
+    assert_eq!(
+        lets_in(&height),
+        refused(StateError::Height { expected, found })
+    );
     let missing = EntryId::from_bytes([9; 32]);
     let ours = world.ours;
     let orphan = later(&world, &[ADA, BEN], |state| {
         state.parent = Some((ours, missing))
     });
-    assert_eq!(lets_in(&orphan), Err(Unauthorized::Builds(missing)));
+    assert_eq!(lets_in(&orphan), Err(EnvelopeError::Builds(missing)));
     let theirs = world.theirs;
     let parent = world.states[&ours].0;
     let other = later(&world, &[ADA, BEN], |state| {
         state.parent = Some((theirs, parent))
     });
-    assert_eq!(lets_in(&other), Err(Unauthorized::Contradiction));
+    assert_eq!(lets_in(&other), refused(StateError::NoParent));
 }
 
 /// Both children of one state stay in the set, whichever is followed.
@@ -94,7 +109,7 @@ fn a_party_comes_in_once_somebody_names_it() {
     let first = certified(CertificateBody::Party(third), &[LEO]);
     assert_eq!(
         world.authority().lets_in(world.governance, &first),
-        Err(Unauthorized::UnknownParty(party))
+        Err(EnvelopeError::UnknownParty(party))
     );
     world
         .states
@@ -106,7 +121,7 @@ fn a_party_comes_in_once_somebody_names_it() {
     );
     assert_eq!(
         world.authority().lets_in(world.governance, &resolved),
-        Err(Unauthorized::Builds(first.id())),
+        Err(EnvelopeError::Builds(first.id())),
         "its pin is not here"
     );
     let body = CertificateBody::Resolution(body).encode();
@@ -127,13 +142,21 @@ fn a_party_comes_in_once_somebody_names_it() {
         }
         _ => unreachable!(),
     };
-    let refused = Err(Unauthorized::NotCertified);
-    assert_eq!(without(&[ADA, BEN, ZOE]), refused, "the newcomer");
-    assert_eq!(without(&[ADA, BEN, LEO]), refused, "a quorum");
+    let refused = |fault| Err(EnvelopeError::Resolution(Box::new(fault)));
+    assert_eq!(
+        without(&[ADA, BEN, ZOE]),
+        refused(ResolutionError::Newcomer(party))
+    );
+    assert_eq!(
+        without(&[ADA, BEN, LEO]),
+        refused(ResolutionError::Quorum {
+            needed: 2,
+            approving: 1
+        })
+    );
     assert_eq!(
         without(&[ADA, BEN, ZOE, LEO, STRANGER]),
-        refused,
-        "a stranger signs too"
+        refused(ResolutionError::Signer(public(STRANGER)))
     );
 }
 
@@ -165,7 +188,7 @@ fn known_keys_never_look_at_cuts() {
         world.drop_device(signer, 99, Cuts::default());
         let entry = world.entries.pop().unwrap();
         let verdict = authority.lets_in(world.governance, &entry);
-        assert_eq!(verdict, Err(Unauthorized::NoStanding), "{signer}");
+        assert_eq!(verdict, Err(EnvelopeError::NoStanding), "{signer}");
     }
 }
 
@@ -202,10 +225,10 @@ fn tables_of_cuts_come_in_where_a_narrowing_commits_to_them() {
         Ok(()),
         "whoever passes it on"
     );
-    let unknown = Err(Unauthorized::UnknownTable);
+    let unknown = Err(EnvelopeError::UnknownTable);
     assert_eq!(
         lets_in(STRANGER, inner, revoked, &sealed),
-        Err(Unauthorized::NoStanding)
+        Err(EnvelopeError::NoStanding)
     );
     assert_eq!(
         lets_in(ADA, office, revoked, &sealed),
@@ -244,7 +267,7 @@ fn nodes_speak_in_spaces_as_long_as_they_ever_were_nodes() {
     }
     assert_eq!(authority.node_party(&public(NODE)), None);
     for other in [ADA, MIA, STRANGER] {
-        assert_eq!(says(other, acknowledge()), Err(Unauthorized::NotANode));
+        assert_eq!(says(other, acknowledge()), Err(EnvelopeError::NotANode));
     }
 }
 
@@ -270,20 +293,20 @@ fn parties_order_an_erasure_like_a_resolution() {
     };
     let now = world.charter.0;
     assert_eq!(order(now, lobby, &[ADA, BEN, ZOE]), Ok(()));
-    assert_eq!(
-        order(now, lobby, &[ADA, BEN]),
-        Err(Unauthorized::NotCertified)
-    );
-    assert_eq!(
-        order(now, lobby, &[ADA, ZOE]),
-        Err(Unauthorized::NotCertified)
-    );
+    let (needed, approving) = (2, 1);
+    let too_few = Err(EnvelopeError::Order(OrderFault::Quorum {
+        needed,
+        approving,
+    }));
+    assert_eq!(order(now, lobby, &[ADA, BEN]), too_few);
+    assert_eq!(order(now, lobby, &[ADA, ZOE]), too_few);
     let stranger = order(now, lobby, &[ADA, BEN, ZOE, STRANGER]);
-    assert_eq!(stranger, Err(Unauthorized::NotCertified));
+    let fault = OrderFault::Signer(public(STRANGER));
+    assert_eq!(stranger, Err(EnvelopeError::Order(fault)));
     let other = EntryId::from_bytes([1; 32]);
     assert_eq!(
         order(other, lobby, &[ADA, BEN, ZOE]),
-        Err(Unauthorized::Builds(other))
+        Err(EnvelopeError::Builds(other))
     );
 }
 

@@ -26,6 +26,7 @@ mod parties;
 mod pipeline;
 mod record;
 mod roster;
+mod rules;
 mod sealed;
 mod signatures;
 mod sync;

@@ -12,7 +12,7 @@ use crate::{
 };
 use comity_protocol::{
     authority::{
-        Unauthorized,
+        EnvelopeError, OrderFault,
         deliberation::{Approved, Deliberation, Flaw, Outcome, Proposed, Refusal, Voices},
     },
     certificate::{
@@ -161,20 +161,28 @@ fn words_are_erased_by_enough_parties_and_by_nobody_less() {
     let judge = |proof: ErasedBy| authority.judge_erasure(&proof, &created.header().author);
     let now = world.charter.0;
     assert_eq!(judge(order(now, &[ADA, BEN, ZOE])), Ok(()));
-    let refused = Err(Unauthorized::NotCertified);
-    for too_few in [&[ADA, BEN][..], &[ZOE], &[ADA, ZOE], &[STRANGER]] {
-        assert_eq!(judge(order(now, too_few)), refused, "{too_few:?}");
+    let quorum = |approving| {
+        let needed = 2;
+        Err(EnvelopeError::Order(OrderFault::Quorum {
+            needed,
+            approving,
+        }))
+    };
+    for (too_few, approving) in [(&[ADA, BEN][..], 1), (&[ZOE], 1), (&[ADA, ZOE], 1)] {
+        assert_eq!(judge(order(now, too_few)), quorum(approving), "{too_few:?}");
     }
+    let stranger = EnvelopeError::Order(OrderFault::Signer(public(STRANGER)));
+    assert_eq!(judge(order(now, &[STRANGER])), Err(stranger));
     let other = EntryId::from_bytes([1; 32]);
     assert_eq!(
         judge(order(other, &[ADA, BEN, ZOE])),
-        Err(Unauthorized::Builds(other)),
+        Err(EnvelopeError::Builds(other)),
         "it may be known later"
     );
     let own = Chain::new(STRANGER, lobby).erase(created.id());
     assert_eq!(judge(own.into()), Ok(()));
     let foreign = Chain::new(ADA, lobby).erase(created.id());
-    assert_eq!(judge(foreign.into()), Err(Unauthorized::NotTheWriter));
+    assert_eq!(judge(foreign.into()), Err(EnvelopeError::NotTheWriter));
 }
 
 /// Three parties of one delegate each, 1, 11, 21: two are needed.

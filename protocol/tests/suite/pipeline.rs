@@ -5,7 +5,7 @@ use crate::community::{
     receipt,
 };
 use comity_protocol::{
-    authority::{Authority, Unauthorized, coverage::NoCuts},
+    authority::{Authority, EnvelopeError, Unauthorized, coverage::NoCuts},
     document::Kind,
     entry::{Contribution, Entry},
     id::{DocumentId, EntryId},
@@ -151,7 +151,7 @@ fn words_are_erased_by_the_device_that_wrote_them_or_its_root() {
     };
     assert_eq!(by(FOUNDER), Ok(()));
     for stranger in [MEMBERS_DEVICE, MEMBER, STRANGER] {
-        assert_eq!(by(stranger), Err(Unauthorized::NotTheWriter));
+        assert_eq!(by(stranger), Err(EnvelopeError::NotTheWriter.into()));
     }
 }
 
@@ -166,7 +166,8 @@ fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
         Linked::link(arrive(&edit), it.community.governance, &store).unwrap()
     };
     let owned = edit(&it.page).authorize(&authority, &NoCuts);
-    assert!(matches!(owned, Err((_, Unauthorized::NotTheOwner))));
+    let (_, reason) = owned.expect_err("it is another's");
+    assert_eq!(reason, Unauthorized::NotTheOwner.into());
     let shared: Authorized = edit(&it.other).authorize(&authority, &NoCuts).unwrap();
     assert_eq!(
         shared.standing().unwrap().root,
@@ -180,7 +181,7 @@ fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
     let (linked, reason) = linked
         .authorize(&unknown, &NoCuts)
         .expect_err("nothing is known yet");
-    assert_eq!(reason, Unauthorized::NoGenesis);
+    assert_eq!(reason, Unauthorized::NoGenesis.into());
     assert!(
         linked.authorize(&authority, &NoCuts).is_ok(),
         "once records arrive, it takes effect"
@@ -191,7 +192,8 @@ fn authority_decides_after_linking_and_gives_back_what_it_refuses() {
     let refused = link(&it, stranger, &store)
         .unwrap()
         .authorize(&authority, &NoCuts);
-    assert!(matches!(refused, Err((_, Unauthorized::NotAMember))));
+    let (_, reason) = refused.expect_err("a stranger's");
+    assert_eq!(reason, Unauthorized::NotAMember.into());
 }
 
 /// An entry is judged in the space it names; a certificate in the governance space it came for.

@@ -13,7 +13,7 @@ use comity_protocol::{
     entry::Entry,
     id::{EntryId, PartyId, SpaceId},
     key::PublicKey,
-    pipeline::Known,
+    pipeline::{AuthorizeError, Known},
     record::{RecordBody, Target},
     sync::Key,
 };
@@ -41,27 +41,32 @@ pub(super) fn unauthorized(
             let adopted = replica.archive.held().adopted_by(&key.id).is_some();
             match adopted {
                 true => return None,
-                false => authorized(node, known, authority, key.id, it.header()),
+                false => authorized(node, known, authority, key.id, it.header())
+                    .map_err(AuthorizeError::from),
             }
         }
         Entry::Record(record) => match record.body() {
             RecordBody::Erasure(it) => {
                 let author = replica.archive.contribution(it.contribution)?.author;
-                authority.may_erase(&record.header().author, &author)
+                authority
+                    .may_erase(&record.header().author, &author)
+                    .map_err(AuthorizeError::from)
             }
-            _ => authority.lets_in(*space, &entry),
+            _ => authority.lets_in(*space, &entry).map_err(Into::into),
         },
-        Entry::Certificate(_) => authority.lets_in(*space, &entry),
+        Entry::Certificate(_) => authority.lets_in(*space, &entry).map_err(Into::into),
         // Its contribution is not in effect here, and a cut or receipt leads to it.
         Entry::Bare(it) => {
             let own = Key::new(space, &it.author(), it.link().seq, it.of());
             if known.trie.contains(&own) {
                 return Some(format!("{} stands beside what it heads", key.id));
             }
-            match known.coverage() {
-                Some(coverage) => authority.lets_in_bare(*space, it, &**coverage),
-                None => authority.lets_in_bare(*space, it, &NoCuts),
-            }
+            let coverage: &dyn Coverage = match known.coverage() {
+                Some(coverage) => &**coverage,
+                None => &NoCuts,
+            };
+            let judged = authority.lets_in_bare(*space, it, coverage);
+            judged.map_err(Into::into)
         }
     };
     result.err().map(|reason| format!("{}: {reason}", key.id))

@@ -185,6 +185,14 @@ fn delegates_admit_sign_and_remove_together() {
     table.cannot_publish("dan", "lobby");
     let id = admitted.out.trim();
     assert_eq!(table.waiting()[0]["id"], id);
+    let without_effect = table.ok("keys", &["quarantine", "records"]);
+    let why = "it gives nothing new: after Club began to ask for more delegates";
+    says(&without_effect, &[&id[..8], "admission", why]);
+    let told = table.json(&["quarantine", "records"]);
+    assert_eq!(
+        (&told["items"][0]["id"], &told["total"]),
+        (&id.into(), &1.into())
+    );
     says(
         &table.fails("keys", &["member", "approve", id]),
         &["signed this already", "other delegates"],
@@ -199,6 +207,10 @@ fn delegates_admit_sign_and_remove_together() {
     );
     table.publish("dan", "lobby", "At last");
     assert_eq!(table.waiting(), [] as [Value; 0]);
+    says(
+        &table.tells("keys", &["quarantine", "records"]).err,
+        &["every record of membership has an effect"],
+    );
 
     // A space of the party, by a file that goes round. Who does not speak for it spoils nothing.
     let draft = table.tells("keys", &["space", "declare", "board"]);

@@ -345,3 +345,29 @@ pub struct PartyStep {
     /// What it changed.
     pub changes: Vec<ChangeInfo>,
 }
+
+/// A record of the roster that stands in the set and has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordWithoutEffect {
+    /// The record.
+    pub id: String,
+    /// Its type in words: `admission`, `device link`, `revocation`, …
+    pub what: String,
+    /// Who signed it.
+    pub signer: KeyInfo,
+    /// Its number in the signer's chain.
+    pub seq: u64,
+    /// Claimed time, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// The rule that it does not meet.
+    pub reason: String,
+}
+
+/// `GET /v0/communities/{id}/without-effect`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsWithoutEffect {
+    /// By signer, along each chain; as many as were asked for.
+    pub items: Vec<RecordWithoutEffect>,
+    /// How many there are.
+    pub total: u64,
+}

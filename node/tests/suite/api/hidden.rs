@@ -109,6 +109,7 @@ fn table(alliance: &Alliance, guess: &Guess) -> Vec<Asked> {
             of(&format!("/proposals?delegate={root}")),
         ),
         get("/v0/communities/{id}/parties", of("/parties")),
+        get("/v0/communities/{id}/without-effect", of("/without-effect")),
         get(
             "/v0/communities/{id}/parties/{party}",
             of(&format!("/parties/{party}")),

@@ -1,21 +1,19 @@
-//! Which certificates the set lets in.
+//! Which certificates the set lets in: the rules that each has to keep, and what it brings.
 //!
 //! Each rule looks at what a certificate builds on and at who signed it, never at which branch is
 //! followed: losing branches stay in the set.
 
-use super::{Envelope, Need, Refused};
+use super::{Envelope, EnvelopeError, Need, Refused, party_of, rules};
 use crate::{
     authority::{
-        Unauthorized,
         charter::{self, CharterState},
-        orders,
-        parties::{PartyTrees, judge_place, judge_signers},
+        parties::PartyTrees,
     },
     certificate::{
-        self, Certificate, CertificateBody, Change, Declarer, ErasureOrder, Genesis, PartyState,
-        Resolution, SpaceDeclaration,
+        self, Certificate, CertificateBody, Change, Declarer, ErasureOrder, PartyState, Resolution,
+        SpaceDeclaration,
     },
-    id::PartyId,
+    id::EntryId,
     key::PublicKey,
 };
 
@@ -23,10 +21,10 @@ impl Envelope {
     pub(super) fn judge_certificate(&self, certificate: &Certificate) -> Result<(), Refused> {
         let signers: Vec<PublicKey> = certificate.signers().collect();
         match certificate.body() {
-            CertificateBody::Genesis(genesis) => self.judge_genesis(genesis),
+            CertificateBody::Genesis(it) => Ok(rules::e1_genesis(it, self.community)?),
             CertificateBody::Party(state) => match &state.parent {
                 None => self.judge_first_state(state),
-                Some(_) => self.judge_later_state(state, &signers),
+                Some((_, parent)) => self.judge_later_state(state, *parent, &signers),
             },
             CertificateBody::Resolution(it) => self.judge_resolution(it, &signers),
             CertificateBody::SpaceDeclaration(it) => self.judge_declaration(it, &signers),
@@ -34,123 +32,70 @@ impl Envelope {
         }
     }
 
-    /// E1: the genesis is told by its digest.
-    fn judge_genesis(&self, genesis: &Genesis) -> Result<(), Refused> {
-        match certificate::community_id(genesis) == self.community {
-            true => Ok(()),
-            false => Err(Refused::for_good(Unauthorized::NoStanding)),
-        }
-    }
-
-    /// E2: a first state is told by the digest that the genesis names, or a resolution or proposal
-    /// that adds the party.
     fn judge_first_state(&self, state: &PartyState) -> Result<(), Refused> {
         let party = certificate::party_id(state);
-        match (self.named.contains(&party), &self.genesis) {
-            (true, _) => Ok(()),
-            (false, None) => Err(Refused::until(Need::Party(party), Unauthorized::NoGenesis)),
-            (false, Some(_)) => Err(Refused::until(
-                Need::Party(party),
-                Unauthorized::UnknownParty(party),
-            )),
-        }
+        rules::e12_genesis_is_here(self.genesis.as_ref())
+            .and_then(|()| rules::e2_named(party, &self.named))
+            .map_err(Refused::until(Need::Party(party)))
     }
 
-    /// E3: a later state continues a state that is here, by its delegates.
-    fn judge_later_state(&self, state: &PartyState, signers: &[PublicKey]) -> Result<(), Refused> {
-        let Some((party, parent)) = &state.parent else {
-            return self.judge_first_state(state);
-        };
-        let Some(before) = self.states.get(parent) else {
-            let needs = Need::Entry(*parent);
-            return Err(Refused::until(needs, Unauthorized::Builds(*parent)));
-        };
-        if party_of(before) != *party {
-            return Err(Refused::for_good(Unauthorized::Contradiction));
-        }
-        judge_place(state, before)
-            .and_then(|()| judge_signers(signers, before))
-            .map_err(|_| Refused::for_good(Unauthorized::NotCertified))
+    fn judge_later_state(
+        &self,
+        state: &PartyState,
+        parent: EntryId,
+        signers: &[PublicKey],
+    ) -> Result<(), Refused> {
+        let before = rules::e11_builds_on(parent, &self.states)?;
+        Ok(rules::e3_state(state, signers, before)?)
     }
 
-    /// E4: a resolution keeps the rules of the charter at its parent.
     fn judge_resolution(&self, it: &Resolution, signers: &[PublicKey]) -> Result<(), Refused> {
-        let missing = |id| {
-            let needs = Need::Entry(id);
-            Err(Refused::until(needs, Unauthorized::Builds(id)))
-        };
-        if it.community != self.community {
-            return Err(Refused::for_good(Unauthorized::WrongSpace));
-        }
-        let Some(parent) = self.charters.get(&it.parent) else {
-            return missing(it.parent);
-        };
+        rules::e10_community(it.community, self.community)?;
+        let parent = rules::e11_builds_on(it.parent, &self.charters)?;
         let proofs = it.fork_proofs.iter().flat_map(|it| [it.left, it.right]);
-        let named = it.pins.iter().map(|(_, state)| *state).chain(proofs);
-        for state in named {
-            if !self.states.contains_key(&state) {
-                return missing(state);
-            }
+        for state in it.pins.iter().map(|(_, state)| *state).chain(proofs) {
+            rules::e11_builds_on(state, &self.states)?;
         }
-        charter::judge(it, signers, parent, &self.trees)
-            .map_err(|_| Refused::for_good(Unauthorized::NotCertified))
+        Ok(rules::e4_resolution(it, signers, parent, &self.trees)?)
     }
 
-    /// E5: a restricted space is declared by enough delegates of a state of a party, or by a person
-    /// with the root key or a device that it linked.
+    /// A restricted space is declared by a party or by a person.
     fn judge_declaration(
         &self,
         it: &SpaceDeclaration,
         signers: &[PublicKey],
     ) -> Result<(), Refused> {
-        if it.community != self.community {
-            return Err(Refused::for_good(Unauthorized::WrongSpace));
-        }
+        rules::e10_community(it.community, self.community)?;
         match &it.declarer {
             Declarer::Party { party, state, .. } => {
-                let Some(known) = self.states.get(state) else {
-                    let needs = Need::Entry(*state);
-                    return Err(Refused::until(needs, Unauthorized::Builds(*state)));
-                };
-                match party_of(known) == *party && is_certified(known, signers) {
-                    true => Ok(()),
-                    false => Err(Refused::for_good(Unauthorized::NotCertified)),
-                }
+                let state = rules::e11_builds_on(*state, &self.states)?;
+                Ok(rules::e5_party_declares(*party, state, signers)?)
             }
             Declarer::Member { root, signer } => {
-                let speaks = self.keys.is_root(root)
-                    && (signer == root || self.keys.was_linked(signer, root));
-                let needs = match self.keys.is_root(root) {
-                    true => Need::Key(*signer),
-                    false => Need::Key(*root),
+                let unknown = match self.keys.is_root(root) {
+                    true => signer,
+                    false => root,
                 };
-                match speaks {
-                    true => Ok(()),
-                    false => Err(Refused::until(needs, Unauthorized::NoStanding)),
-                }
+                rules::e15_person_declares(root, signer, &self.keys)
+                    .map_err(Refused::until(Need::Key(*unknown)))
             }
         }
     }
 
     /// Whether an order of erasure is let into the set of its space, or may stand beside what it
     /// erases.
-    pub(in crate::authority) fn lets_in_order(&self, it: &Certificate) -> Result<(), Unauthorized> {
+    pub(in crate::authority) fn lets_in_order(
+        &self,
+        it: &Certificate,
+    ) -> Result<(), EnvelopeError> {
         self.judge_certificate(it).map_err(|refused| refused.reason)
     }
 
-    /// E5 for erasures: signed like a resolution whose parent is the named charter state.
     fn judge_order(&self, it: &ErasureOrder, signers: &[PublicKey]) -> Result<(), Refused> {
-        if it.community != self.community || !self.knows_space(&it.space) {
-            return Err(Refused::for_good(Unauthorized::UnknownSpace));
-        }
-        let Some(charter) = self.charters.get(&it.charter) else {
-            let needs = Need::Entry(it.charter);
-            return Err(Refused::until(needs, Unauthorized::Builds(it.charter)));
-        };
-        match orders::is_certified(signers, charter, |_, pin| self.states.get(pin)) {
-            true => Ok(()),
-            false => Err(Refused::for_good(Unauthorized::NotCertified)),
-        }
+        rules::e10_community(it.community, self.community)?;
+        self.judge_space(&it.space)?;
+        let charter = rules::e11_builds_on(it.charter, &self.charters)?;
+        Ok(rules::e16_order(signers, charter, &self.states)?)
     }
 
     pub(super) fn take_certificate(&mut self, it: &Certificate, learned: &mut Vec<Need>) {
@@ -232,28 +177,4 @@ impl Envelope {
             }
         }
     }
-}
-
-/// The party of a state.
-fn party_of(state: &PartyState) -> PartyId {
-    match &state.parent {
-        Some((party, _)) => *party,
-        None => certificate::party_id(state),
-    }
-}
-
-/// Whether enough delegates of the state signed.
-fn approves(state: &PartyState, signers: &[PublicKey]) -> bool {
-    let delegates = signers
-        .iter()
-        .filter(|key| state.delegates.binary_search(key).is_ok());
-    delegates.count() as u64 >= state.delegates_needed
-}
-
-/// Whether delegates of the state signed, enough of them and nobody else.
-fn is_certified(state: &PartyState, signers: &[PublicKey]) -> bool {
-    approves(state, signers)
-        && signers
-            .iter()
-            .all(|key| state.delegates.binary_search(key).is_ok())
 }

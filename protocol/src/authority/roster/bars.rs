@@ -6,7 +6,7 @@
 //!
 //! Spec: `specs/roster.md` §6.
 
-use super::{Signers, agreed};
+use super::{RosterError, Signers, WithoutEffect, agreed};
 use crate::{
     authority::{
         Unauthorized,
@@ -114,6 +114,7 @@ pub(super) fn bars_that_count(
     charter: &Charter,
     narrowings: &BTreeMap<EntryId, Narrowing>,
     records: &[&Record],
+    without_effect: &mut WithoutEffect,
 ) -> Bars {
     let mut bars = Bars::default();
     let mut said: BTreeMap<(PartyId, &Target), Vec<&Record>> = BTreeMap::new();
@@ -140,12 +141,14 @@ pub(super) fn bars_that_count(
         }
     }
     for (device, said) in by_owner {
-        let taken = taken(narrowings, &said, Unauthorized::DeviceRemoved);
+        let left = not_replaced(narrowings, &said, without_effect);
+        let taken = taken(&left, Unauthorized::DeviceRemoved);
         bars.owned.insert(device, taken);
     }
     for ((party, target), records) in said {
-        let said = said_by_enough(signers, &party, &records);
-        bars.revoke(narrowings, party, target, &said);
+        let said = said_by_enough(signers, &party, &records, without_effect);
+        let left = not_replaced(narrowings, &said, without_effect);
+        bars.revoke(party, target, &left);
     }
     for (party, member, by) in charter.revocations() {
         let bar = Bar {
@@ -163,30 +166,31 @@ fn said_by_enough(
     signers: &Signers<'_>,
     party: &PartyId,
     records: &[&Record],
+    without_effect: &mut WithoutEffect,
 ) -> BTreeSet<EntryId> {
-    let said = records.iter().filter_map(|record| {
-        let among = signers.freely_among(record, party)?;
-        Some((record.id(), (record.header().author, among)))
-    });
-    let said: BTreeMap<EntryId, (PublicKey, u64)> = said.collect();
+    let mut said: BTreeMap<EntryId, (PublicKey, u64)> = BTreeMap::new();
+    for record in records {
+        match signers.freely_among(record, party) {
+            Ok(among) => drop(said.insert(record.id(), (record.header().author, among))),
+            Err(why) => without_effect.note(record.id(), why),
+        }
+    }
     match agreed(said.values().copied()) {
-        true => said.into_keys().collect(),
-        false => BTreeSet::new(),
+        Ok(()) => said.into_keys().collect(),
+        Err(why) => {
+            let too_few = said.into_keys();
+            too_few.for_each(|id| without_effect.note(id, why));
+            BTreeSet::new()
+        }
     }
 }
 
 impl Bars {
-    fn revoke(
-        &mut self,
-        narrowings: &BTreeMap<EntryId, Narrowing>,
-        party: PartyId,
-        target: &Target,
-        said: &BTreeSet<EntryId>,
-    ) {
+    fn revoke(&mut self, party: PartyId, target: &Target, said: &BTreeSet<EntryId>) {
         if said.is_empty() {
             return;
         }
-        let taken = |reason| taken(narrowings, said, reason);
+        let taken = |reason| taken(said, reason);
         match target {
             Target::Member(root) => {
                 let of = self.members.entry((*root, party)).or_default();
@@ -204,12 +208,20 @@ impl Bars {
     }
 }
 
-/// What several statements on one target take: each up to its own cuts, but for those replaced.
-fn taken(
+/// `specs/cuts.md` §3: of several statements on one target those that no other one replaces.
+fn not_replaced(
     narrowings: &BTreeMap<EntryId, Narrowing>,
     said: &BTreeSet<EntryId>,
-    reason: Unauthorized,
-) -> Vec<Bar> {
-    let left = in_force(narrowings, said).into_iter();
+    without_effect: &mut WithoutEffect,
+) -> BTreeSet<EntryId> {
+    let left = in_force(narrowings, said);
+    let replaced = said.difference(&left);
+    replaced.for_each(|id| without_effect.note(*id, RosterError::Replaced));
+    left
+}
+
+/// What several statements on one target take: each up to its own cuts.
+fn taken(left: &BTreeSet<EntryId>, reason: Unauthorized) -> Vec<Bar> {
+    let left = left.iter().copied();
     left.map(|narrowing| Bar { narrowing, reason }).collect()
 }

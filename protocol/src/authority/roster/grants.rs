@@ -7,7 +7,7 @@
 //!
 //! Spec: `specs/roster.md` §3.
 
-use super::{Bar, agreed};
+use super::{Bar, RosterError, agreed};
 use crate::{
     authority::Unauthorized,
     id::{EntryId, PartyId},
@@ -71,15 +71,19 @@ impl Grant {
         }
     }
 
-    /// What delegates said, if they would be enough were nothing in the way; else none.
-    pub(super) fn agreed_by(bars: Vec<Bar>, mut said: Vec<Statement>) -> Option<Self> {
+    /// What delegates said.
+    ///
+    /// # Errors
+    /// 3.5, if they would not be enough were nothing in the way.
+    pub(super) fn agreed_by(bars: Vec<Bar>, mut said: Vec<Statement>) -> Result<Self, RosterError> {
         said.sort_unstable();
         said.dedup();
         let it = Self {
             bars,
             said: said.into(),
         };
-        agreed(it.said.iter().filter_map(|it| it.counts(&|_| true))).then_some(it)
+        agreed(it.said.iter().filter_map(|it| it.counts(&|_| true)))?;
+        Ok(it)
     }
 
     /// The same with more in its way.
@@ -93,12 +97,17 @@ impl Grant {
         }
     }
 
-    /// Whether it counts where no bar covers.
-    pub(super) fn is_free(&self) -> bool {
-        self.counts(&|_| false).is_ok()
+    /// 3.7: it counts where no bar covers.
+    pub(super) fn freely(&self) -> Result<(), RosterError> {
+        self.counts(&|_| false).map_err(RosterError::Barred)
     }
 
-    /// Whether it counts where these narrowings cover.
+    /// Whether it counts where no bar covers.
+    pub(super) fn is_free(&self) -> bool {
+        self.freely().is_ok()
+    }
+
+    /// 3.6: whether it counts where these narrowings cover.
     ///
     /// # Errors
     /// The reason that says most of those bars that do not cover.
@@ -111,7 +120,7 @@ impl Grant {
             return Err(bar.reason);
         }
         let said = || self.said.iter().filter_map(|it| it.counts(&covers));
-        if self.said.is_empty() || agreed(said()) {
+        if self.said.is_empty() || agreed(said()).is_ok() {
             return Ok(());
         }
         let bars = self.said.iter().flat_map(Statement::all_bars);
@@ -154,6 +163,9 @@ impl Grants {
     }
 
     /// Adds roles by a grant.
+    ///
+    /// # Errors
+    /// 3.7, if it does not count freely. It is added all the same, for what its bars cover.
     pub(super) fn add(
         &mut self,
         root: PublicKey,
@@ -161,9 +173,11 @@ impl Grants {
         roles: &Roles,
         grant: &Grant,
         by: EntryId,
-    ) {
-        if grant.is_free() {
-            return self.add_free(root, party, roles, by);
+    ) -> Result<(), RosterError> {
+        let freely = grant.freely();
+        if freely.is_ok() {
+            self.add_free(root, party, roles, by);
+            return freely;
         }
         let of = self.0.entry((root, party)).or_default();
         for role in roles {
@@ -173,6 +187,7 @@ impl Grants {
                 *known = by.min(*known);
             }
         }
+        freely
     }
 
     /// By (root, party) and role.
@@ -197,9 +212,13 @@ impl Said {
         self.statements.push(statement);
     }
 
-    /// The grant that follows, if any, with the lowest record of it: one that stands freely, if any.
-    pub(super) fn grant(self) -> Option<(Grant, EntryId)> {
-        let (_, lowest) = *self.records.first()?;
-        Some((Grant::agreed_by(Vec::new(), self.statements)?, lowest))
+    /// The grant that follows, if enough said so.
+    pub(super) fn grant(&mut self) -> Result<Grant, RosterError> {
+        Grant::agreed_by(Vec::new(), std::mem::take(&mut self.statements))
+    }
+
+    /// The records that say so, those that stand freely first, by id.
+    pub(super) fn records(&self) -> impl Iterator<Item = EntryId> {
+        self.records.iter().map(|(_, id)| *id)
     }
 }

@@ -146,6 +146,13 @@ fn beginning(key: &PublicKey, bits: u32) -> usize {
     (u32::from_be_bytes([0, a, b, c]) >> (24 - bits)) as usize
 }
 
+/// 5.1: the seats of a person with their places, of seats in the order of (root, party).
+pub(super) fn of_root(seats: &[Seat], root: PublicKey) -> impl Iterator<Item = (&Seat, u32)> {
+    let first = seats.partition_point(|seat| seat.root < root);
+    let own = seats.iter().zip(0u32..).skip(first);
+    own.take_while(move |(seat, _)| seat.root == root)
+}
+
 fn index(devices: &[Device]) -> Vec<u32> {
     let bits = devices
         .len()
@@ -208,6 +215,11 @@ impl Seats {
         paths
             .iter()
             .filter_map(|path| Some((path, self.seats.get(path.seat as usize)?)))
+    }
+
+    /// The seats of a person.
+    pub(super) fn of_root(&self, root: PublicKey) -> impl Iterator<Item = &Seat> {
+        of_root(&self.seats, root).map(|(seat, _)| seat)
     }
 
     /// Everybody who has or had standing with a party.

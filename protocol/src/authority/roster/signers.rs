@@ -3,7 +3,7 @@
 //!
 //! Spec: `specs/roster.md` §3.
 
-use super::{Bar, Statement};
+use super::{Bar, RosterError, Statement};
 use crate::{
     authority::{
         Unauthorized,
@@ -14,6 +14,7 @@ use crate::{
     entry::Record,
     id::{EntryId, PartyId},
     key::PublicKey,
+    record::Invitation,
 };
 use std::collections::BTreeMap;
 
@@ -76,10 +77,11 @@ impl<'a> Signers<'a> {
         }
     }
 
-    /// The chain of a party that is or was in the charter.
-    fn chain(&self, party: &PartyId) -> Option<&'a PartyChain> {
-        self.thresholds.contains_key(party).then_some(())?;
-        self.parties.chain(party)
+    /// 3.3: the party is or was in the charter.
+    fn chain(&self, party: &PartyId) -> Result<&'a PartyChain, RosterError> {
+        let ever = self.thresholds.contains_key(party);
+        let chain = self.parties.chain(party).filter(|_| ever);
+        chain.ok_or(RosterError::NeverAParty(*party))
     }
 
     /// What stands in the way of a record as one by a key in this capacity: nothing if it has it
@@ -89,29 +91,34 @@ impl<'a> Signers<'a> {
         record: &Record,
         party: &PartyId,
         capacity: Capacity,
-    ) -> Option<Option<EntryId>> {
+    ) -> Result<Option<Option<EntryId>>, RosterError> {
         let (signer, id) = (record.header().author, record.id());
-        match (self.chain(party)?.tenure(&signer, capacity), capacity) {
-            (Tenure::Never, _) => None,
-            (Tenure::Now, _) => Some(None),
+        let taken = match (self.chain(party)?.tenure(&signer, capacity), capacity) {
+            (Tenure::Never, _) => return Ok(None),
+            (Tenure::Now, _) => return Ok(Some(None)),
             // What a node signed as a node is for its party alone to say: no receipt lifts it.
             (Tenure::Until(by), Capacity::Node) => {
-                Some((!self.coverage.covers_unlifted(&by, &signer, &id)).then_some(by))
+                (by, self.coverage.covers_unlifted(&by, &signer, &id))
             }
-            (Tenure::Until(by), _) => {
-                Some((!self.coverage.covers(&by, &signer, &id)).then_some(by))
-            }
-        }
+            (Tenure::Until(by), _) => (by, self.coverage.covers(&by, &signer, &id)),
+        };
+        let (by, covers) = taken;
+        Ok(Some((!covers).then_some(by)))
     }
 
-    /// What a record says as one of several delegates: of `admission_needed` as it is now, or as it
-    /// was before it was raised, if what raised it covers the record; else that bars it. None: its
-    /// signer never was a delegate.
-    pub(super) fn statement(&self, record: &Record, party: &PartyId) -> Option<Statement> {
+    /// 3.1, 3.4: what a record says as one of several delegates: of `admission_needed` as it is now,
+    /// or as it was before it was raised, if what raised it covers the record; else that bars it.
+    pub(super) fn statement(
+        &self,
+        record: &Record,
+        party: &PartyId,
+    ) -> Result<Statement, RosterError> {
         let taken = self.counts_as(record, party, Capacity::Delegate)?;
+        let taken = taken.ok_or(RosterError::NotADelegate(*party))?;
         let bar = |narrowing, reason| Bar { narrowing, reason };
         let removed = Unauthorized::AdmitterRemoved(*party);
-        let threshold = self.thresholds.get(party)?;
+        let threshold = self.thresholds.get(party);
+        let threshold = threshold.ok_or(RosterError::NeverAParty(*party))?;
         let (signer, id) = (record.header().author, record.id());
         let mut it = Statement {
             by: signer,
@@ -147,27 +154,38 @@ impl<'a> Signers<'a> {
             }
             it.fewer.pop();
         }
-        Some(it)
+        Ok(it)
     }
 
-    /// As one of how many delegates a record counts that takes something. It counts if its signer is
-    /// a delegate, or what took that covers the record. None: it does not count.
-    pub(super) fn freely_among(&self, record: &Record, party: &PartyId) -> Option<u64> {
+    /// 3.8: as one of how many delegates a record counts that takes something. It counts if its
+    /// signer is a delegate, or what took that covers the record.
+    pub(super) fn freely_among(
+        &self,
+        record: &Record,
+        party: &PartyId,
+    ) -> Result<u64, RosterError> {
         let said = self.statement(record, party)?;
-        said.is_free().then_some(said.among)
+        match said.bars.first() {
+            None => Ok(said.among),
+            Some(bar) => Err(RosterError::TakesNothing(bar.narrowing)),
+        }
     }
 
-    /// In which ways a record is one by a node or delegate of the party, a countersigner: each with
-    /// what stands in its way. None of them: it is not one.
-    pub(super) fn countersigns(&self, record: &Record, party: &PartyId) -> Vec<Vec<Bar>> {
+    /// 3.2: in which ways a record is one by a node or delegate of the party, a countersigner: each
+    /// with what stands in its way.
+    pub(super) fn countersigns(
+        &self,
+        record: &Record,
+        party: &PartyId,
+    ) -> Result<Vec<Vec<Bar>>, RosterError> {
         let (signer, id) = (record.header().author, record.id());
         let bar = |narrowing, reason| Bar { narrowing, reason };
-        let delegate = self.counts_as(record, party, Capacity::Delegate);
+        let delegate = self.counts_as(record, party, Capacity::Delegate)?;
         let delegate = delegate.map(|taken| {
             let reason = Unauthorized::AdmitterRemoved(*party);
             taken.map(|by| bar(by, reason)).into_iter().collect()
         });
-        let node = self.counts_as(record, party, Capacity::Node);
+        let node = self.counts_as(record, party, Capacity::Node)?;
         let node = node.map(|taken| {
             let dropped = taken.map(|by| bar(by, Unauthorized::CountersignerRemoved(*party)));
             let cuts = self.charter.node_cuts().get(&signer);
@@ -176,34 +194,47 @@ impl<'a> Signers<'a> {
             let cuts = cuts.map(|by| bar(*by, Unauthorized::CountersignerCut(*by)));
             dropped.into_iter().chain(cuts).collect()
         });
-        delegate.into_iter().chain(node).collect()
+        let ways: Vec<Vec<Bar>> = delegate.into_iter().chain(node).collect();
+        match ways.is_empty() {
+            true => Err(RosterError::NotACountersigner(signer)),
+            false => Ok(ways),
+        }
     }
 
-    /// Whether a key is or was a node or delegate of the party.
-    pub(super) fn ever_countersigner(&self, key: &PublicKey, party: &PartyId) -> bool {
-        self.chain(party).is_some_and(|chain| {
-            [Capacity::Node, Capacity::Delegate]
-                .iter()
-                .any(|capacity| chain.tenure(key, *capacity) != Tenure::Never)
-        })
+    /// 4.1: the countersigner that an invitation names is or was a node or delegate of the party.
+    pub(super) fn names_a_countersigner(&self, it: &Invitation) -> Result<(), RosterError> {
+        let chain = self.chain(&it.party)?;
+        let ever = |capacity| chain.tenure(&it.countersigner, capacity) != Tenure::Never;
+        match ever(Capacity::Node) || ever(Capacity::Delegate) {
+            true => Ok(()),
+            false => Err(RosterError::NotACountersigner(it.countersigner)),
+        }
     }
 }
 
-/// Whether enough different delegates said the same: for some number at least that many whose
-/// record counts as one of so many or fewer.
-pub(super) fn agreed(said: impl Iterator<Item = (PublicKey, u64)>) -> bool {
+/// 3.5: enough different delegates said the same: for some number at least that many whose record
+/// counts as one of so many or fewer.
+pub(super) fn agreed(said: impl Iterator<Item = (PublicKey, u64)>) -> Result<(), RosterError> {
     let mut least: BTreeMap<PublicKey, u64> = BTreeMap::new();
     for (by, among) in said {
         if among <= 1 {
-            return true;
+            return Ok(());
         }
         let known = least.entry(by).or_insert(among);
         *known = among.min(*known);
     }
     let mut needed: Vec<u64> = least.into_values().collect();
     needed.sort_unstable();
-    needed
+    let said = needed.len() as u64;
+    match needed
         .iter()
         .zip(1..)
         .any(|(among, delegates): (&u64, u64)| *among <= delegates)
+    {
+        true => Ok(()),
+        false => Err(RosterError::TooFew {
+            needed: needed.first().copied().unwrap_or(1),
+            said,
+        }),
+    }
 }

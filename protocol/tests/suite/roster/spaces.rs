@@ -4,7 +4,7 @@ use super::world::{ADA, BEN, LEO, MIA, STRANGER, World, ZOE, ZOES_NODE, content,
 use crate::community::{NODE, TIME_MS, public, verified};
 use comity_protocol::{
     authority::{
-        Act, Authority, Unauthorized,
+        Act, Authority, DeclarationFault, EnvelopeError, Unauthorized,
         coverage::{Coverage, NoCuts},
     },
     certificate::{
@@ -162,13 +162,16 @@ fn a_party_declares_a_space_for_a_group_of_its_own() {
     assert_eq!(authority.lets_in(space, &declared), Ok(()));
     assert_eq!(
         authority.lets_in(world.governance, &declared),
-        Err(Unauthorized::WrongSpace),
+        Err(EnvelopeError::WrongSpace),
         "it stands in its own space only"
     );
     let (elsewhere, alone) = declare(&world, by_party(&world), readers(), &[ADA]);
     assert_eq!(
         authority.lets_in(elsewhere, &alone),
-        Err(Unauthorized::NotCertified),
+        Err(EnvelopeError::PartyDeclares(DeclarationFault::TooFew {
+            needed: 2,
+            signed: 1
+        })),
         "one of two delegates"
     );
     assert!(
@@ -226,8 +229,14 @@ fn members_open_spaces_for_people_they_name() {
     };
     assert_eq!(lets_in(MIA, MIA), Ok(()));
     assert_eq!(lets_in(MIA, device(MIA)), Ok(()));
-    assert_eq!(lets_in(MIA, device(LEO)), Err(Unauthorized::NoStanding));
-    assert_eq!(lets_in(STRANGER, STRANGER), Err(Unauthorized::NoStanding));
+    assert_eq!(
+        lets_in(MIA, device(LEO)),
+        Err(EnvelopeError::PersonDeclares)
+    );
+    assert_eq!(
+        lets_in(STRANGER, STRANGER),
+        Err(EnvelopeError::PersonDeclares)
+    );
     let (space, declared) = declare(
         &world,
         by(MIA, device(MIA)),

@@ -1,4 +1,4 @@
-//! What a set lets in, by E1 to E8.
+//! What a set lets in, by E1 to E18.
 
 use super::{Book, certificates::signed};
 use crate::{
@@ -52,7 +52,7 @@ pub(super) fn for_persons(world: &World, root: u8, signer: u8) -> (SpaceId, Entr
     declared(world, declarer, Readers::Persons(persons), &[signer])
 }
 
-/// E1 to E8.
+/// E1 to E18.
 pub(super) fn write(book: &mut Book) {
     let mut world = World::with_mia();
     world.amend(world.ours, &[ADA, BEN], |state| {
@@ -72,7 +72,7 @@ pub(super) fn write(book: &mut Book) {
         ..genesis()
     };
     let other = Entry::Certificate(signed(CertificateBody::Genesis(other), &[STRANGER]));
-    add("e1-another-genesis", governance, &other, "NoStanding");
+    add("e1-another-genesis", governance, &other, "OtherGenesis");
     add(
         "e2-a-party-of-the-genesis",
         governance,
@@ -115,10 +115,10 @@ pub(super) fn write(book: &mut Book) {
         "e3-by-one-of-two",
         governance,
         &amend(&[ADA], None),
-        "NotCertified",
+        "State",
     );
     add(
-        "e3-without-its-parent",
+        "e11-a-state-without-its-parent",
         governance,
         &amend(&[ADA, BEN], lost),
         "Builds",
@@ -137,10 +137,10 @@ pub(super) fn write(book: &mut Book) {
         "e4-by-one-of-two-parties",
         governance,
         &resolve(&[ADA, BEN], None),
-        "NotCertified",
+        "Resolution",
     );
     add(
-        "e4-without-its-parent",
+        "e11-a-resolution-without-its-parent",
         governance,
         &resolve(all, lost),
         "Builds",
@@ -175,20 +175,20 @@ pub(super) fn write(book: &mut Book) {
         Entry::Record(Chain::new(by, space).record(heard))
     };
     add(
-        "e6-a-receipt-by-a-node",
+        "e13-a-receipt-in-governance-by-a-node",
         governance,
         &heard(NODE, governance),
         "Ok",
     );
     add(
-        "e6-a-receipt-by-a-member",
+        "e13-a-receipt-in-governance-by-a-member",
         governance,
         &heard(MIA, governance),
         "NotANode",
     );
     let erased = Entry::Record(Chain::new(MIA, governance).erase(EntryId::from_bytes([4; 32])));
     add(
-        "e6-an-erasure-where-no-words-are",
+        "e9-an-erasure-where-no-words-are",
         governance,
         &erased,
         "WrongSpace",
@@ -201,18 +201,23 @@ pub(super) fn write(book: &mut Book) {
         "e5-a-space-by-one-of-two-delegates",
         board,
         &by_one,
-        "NotCertified",
+        "PartyDeclares",
     );
     add(
-        "e5-a-declaration-in-another-space",
+        "e9-a-declaration-in-another-space",
         governance,
         &by_both,
         "WrongSpace",
     );
     let (space, opened) = for_persons(&world, MIA, device(MIA));
-    add("e5-a-space-by-a-members-device", space, &opened, "Ok");
+    add("e15-a-space-by-a-members-device", space, &opened, "Ok");
     let (space, opened) = for_persons(&world, STRANGER, STRANGER);
-    add("e5-a-space-by-a-stranger", space, &opened, "NoStanding");
+    add(
+        "e15-a-space-by-a-stranger",
+        space,
+        &opened,
+        "PersonDeclares",
+    );
     let order = |by: &[u8]| {
         let order = ErasureOrder {
             community: world.id,
@@ -225,23 +230,23 @@ pub(super) fn write(book: &mut Book) {
         };
         Entry::Certificate(signed(CertificateBody::ErasureOrder(order), by))
     };
-    add("e5-an-order-of-erasure", lobby, &order(all), "Ok");
+    add("e16-an-order-of-erasure", lobby, &order(all), "Ok");
     add(
-        "e5-an-order-by-one-of-two-parties",
+        "e16-an-order-by-one-of-two-parties",
         lobby,
         &order(&[ADA, BEN]),
-        "NotCertified",
+        "Order",
     );
-    add("e8-a-receipt-by-a-node", lobby, &heard(NODE, lobby), "Ok");
+    add("e13-a-receipt-by-a-node", lobby, &heard(NODE, lobby), "Ok");
     add(
-        "e8-a-receipt-by-a-member",
+        "e13-a-receipt-by-a-member",
         lobby,
         &heard(MIA, lobby),
         "NotANode",
     );
     let nowhere = SpaceId::from_bytes([7; 32]);
     add(
-        "e8-a-receipt-in-no-space",
+        "e14-a-receipt-in-no-space",
         nowhere,
         &heard(NODE, nowhere),
         "UnknownSpace",
@@ -249,7 +254,7 @@ pub(super) fn write(book: &mut Book) {
     let narrowings = vec![EntryId::from_bytes([1; 32])];
     let heard = RecordBody::Acknowledge(Acknowledge { narrowings });
     let heard = Entry::Record(Chain::new(NODE, lobby).record(heard));
-    add("e8-an-acknowledgement-by-a-node", lobby, &heard, "Ok");
+    add("e13-an-acknowledgement-by-a-node", lobby, &heard, "Ok");
     let table = RecordBody::CutTable(crate::governance::cut_table());
     let table = Entry::Record(Chain::new(ADA, lobby).record(table));
     add(
@@ -265,7 +270,7 @@ pub(super) fn write(book: &mut Book) {
         world.entries.pop().unwrap()
     };
     add(
-        "e8-an-admission-outside-of-governance",
+        "e9-an-admission-outside-of-governance",
         lobby,
         &admission,
         "WrongSpace",

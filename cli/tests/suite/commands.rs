@@ -15,6 +15,7 @@ mod readers;
 mod shapes;
 mod standing;
 mod succession;
+mod tables;
 mod together;
 
 use serde_json::Value;

@@ -15,7 +15,7 @@ use crate::{
     entry::{BareHeader, Entry, Record},
     id::{CommunityId, EntryId, PartyId, SpaceId},
     key::PublicKey,
-    record::RecordBody,
+    record::{Proposal, RecordBody},
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -116,7 +116,7 @@ pub(super) struct Envelope {
     /// Spaces that some charter state declares.
     spaces: BTreeSet<SpaceId>,
     pub(super) keys: Keys,
-    /// The roots of the sealed cuts of everything that may narrow.
+    /// The roots of the sealed cuts of everything that narrows, or would.
     sealed: BTreeMap<EntryId, [u8; 32]>,
     /// The states in order, with all their branches: what counts never depends on which is followed.
     pub(super) trees: PartyTrees,
@@ -325,13 +325,23 @@ impl Envelope {
             RecordBody::DeviceRevocation(it) => {
                 self.sealed.insert(record.id(), it.cuts.sealed);
             }
-            RecordBody::Proposal(it) => {
-                // Checked when the record was decoded, keys included.
-                if let Ok(CertificateBody::Resolution(it)) =
-                    CertificateBody::decode_from(Origin::OwnRecord, &it.body)
-                {
-                    self.name_parties(&it, learned);
-                }
+            RecordBody::Proposal(it) => self.take_proposal(it, learned),
+            _ => {}
+        }
+    }
+
+    /// A proposal says all that its certificate will say: which parties it adds, and to which tables
+    /// of cuts it commits. So both may come before it, and are here when it takes effect.
+    fn take_proposal(&mut self, it: &Proposal, learned: &mut Vec<Need>) {
+        let narrowing = certificate::body_id(&it.body);
+        // Checked when the record was decoded, keys included.
+        match CertificateBody::decode_from(Origin::OwnRecord, &it.body) {
+            Ok(CertificateBody::Resolution(it)) => {
+                self.name_parties(&it, learned);
+                self.sealed.insert(narrowing, it.cuts.sealed);
+            }
+            Ok(CertificateBody::Party(it)) => {
+                self.sealed.insert(narrowing, it.cuts.sealed);
             }
             _ => {}
         }

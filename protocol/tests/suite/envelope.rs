@@ -12,7 +12,7 @@ use comity_protocol::{
     },
     certificate::{
         Certificate, CertificateBody, Change, Cuts, DeviceCut, ErasureOrder, SealedCuts, SpaceCut,
-        party_id,
+        body_id, party_id,
     },
     entry::{Entry, Verified},
     id::{EntryId, SpaceId},
@@ -244,6 +244,57 @@ fn tables_of_cuts_come_in_where_a_narrowing_commits_to_them() {
         unknown,
         "another root"
     );
+}
+
+/// A proposal says all that its certificate will: the tables may come with it, and stay.
+#[test]
+fn tables_of_cuts_come_in_once_the_narrowing_is_proposed() {
+    let mut world = World::with_mia();
+    let (inner, lobby) = (world.space("inner"), world.space("lobby"));
+    let sealed = sealed_for(inner);
+    let mut resolution = world.resolution(vec![Change::CloseSpace(lobby)], ADA);
+    resolution.cuts.sealed = sealed.root();
+    let body = CertificateBody::Resolution(resolution);
+    let narrowing = body_id(&body.encode());
+    let table = || RecordBody::CutTable(sealed.table(0, narrowing).unwrap());
+    let lets_in = |world: &World| {
+        let record = crate::community::Chain::new(ADA, inner).record(table());
+        world.authority().lets_in(inner, &Entry::Record(record))
+    };
+    assert_eq!(lets_in(&world), Err(EnvelopeError::UnknownTable));
+    let mut by_a_stranger = world.clone();
+    let proposal = RecordBody::Proposal(Proposal {
+        body: body.encode(),
+    });
+    by_a_stranger.say(STRANGER, proposal.clone());
+    assert_eq!(lets_in(&by_a_stranger), Err(EnvelopeError::UnknownTable));
+    world.say(ADA, proposal);
+    assert_eq!(lets_in(&world), Ok(()), "proposed");
+    assert!(
+        world.authority().narrowings().is_empty(),
+        "and nothing is taken"
+    );
+    let id = world.certify(body, &[ADA, BEN, ZOE]);
+    assert_eq!(id, narrowing);
+    assert!(world.authority().narrowings().contains_key(&narrowing));
+    assert_eq!(lets_in(&world), Ok(()), "in force");
+
+    let mut world = World::with_mia();
+    let party = world.ours;
+    let mut proposed = world.clone();
+    proposed.amend(party, &[ADA, BEN], |state| {
+        state.stewards.clear();
+        state.cuts.sealed = sealed.root();
+    });
+    let Some(Entry::Certificate(state)) = proposed.entries.pop() else {
+        panic!("a certificate is made last");
+    };
+    let table = RecordBody::CutTable(sealed.table(0, state.id()).unwrap());
+    let body = state.body().encode();
+    world.say(BEN, RecordBody::Proposal(Proposal { body }));
+    let record = crate::community::Chain::new(ADA, inner).record(table);
+    let verdict = world.authority().lets_in(inner, &Entry::Record(record));
+    assert_eq!(verdict, Ok(()), "a state of a party, too");
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Floor<'_> {
         let (id, proposal) = resolution::propose(&mut chain, now_ms(), body)?;
         let mut entries = vec![Entry::Record(proposal)];
         entries.extend(with);
-        // First the tables: a proposal without them would cut restricted spaces at zero.
+        // Kept first: a proposal without them would cut restricted spaces at zero.
         if let Some(cuts) = cuts {
             cuts.keep(self.identity, id)?;
         }
@@ -135,6 +135,7 @@ impl Floor<'_> {
             let what = format!("approve what you propose, {}", short_of(&item));
             return Err(refused_about(&item, &what, refusal));
         }
+        cuts::hand_out_kept(self).await?;
         let mut chain = self.desk.root_chain(&space).await?;
         let approval =
             resolution::approve(&mut chain, now_ms(), self.identity.root()?, &body.encode());
@@ -153,8 +154,7 @@ impl Floor<'_> {
         Ok(())
     }
 
-    /// Hands in the certificate of what is carried, if no node has yet, and the tables of cuts
-    /// that go with it.
+    /// Hands in the certificate of what is carried, if no node has yet.
     pub(in crate::commands) async fn settle(
         &mut self,
         id: &str,
@@ -171,7 +171,6 @@ impl Floor<'_> {
             self.hand_in(vec![entry]).await?;
             item = self.proposal(id).await?;
         }
-        cuts::hand_in_kept(self).await?;
         Ok(item)
     }
 

@@ -1,8 +1,10 @@
 //! Cuts: up to where what a key wrote goes on to count, as this node has it.
 //!
 //! In spaces that everyone reads they stand in the narrowing itself. For all others the narrowing
-//! holds a root only, and the tables travel in the spaces. A table is taken in once its narrowing is
-//! in force, which may be after others approved it: until then it waits beside the keys.
+//! holds a root only, and the tables travel in the spaces. A proposal states the root already, so its
+//! tables go into the spaces with it, and to connected peers before anybody approves: whoever stops to
+//! read a space by what is proposed is told nothing of it afterwards. What could not be handed in
+//! waits beside the keys for the next command.
 
 use crate::{
     commands::charter::floor::Floor,
@@ -14,7 +16,7 @@ use crate::{
     ui::sanitize,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use comity_client::types::CutQuery;
+use comity_client::types::{CutQuery, SyncRequest};
 use comity_protocol::{
     certificate::{Change, Cuts},
     entry::Entry,
@@ -34,7 +36,7 @@ impl Tables {
         self.0.cuts()
     }
 
-    /// Keeps the tables until the narrowing is in force.
+    /// Keeps the tables until the narrowing is proposed.
     pub(in crate::commands) fn keep(
         self,
         identity: &Identity,
@@ -128,12 +130,16 @@ fn must_be_read(floor: &Floor<'_>, space: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Hands in the tables whose narrowing is in force by now, and drops those that never will be.
-pub(in crate::commands) async fn hand_in_kept(floor: &mut Floor<'_>) -> Result<(), CommandError> {
+/// Hands in the tables of what is proposed by now, and drops those of what never can be in force.
+/// Says how many there were.
+pub(in crate::commands) async fn hand_in_kept(
+    floor: &mut Floor<'_>,
+) -> Result<usize, CommandError> {
     let Ok(files) = std::fs::read_dir(folder(floor.identity)) else {
-        return Ok(());
+        return Ok(0);
     };
     let proposals = floor.proposals().await?;
+    let mut handed_in = 0;
     for file in files.flatten() {
         let path = file.path();
         let name = path
@@ -143,26 +149,48 @@ pub(in crate::commands) async fn hand_in_kept(floor: &mut Floor<'_>) -> Result<(
         let Some(proposal) = proposals.iter().find(|it| it.id == name) else {
             continue;
         };
-        let over = match proposal.state.as_str() {
-            "certified" => {
-                hand_in(floor, &path).await?;
-                true
-            }
-            "dead" | "flawed" => true,
-            _ => false,
-        };
-        if over {
-            std::fs::remove_file(&path).attempting(|| format!("remove {}", path.display()))?;
+        if !["dead", "flawed"].contains(&proposal.state.as_str()) {
+            handed_in += hand_in(floor, &path).await?;
         }
+        std::fs::remove_file(&path).attempting(|| format!("remove {}", path.display()))?;
+    }
+    Ok(handed_in)
+}
+
+/// How long connected peers are waited for, in milliseconds.
+const PEERS_MS: u64 = 10_000;
+
+/// Hands in the tables of what was just proposed, and waits until connected peers have them.
+pub(in crate::commands) async fn hand_out_kept(floor: &mut Floor<'_>) -> Result<(), CommandError> {
+    if hand_in_kept(floor).await? == 0 {
+        return Ok(());
+    }
+    let ui = &floor.app.ui;
+    let unmet = "no peer has the cuts of spaces that not everyone reads yet: who stops to read one by \
+                 this sees what was written there as stubs, unless this node meets theirs before it is \
+                 in force";
+    if !floor.client.is_remote() {
+        ui.warning(unmet);
+        return Ok(());
+    }
+    let request = SyncRequest { wait_ms: PEERS_MS };
+    let work = floor.client.sync(&request);
+    let label = "giving peers the cuts";
+    let status = floor
+        .app
+        .watching(label, floor.client, &["sync"], work)
+        .await?;
+    if !status.peers.iter().any(|it| it.in_sync) {
+        ui.warning(unmet);
     }
     Ok(())
 }
 
-async fn hand_in(floor: &mut Floor<'_>, path: &std::path::Path) -> Result<(), CommandError> {
+async fn hand_in(floor: &mut Floor<'_>, path: &std::path::Path) -> Result<usize, CommandError> {
     let read = || format!("read {}", path.display());
     let bytes = std::fs::read(path).attempting(read)?;
     let tables: Vec<Kept> = serde_json::from_slice(&bytes).attempting(read)?;
-    for kept in tables {
+    for kept in &tables {
         let body = STANDARD_NO_PAD.decode(&kept.table).unwrap_or_default();
         let body = RecordBody::decode(CUT_TABLE, &body).attempting(read)?;
         // Whoever has the table may pass it on: standing in the space is not asked.
@@ -172,7 +200,7 @@ async fn hand_in(floor: &mut Floor<'_>, path: &std::path::Path) -> Result<(), Co
         let entries = vec![Entry::Record(record)];
         floor.desk.hand_in(&community.id, entries).await?;
     }
-    Ok(())
+    Ok(tables.len())
 }
 
 /// The type of a record that holds a table.

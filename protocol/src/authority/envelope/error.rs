@@ -29,7 +29,7 @@ pub enum EnvelopeError {
     #[error("the signer has no standing in this community")]
     NoStanding,
     /// E8.
-    #[error("no narrowing known here commits to this table of cuts")]
+    #[error("no narrowing, proposed or in force, that is known here commits to this table of cuts")]
     UnknownTable,
     /// E9.
     #[error("an entry of this type does not belong into this space")]

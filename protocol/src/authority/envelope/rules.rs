@@ -86,7 +86,8 @@ pub(super) fn e6_signer(signer: &PublicKey, keys: &Keys) -> Judged {
     holds(keys.is_known(signer), EnvelopeError::NoStanding)
 }
 
-/// E8: a table of cuts leads to the root that a narrowing states, for this space.
+/// E8: a table of cuts leads to the root that a narrowing states, or the proposal of one, for this
+/// space.
 pub(super) fn e8_table(
     it: &CutTable,
     space: SpaceId,

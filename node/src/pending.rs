@@ -6,7 +6,9 @@
 //! are not yet connected to it, is charged to its author: no flood of others can push it out, and of
 //! its own account the highest numbers give way, never an id that a cut names. Of what gave way in
 //! such an account the place in the chain stays known, so that the next arrival of the same chain is
-//! judged rightly however long the chain is.
+//! judged rightly however long the chain is. There is room for so many authors; who comes when all of
+//! it is taken gets a place of the person who has most, so nobody keeps others out by many devices or
+//! in many spaces.
 //!
 //! A certificate's id says nothing about its signatures: every variant waits by itself, so an
 //! insufficient one never stands in the way of a sufficient one.
@@ -55,6 +57,8 @@ pub enum Waits {
     ForCut {
         /// Whether a cut names this very entry.
         named: bool,
+        /// The person behind its author, as far as is known here; else the author.
+        person: PublicKey,
     },
 }
 
@@ -98,6 +102,8 @@ struct Quota {
     bytes: usize,
     /// Which account this is by the order of opening.
     number: u64,
+    /// Whose share of the room below cuts it is.
+    person: Option<PublicKey>,
 }
 
 /// The waiting room.
@@ -194,7 +200,11 @@ impl Pending {
             match account {
                 // Whoever has many keys must not keep others out for good.
                 Account::Source(_) => self.close_oldest_of_peers(),
-                Account::Author(..) => return,
+                Account::Author(..) => {
+                    if !self.close_newest_of_most(person_of(&waits)) {
+                        return;
+                    }
+                }
             }
         }
         if let Waits::For(missing) = &waits {
@@ -209,6 +219,7 @@ impl Pending {
         let quota = self.quotas.entry(account.clone()).or_default();
         if is_new {
             quota.number = self.opened;
+            quota.person = person_of(&waits);
         }
         quota.order.push_back(id);
         quota.bytes += encoded.len();
@@ -242,6 +253,35 @@ impl Pending {
         }
     }
 
+    /// Lets go the newest account below cuts of the person who has most of them, of several the one
+    /// who has had one for the shortest time. False if `newcomer` would have no fewer then: the room
+    /// is shared evenly already.
+    fn close_newest_of_most(&mut self, newcomer: Option<PublicKey>) -> bool {
+        let mut shares: BTreeMap<Option<PublicKey>, (usize, u64, Account)> = BTreeMap::new();
+        for (account, quota) in &self.quotas {
+            if matches!(account, Account::Author(..)) {
+                let newest = (0, 0, account.clone());
+                let (count, number, last) = shares.entry(quota.person).or_insert(newest);
+                *count += 1;
+                if quota.number > *number {
+                    (*number, *last) = (quota.number, account.clone());
+                }
+            }
+        }
+        let own = shares.get(&newcomer).map_or(0, |(count, ..)| *count);
+        let most = shares
+            .into_values()
+            .max_by_key(|(count, number, _)| (*count, *number));
+        let Some((_, _, account)) = most.filter(|(count, ..)| *count > own + 1) else {
+            return false;
+        };
+        let waiting = self.quotas.get(&account).map(|quota| quota.order.clone());
+        for id in waiting.into_iter().flatten() {
+            self.remove(&id);
+        }
+        true
+    }
+
     fn accounts_like(&self, account: &Account) -> usize {
         let of_source = |it: &Account| matches!(it, Account::Source(_));
         let like = self
@@ -271,7 +311,7 @@ impl Pending {
         };
         let seq = |id: &Variant| {
             let it = self.waiting.get(id)?;
-            let named = matches!(it.waits, Waits::ForCut { named: true });
+            let named = matches!(it.waits, Waits::ForCut { named: true, .. });
             (!named).then(|| it.entry.key().seq)
         };
         let highest = quota
@@ -394,6 +434,13 @@ fn headed(entry: &Entry) -> Option<(EntryId, Link)> {
             Some((it.id(), link))
         }
         Entry::Certificate(_) => None,
+    }
+}
+
+fn person_of(waits: &Waits) -> Option<PublicKey> {
+    match waits {
+        Waits::ForCut { person, .. } => Some(*person),
+        _ => None,
     }
 }
 

@@ -227,7 +227,7 @@ impl<'a> Round<'a> {
                 Verdict::Wait(Outcome::Blocked(on), Waits::ForAuthority)
             }
             Err(Hindrance::Unauthorized(reason)) => {
-                let waits = waits_for(coverage.as_deref(), &header.author, &id);
+                let waits = waits_for(authority, coverage.as_deref(), &header.author, &id);
                 self.note_place(space, &header.author, id, authority);
                 Verdict::Wait(Outcome::Unauthorized(reason), waits)
             }
@@ -246,7 +246,7 @@ impl<'a> Round<'a> {
                 adopting: Vec::new(),
             },
             Err((_, reason)) => {
-                let waits = waits_for(coverage.as_deref(), &it.author(), &it.of());
+                let waits = waits_for(authority, coverage.as_deref(), &it.author(), &it.of());
                 self.connect(it.space(), &it.of(), coverage.as_deref());
                 Verdict::Wait(Outcome::Unauthorized(reason), waits)
             }
@@ -404,10 +404,16 @@ impl<'a> Round<'a> {
 }
 
 /// What an entry of a key waits for that authority does not let in.
-fn waits_for(coverage: Option<&SpaceCoverage>, author: &PublicKey, id: &EntryId) -> Waits {
+fn waits_for(
+    authority: &Authority,
+    coverage: Option<&SpaceCoverage>,
+    author: &PublicKey,
+    id: &EntryId,
+) -> Waits {
     match coverage {
         Some(coverage) if coverage.awaits_chain_of(author) => Waits::ForCut {
             named: coverage.awaits(id),
+            person: authority.root_of(author).unwrap_or(*author),
         },
         _ => Waits::ForAuthority,
     }

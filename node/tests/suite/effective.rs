@@ -12,5 +12,6 @@ mod headers;
 mod narrowing;
 mod ordered;
 mod orders;
+mod room;
 mod views;
 mod world;

@@ -265,7 +265,8 @@ pub fn demands(
 /// How many parties of the parent stand for each child (§9). A party does so by a state of its chain:
 /// the one pinned at the parent or any that follows it, if as many of its delegates as it needs spoke
 /// for that child. Who spoke for two counts for neither, and so does a party that stands for two, by
-/// whatever states: keys that it dropped can take its voice away and never give it to another branch.
+/// whatever states: once those who came later have spoken, keys that it dropped can take its voice
+/// away and not give it to another branch.
 fn parties_votes(
     tree: &Tree,
     parent: &CharterState,

@@ -186,11 +186,16 @@ fn no_channel_is_unbounded() {
     );
 }
 
-/// The tap sees words before encryption: only tests put it on, and no command or request can.
+/// The tap sees words before encryption: only tests and benches put it on, and no command or request
+/// can.
 #[test]
 fn only_tests_tap_the_network() {
     const CARRY_IT: [&str; 2] = ["node/src/node.rs", "node/src/peers.rs"];
-    let of_net = |path: &str| path.starts_with("node/net/") || path.starts_with("tests/");
+    let of_net = |path: &str| {
+        ["node/net/", "tests/", "node/benches/"]
+            .iter()
+            .any(|folder| path.starts_with(folder))
+    };
     let sources = sources();
     let others: Vec<File> = sources
         .iter()

@@ -9,6 +9,7 @@ pub mod community;
 pub mod document;
 pub mod list;
 pub mod member;
+pub mod node;
 pub mod party;
 pub mod proposal;
 pub mod sync;

@@ -23,10 +23,12 @@ mod events;
 mod export;
 mod extract;
 mod governance;
+mod health;
 mod lookup;
 mod maintenance;
 mod members;
 mod membership;
+mod metrics;
 mod origins;
 mod quarantine;
 mod resolve;
@@ -37,13 +39,15 @@ mod sync;
 use crate::node::Inner;
 use axum::{
     Router,
+    middleware::map_response,
+    response::Response,
     routing::{get, post},
 };
 use comity_client::Answer;
 use error::Failure;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes};
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 use tower::ServiceExt;
 
 pub(crate) use background::watch;
@@ -82,8 +86,11 @@ impl App {
 struct SameProcess;
 
 pub(crate) fn router(inner: Arc<Inner>) -> Router {
+    let counting = inner.clone();
     Router::new()
         .route("/v0/status", get(status::status))
+        .route("/v0/health", get(health::health))
+        .route("/v0/metrics", get(metrics::metrics))
         .route("/v0/stop", post(status::stop))
         .route(
             "/v0/communities",
@@ -135,6 +142,10 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .method_not_allowed_fallback(|| async {
             Failure::invalid("the endpoint does not take this method")
         })
+        .layer(map_response(move |answer: Response| {
+            counting.metrics.answers.count(answer.status().as_u16());
+            ready(answer)
+        }))
         .with_state(App::new(inner))
 }
 

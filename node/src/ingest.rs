@@ -8,6 +8,7 @@ mod assembly;
 mod erasure;
 mod reckon;
 mod round;
+mod tally;
 mod verify;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     effect::{self, Move},
     ledger::{Applied, Entered, Ledger},
     library::Library,
+    metrics::IngestMetrics,
     pending::{Pending, Released, Source, Waits},
     store::{NewEntry, StoreError},
 };
@@ -33,6 +35,7 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
+use tally::Clock;
 use thiserror::Error;
 use tokio::sync::{broadcast, watch};
 use tracing::{debug, info, warn};
@@ -126,6 +129,7 @@ pub struct Ingest {
     announcements: broadcast::Sender<Arc<Inserted>>,
     applied: watch::Sender<u64>,
     erasures: watch::Sender<u64>,
+    metrics: IngestMetrics,
 }
 
 impl Ingest {
@@ -154,6 +158,7 @@ impl Ingest {
             ledger: RwLock::new(ledger),
             writer: Mutex::default(),
             announcements,
+            metrics: IngestMetrics::default(),
         };
         ingest.writer().due = due;
         // What a crash left undone. If nothing can be written now, the next commit does it.
@@ -185,6 +190,11 @@ impl Ingest {
         self.erasures.subscribe()
     }
 
+    /// What it counts.
+    pub fn metrics(&self) -> &IngestMetrics {
+        &self.metrics
+    }
+
     /// How many entries wait for others, and for authority.
     pub fn pending(&self) -> (usize, usize) {
         self.writer().pending.counts()
@@ -212,6 +222,7 @@ impl Ingest {
     ) -> Result<Vec<(Option<EntryId>, Outcome)>, StoreError> {
         let mut outcomes: Vec<(Option<EntryId>, Outcome)> = Vec::with_capacity(entries.len());
         let mut turn = Vec::new();
+        let mut clock = Clock::start(&self.metrics.stages);
         for (index, verified) in self.reckon.verify(entries).into_iter().enumerate() {
             match verified {
                 Ok(entry) => {
@@ -229,19 +240,25 @@ impl Ingest {
                 }
             }
         }
-        for (index, outcome) in self.write(turn)? {
+        clock.verified();
+        for (index, outcome) in self.write(turn, &mut clock)? {
             // Another variant of a certificate that waited is present now; this one was saved.
             let again = outcome == Outcome::AlreadyPresent && outcomes[index].1 == Outcome::Saved;
             if !again {
                 outcomes[index].1 = outcome;
             }
         }
+        tally::count(&self.metrics, &outcomes);
         Ok(outcomes)
     }
 
     /// The writer's turn. Candidates that wait for records of the same turn are judged again after
     /// these took effect: authority is evaluated once per commit, not once per candidate.
-    fn write(&self, candidates: Vec<Candidate>) -> Result<Vec<(usize, Outcome)>, StoreError> {
+    fn write(
+        &self,
+        candidates: Vec<Candidate>,
+        clock: &mut Clock<'_>,
+    ) -> Result<Vec<(usize, Outcome)>, StoreError> {
         let mut writer = self.writer();
         let mut outcomes = Vec::new();
         // What waits for a later entry of the same call gets its final outcome in this call.
@@ -304,7 +321,9 @@ impl Ingest {
             }
             let change = round.into_change();
             let completing = change.completing();
-            let released = self.commit(change, &mut writer)?;
+            let committed = self.commit(change, &mut writer, clock);
+            self.metrics.pending.set(writer.pending.len());
+            let released = committed?;
             put_off
                 .into_iter()
                 .rev()
@@ -340,7 +359,12 @@ impl Ingest {
     }
 
     /// Makes entries durable, then lets them take effect; gives back what waited for them.
-    fn commit(&self, change: Change, writer: &mut Writer) -> Result<Vec<Released>, StoreError> {
+    fn commit(
+        &self,
+        change: Change,
+        writer: &mut Writer,
+        clock: &mut Clock<'_>,
+    ) -> Result<Vec<Released>, StoreError> {
         if change.is_empty() {
             return Ok(Vec::new());
         }
@@ -348,6 +372,7 @@ impl Ingest {
         let accepted = change.accepted.iter();
         let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
         let committed = store.commit(kept?)?;
+        clock.durable();
         let mut applied = Vec::with_capacity(change.accepted.len());
         let mut announcements = Announcements::default();
         // What is durable must enter its set whatever else fails: it would count as present and
@@ -399,6 +424,7 @@ impl Ingest {
             // No listener is no error.
             let _ = self.announcements.send(Arc::new(inserted));
         }
+        clock.visible();
         released.extend(writer.pending.released_by(&arrived));
         match failed {
             Some(error) => Err(error),

@@ -5,7 +5,7 @@
 //!   entries into stored parts and back.
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`held`] what no longer
 //!   is, [`pending`] what waits.
-//! - [`tasks`]: how far long work is.
+//! - [`tasks`]: how far long work is; [`metrics`]: what the node counts of itself.
 //! - `history`: what a community continues, read along.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
 #![warn(clippy::too_many_lines)]
@@ -22,6 +22,7 @@ pub mod home;
 pub mod ingest;
 pub mod ledger;
 pub mod library;
+pub mod metrics;
 pub mod node;
 pub mod peers;
 pub mod pending;

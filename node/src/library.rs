@@ -138,6 +138,11 @@ impl Library {
         library
     }
 
+    /// How many documents wait for the worker.
+    pub fn backlog(&self) -> usize {
+        lock(&self.work).unfinished.len()
+    }
+
     /// Stops the worker.
     pub fn close(&self) {
         lock(&self.work).closed = true;

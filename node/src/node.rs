@@ -9,6 +9,7 @@ use crate::{
     ingest::Ingest,
     ledger::Ledger,
     library::Library,
+    metrics::Metrics,
     peers::{Linking, Peers, PeersError},
     projection::EntryProjection,
     random,
@@ -127,6 +128,7 @@ pub(crate) struct Inner {
     pub(crate) ingest: Arc<Ingest>,
     pub(crate) warnings: Mutex<Vec<String>>,
     pub(crate) tasks: Tasks,
+    pub(crate) metrics: Metrics,
     /// Held while the node signs something of its own.
     pub(crate) signing: Mutex<()>,
     /// Held while the node decides about a join request.
@@ -295,7 +297,9 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
     let home = Home::open(path)?;
     let key = home.key()?;
     let state = StateFile::open(&home)?;
+    let metrics = Metrics::default();
     let options = Options {
+        metrics: metrics.store.clone(),
         progress: Some(tasks.of_store()),
         ..Options::default()
     };
@@ -342,6 +346,7 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
         ingest,
         warnings: Mutex::default(),
         tasks,
+        metrics,
         signing: Mutex::default(),
         deciding: Mutex::default(),
         linking: Linking::default(),

@@ -27,7 +27,7 @@ use crate::{node::Inner, state::JoinRecord};
 pub(crate) use address::peer_of;
 pub(crate) use asking::queue_join;
 use comity_client::types::PeerInfo;
-use comity_net::{Config, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
+use comity_net::{Config, Direction, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
 use comity_protocol::{access::LinkAnswer, sync::InFlight};
 use doubts::ClockDoubts;
 use hub::{Hub, end, remember};
@@ -36,7 +36,6 @@ pub(crate) use linking::Linking;
 pub use session::LedgerReplica;
 use session::Shared;
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant},
 };
@@ -91,6 +90,19 @@ pub enum PeersError {
     /// The network has stopped.
     #[error("the network has stopped")]
     Stopped,
+}
+
+/// The network in numbers.
+#[derive(Default)]
+pub(crate) struct Measured {
+    pub(crate) counted: comity_net::Metrics,
+    /// Connections that others opened.
+    pub(crate) inbound: usize,
+    /// Connections that this node opened.
+    pub(crate) outbound: usize,
+    /// Sync sessions with equal sets, and others.
+    pub(crate) in_sync: usize,
+    pub(crate) exchanging: usize,
 }
 
 /// The node's side of the network.
@@ -176,13 +188,34 @@ impl Peers {
     /// Peers connected now.
     pub async fn connected(&self) -> Vec<PeerInfo> {
         let connected = self.hub.network.peers().await.unwrap_or_default();
-        let rtts: BTreeMap<PeerId, Option<Duration>> =
-            connected.into_iter().map(|it| (it.peer, it.rtt)).collect();
+        let connected = connected.into_iter().map(|it| (it.peer, it)).collect();
         let peers = self.hub.peers();
         peers
             .iter()
-            .map(|(id, peer)| self.hub.describe(id, peer, &rtts))
+            .map(|(id, peer)| self.hub.describe(id, peer, &connected))
             .collect()
+    }
+
+    /// What the network counts, and its connections from and to others; none once it has stopped.
+    pub(crate) async fn measure(&self) -> Option<Measured> {
+        let network = &self.hub.network;
+        let counted = network.metrics().await.ok()?;
+        let connected = network.peers().await.ok()?;
+        let directions = connected.iter().flat_map(|it| &it.connections);
+        let inbound = directions.filter(|(it, _)| *it == Direction::Inbound);
+        let inbound = inbound.count();
+        let all: usize = connected.iter().map(|it| it.connections.len()).sum();
+        let peers = self.hub.peers();
+        let sessions = peers.values().filter_map(|it| it.session.as_ref());
+        let states: Vec<bool> = sessions.map(|it| *it.in_sync.borrow()).collect();
+        let in_sync = states.iter().filter(|it| **it).count();
+        Some(Measured {
+            counted,
+            inbound,
+            outbound: all - inbound,
+            in_sync,
+            exchanging: states.len() - in_sync,
+        })
     }
 
     /// Addresses listened on, with the peer id at the end.

@@ -126,6 +126,16 @@ impl Pending {
         (missing, self.waiting.len() - missing)
     }
 
+    /// How many entries wait.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// A contribution that is here whole but not authorized.
     pub fn unauthorized(&self, id: &EntryId) -> Option<&Verified<Entry>> {
         let it = self.waiting.get(&(*id, 0))?;

@@ -15,6 +15,9 @@ pub enum NodeCommand {
     /// Show how the node does.
     #[command(after_help = "Example:\n  comity node status --json")]
     Status,
+    /// Say whether the node is well, for scripts: exit code 0 if it is, 1 with the reasons if not.
+    #[command(after_help = "Example:\n  comity node health || systemctl --user restart comity")]
+    Health,
     /// Print the log of a node that runs in the background.
     #[command(
         after_help = "Examples:\n  comity node logs\n  comity node logs --lines 200 --follow"

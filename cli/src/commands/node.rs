@@ -9,7 +9,7 @@ use crate::{
 };
 use comity_client::{
     Client, ClientError,
-    types::{Connect, NodeStatus},
+    types::{Connect, Health, NodeStatus},
 };
 use comity_node::{home::Home, node::NodeOptions};
 use rustix::process::{Pid, test_kill_process};
@@ -22,7 +22,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Where a node listens unless told otherwise: every interface, a port of its own.
 const LISTEN_DEFAULT: &str = "/ip4/0.0.0.0/tcp/7440";
@@ -30,6 +30,8 @@ const LISTEN_DEFAULT: &str = "/ip4/0.0.0.0/tcp/7440";
 const LISTEN_FILE: &str = "listen";
 /// How long a start may take without getting on, and a stop.
 const START_MAX: Duration = Duration::from_secs(60);
+/// How long a node may take to say how it is: who asks is a script that waits.
+const HEALTH_MAX: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// Most of the log's end that is read to find its last lines.
 const LOG_TAIL_BYTES: u64 = 1024 * 1024;
@@ -40,6 +42,7 @@ pub(super) async fn run(app: &App, command: NodeCommand) -> Result<(), CommandEr
         NodeCommand::Start(args) => start(app, &args).await,
         NodeCommand::Stop => stop(app).await,
         NodeCommand::Status => status(app).await,
+        NodeCommand::Health => health(app).await,
         NodeCommand::Logs { lines, follow } => logs(app, lines, follow).await,
         NodeCommand::Connect { address } => connect(app, &address).await,
     }
@@ -297,8 +300,11 @@ async fn require_running(home: &Path) -> Result<Client, CommandError> {
 }
 
 async fn status(app: &App) -> Result<(), CommandError> {
-    let status = app
-        .with_node(Reach::Store, async |client| Ok(client.status().await?))
+    let (status, health) = app
+        .with_node(Reach::Store, async |client| {
+            // A node of an older version does not say, which is no reason to be silent about the rest.
+            Ok((client.status().await?, client.health().await.ok()))
+        })
         .await?;
     for warning in &status.warnings {
         app.ui.warning(warning);
@@ -306,9 +312,43 @@ async fn status(app: &App) -> Result<(), CommandError> {
     if app.ui.is_json() {
         return app.ui.json(&status);
     }
-    render::sync::node(&status)
+    render::node::node(&status, health.as_ref())
         .iter()
         .try_for_each(|line| app.ui.line(line))
+}
+
+async fn health(app: &App) -> Result<(), CommandError> {
+    let home = app.home()?;
+    let asking = async {
+        let client = require_running(&home).await?;
+        Ok::<Health, CommandError>(client.health().await?)
+    };
+    let health = match timeout(HEALTH_MAX, asking).await {
+        Ok(answered) => answered?,
+        Err(_) => {
+            let seconds = HEALTH_MAX.as_secs();
+            return Err(CommandError::failure(format!(
+                "the node in {} has not answered for {seconds} seconds",
+                home.display()
+            ))
+            .hint("look at `comity node logs`, then stop and start it"));
+        }
+    };
+    if !health.is_ok() {
+        return Err(unwell(&health));
+    }
+    if app.ui.is_json() {
+        return app.ui.json(&health);
+    }
+    app.ui.line(&health.state)
+}
+
+fn unwell(health: &Health) -> CommandError {
+    let reasons = health.reasons.iter();
+    let said = reasons.map(|it| format!("{} ({})", it.message, it.code));
+    let said: Vec<String> = said.collect();
+    let error = CommandError::failure(format!("the node is not well: {}", said.join("; ")));
+    error.hints(health.reasons.iter().map(|it| it.hint.as_str()))
 }
 
 async fn connect(app: &App, address: &str) -> Result<(), CommandError> {
@@ -381,6 +421,7 @@ fn read_log(log: &Path, from: u64) -> Result<Vec<u8>, CommandError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use comity_client::types::HealthReason;
 
     #[test]
     fn addresses_are_remembered_for_the_next_start() {
@@ -395,6 +436,25 @@ mod tests {
         assert_eq!(listen_addresses(home.path(), &[]).unwrap(), given);
         let broken = listen_addresses(home.path(), &["7440".to_owned()]);
         assert_eq!(broken.unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_with_its_word_and_what_to_do() {
+        let reason = |code: &str, message: &str, hint: &str| HealthReason {
+            code: code.into(),
+            message: message.into(),
+            hint: hint.into(),
+        };
+        let error = unwell(&Health {
+            state: "unwell".into(),
+            reasons: vec![
+                reason("read_only", "no writes", "free space"),
+                reason("clock", "it is ahead", "set it"),
+            ],
+        });
+        let expected = "the node is not well: no writes (read_only); it is ahead (clock)";
+        assert_eq!((error.message(), error.exit_code()), (expected, 1));
+        assert_eq!(error.advice(), ["free space", "set it"]);
     }
 
     #[test]

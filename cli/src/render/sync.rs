@@ -1,45 +1,11 @@
-//! Who holds what, and how the node does.
+//! Who holds what.
 
-use super::{author, count, short, size};
+use super::{author, count, short};
 use crate::{moment, ui::sanitize};
-use comity_client::types::{Holding, NodeStatus, PeerInfo, SyncStatus};
+use comity_client::types::{Holding, PeerInfo, SyncStatus};
 
-/// How the node does.
-pub fn node(status: &NodeStatus) -> Vec<String> {
-    let mut lines = vec![
-        format!("node     {}", status.node),
-        format!("peer id  {}", status.peer_id),
-        format!("version  {}", status.version),
-    ];
-    match status.pid {
-        Some(pid) => lines.push(format!(
-            "running  since {} (process {pid})",
-            moment::show_duration(status.uptime_ms)
-        )),
-        None => lines.push("running  no: opened here for this command".to_owned()),
-    }
-    lines.extend(status.listening.iter().map(|it| format!("listens  {it}")));
-    let reason = status
-        .store_reason
-        .as_ref()
-        .map(|it| format!(": {}", sanitize::line(it)));
-    lines.push(format!(
-        "store    {}{}, {}, record {}, index {}",
-        status.store,
-        reason.unwrap_or_default(),
-        count(status.entries, "entry"),
-        size(status.record_bytes),
-        size(status.index_bytes)
-    ));
-    lines.push(format!(
-        "holds    {}",
-        count(status.communities as u64, "community")
-    ));
-    lines.extend(peers(&status.peers));
-    lines
-}
-
-fn peers(peers: &[PeerInfo]) -> Vec<String> {
+/// The peers that are connected, a line each.
+pub(super) fn peers(peers: &[PeerInfo]) -> Vec<String> {
     if peers.is_empty() {
         return vec!["peers    none connected".to_owned()];
     }

@@ -6,6 +6,7 @@ mod errors;
 mod exit;
 mod fork;
 mod founding;
+mod health;
 mod lists;
 mod narrowing;
 mod offline;

@@ -56,6 +56,25 @@ impl Client {
         self.get("/v0/status").await
     }
 
+    /// Whether the node does what it is there for.
+    pub async fn health(&self) -> Answered<Health> {
+        let path = "/v0/health";
+        let error = match self.get(path).await {
+            Err(ClientError::Api(error)) if error.code == "unhealthy" => error,
+            answered => return answered,
+        };
+        let details = serde_json::Value::from_iter(error.details);
+        serde_json::from_value(details).map_err(|source| ClientError::Unexpected {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// What the node counts of itself, in the text format of Prometheus.
+    pub async fn metrics(&self) -> Answered<Vec<u8>> {
+        self.get_bytes("/v0/metrics").await
+    }
+
     /// Communities the node takes part in.
     pub async fn communities(&self) -> Answered<Vec<CommunityInfo>> {
         self.get("/v0/communities").await

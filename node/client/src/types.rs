@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 
 mod document;
 mod governance;
+mod health;
 mod members;
 mod node;
 mod progress;
 
 pub use document::*;
 pub use governance::*;
+pub use health::*;
 pub use members::*;
 pub use node::*;
 pub use progress::*;
@@ -20,7 +22,7 @@ pub use progress::*;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiError {
     /// A stable word for programs: `not_found`, `ambiguous`, `not_a_member`, `refused`, `invalid`,
-    /// `read_only`, `unavailable`, `unreachable`, `internal`.
+    /// `read_only`, `unavailable`, `unreachable`, `internal`, `unhealthy`.
     pub code: String,
     /// What was attempted and why it failed, for people.
     pub message: String,

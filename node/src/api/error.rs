@@ -8,10 +8,10 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use comity_client::types::ApiError;
+use comity_client::types::{ApiError, HealthReason};
 use comity_protocol::derive::Stub;
 use hyper::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use tracing::error;
 
@@ -74,6 +74,22 @@ impl Failure {
     /// The node cannot do it now.
     pub(super) fn unavailable(message: impl ToString) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+
+    /// The node does not do what it is there for.
+    pub(super) fn unhealthy(reasons: Vec<HealthReason>) -> Self {
+        let messages: Vec<&str> = reasons.iter().map(|it| it.message.as_str()).collect();
+        let mut failure = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unhealthy",
+            format!("the node is not well: {}", messages.join("; ")),
+        );
+        for reason in &reasons {
+            failure = failure.hint(&reason.hint);
+        }
+        failure
+            .detail("state", json!("unwell"))
+            .detail("reasons", json!(reasons))
     }
 
     /// A peer does not answer.

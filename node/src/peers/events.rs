@@ -3,7 +3,7 @@
 use super::{gossip, hello, hub::Hub, joining, linking, session};
 use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
 use comity_protocol::sync::Role;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 use tracing::{debug, info, warn};
 
 pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
@@ -31,16 +31,18 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
                 data,
                 id,
             } => {
-                let hub = hub.clone();
+                let (hub, arrived) = (hub.clone(), Instant::now());
                 let place = hub.hearing.clone().try_acquire_owned();
                 tokio::spawn(async move {
                     // Whoever floods gets ignored; what was in it comes by sync.
                     let Ok(_place) = place else {
+                        hub.inner().metrics.exchange.heard.dropped.add(1);
                         let _ = hub.network.report_validation(id, Verdict::Ignore).await;
                         return;
                     };
                     let inner = hub.inner().clone();
-                    let verdict = gossip::hear(inner, source, (group, topic), data).await;
+                    let verdict =
+                        gossip::hear(inner, source, (group, topic), (data, arrived)).await;
                     // Too late is no error: gossip is a hint.
                     let _ = hub.network.report_validation(id, verdict).await;
                 });

@@ -14,7 +14,7 @@ use comity_protocol::{
     entry::Entry,
     id::{CommunityId, SpaceId},
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 use tokio::sync::broadcast;
 use tracing::{debug, warn};
 
@@ -144,8 +144,10 @@ pub(crate) async fn hear(
     inner: Arc<Inner>,
     source: PeerId,
     (among, topic): (GossipGroup, String),
-    data: Vec<u8>,
+    (data, arrived): (Vec<u8>, Instant),
 ) -> Verdict {
+    let counting = inner.clone();
+    let heard = &counting.metrics.exchange.heard;
     let space = topic
         .strip_prefix(TOPIC_PREFIX)
         .and_then(|text| text.parse::<SpaceId>().ok());
@@ -160,6 +162,7 @@ pub(crate) async fn hear(
         is_public.then_some((space, known.community))
     });
     let Some((space, community)) = known else {
+        heard.ignored.add(1);
         return Verdict::Ignore;
     };
     // An entry of another space would be passed on to people who may not read it, and whether it
@@ -167,14 +170,23 @@ pub(crate) async fn hear(
     let governance = governance_space(community);
     match Entry::peek(&data) {
         // Bare headers are for those who compare their sets, and no news to anybody else.
-        Some((_, key)) if key.is_bare => return Verdict::Ignore,
+        Some((_, key)) if key.is_bare => {
+            heard.ignored.add(1);
+            return Verdict::Ignore;
+        }
         Some((named, _)) if named.unwrap_or(governance) == space => {}
-        _ => return Verdict::Reject,
+        _ => {
+            heard.refused.add(1);
+            return Verdict::Reject;
+        }
     }
     // Without a runtime there is nobody left to pass anything on to.
-    tokio::task::spawn_blocking(move || judge(&inner, community, source, data))
-        .await
-        .unwrap_or(Verdict::Ignore)
+    tokio::task::spawn_blocking(move || {
+        inner.ingest.metrics().stages.queued.note_since(arrived);
+        judge(&inner, community, source, data)
+    })
+    .await
+    .unwrap_or(Verdict::Ignore)
 }
 
 fn judge(inner: &Inner, community: CommunityId, source: PeerId, data: Vec<u8>) -> Verdict {
@@ -184,6 +196,13 @@ fn judge(inner: &Inner, community: CommunityId, source: PeerId, data: Vec<u8>) -
         Ok(outcomes) => outcomes,
         Err(_) => return Verdict::Ignore,
     };
+    let heard = &inner.metrics.exchange.heard;
+    match outcomes.first() {
+        Some((_, Outcome::Saved)) => heard.new.add(1),
+        Some((_, Outcome::AlreadyPresent)) => heard.known.add(1),
+        Some((_, Outcome::Refused(_))) => heard.refused.add(1),
+        _ => heard.ignored.add(1),
+    }
     match outcomes.first() {
         Some((Some(id), Outcome::Saved | Outcome::AlreadyPresent)) => {
             // Passed on is what this node would hand out itself: words that are erased here go

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::node::Inner;
 use comity_client::types::PeerInfo;
-use comity_net::{Network, PeerId, PeerStream};
+use comity_net::{ConnectedPeer, Direction, Network, PeerId, PeerStream};
 use comity_protocol::{id::CommunityId, sync::Role};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -96,7 +96,7 @@ impl Hub {
         &self,
         id: &PeerId,
         peer: &Peer,
-        rtts: &BTreeMap<PeerId, Option<Duration>>,
+        connected: &BTreeMap<PeerId, ConnectedPeer>,
     ) -> PeerInfo {
         let node = address::node_of(id);
         let greeting = peer
@@ -115,7 +115,9 @@ impl Hub {
                     .map(|party| party.name.clone())
             })
         });
-        let rtt = rtts.get(id).copied().flatten();
+        let connected = connected.get(id);
+        let rtt = connected.and_then(|it| it.rtt);
+        let direction = connected.and_then(ConnectedPeer::direction);
         PeerInfo {
             peer_id: id.to_string(),
             node: node.map(|node| node.to_string()).unwrap_or_default(),
@@ -132,6 +134,7 @@ impl Hub {
                 .is_some_and(|session| *session.in_sync.borrow()),
             rtt_ms: rtt.and_then(|rtt| u64::try_from(rtt.as_millis()).ok()),
             clock_offset_ms: greeting.clock_offset_ms,
+            called_here: direction == Some(Direction::Inbound),
         }
     }
 
@@ -275,6 +278,7 @@ impl Hub {
         let Some(running) = session::start(shared, peer, number, role, stream, receiver) else {
             return;
         };
+        self.inner().metrics.exchange.sessions.add(1);
         let mut in_sync = running.in_sync.clone();
         if let Some(before) = known.session.replace(running) {
             before.task.abort();

@@ -128,6 +128,7 @@ struct Intake {
     community: Option<CommunityId>,
     space: SpaceId,
     entries: Vec<Vec<u8>>,
+    arrived: Instant,
 }
 
 /// What spaces were last opened by; nothing needs to be done while it is the same.
@@ -186,7 +187,8 @@ impl Driver {
         let (frames, mut received) = mpsc::channel(FRAMES_AHEAD);
         let (outgoing, to_write) = mpsc::channel::<Message>(FRAMES_AHEAD);
         let mut halves = JoinSet::new();
-        halves.spawn(frames::read_frames(reader, frames));
+        let inner = self.shared.inner.clone();
+        halves.spawn(frames::read_frames(reader, frames, inner));
         let mut writing = self.write_frames(&mut halves, writer, to_write);
         self.greet();
         let mut ticks = interval(Duration::from_secs(1));
@@ -424,6 +426,7 @@ impl Driver {
                     community: None,
                     space,
                     entries,
+                    arrived: Instant::now(),
                 }),
                 Effect::Learn {
                     community,
@@ -433,6 +436,7 @@ impl Driver {
                     community: Some(community),
                     space,
                     entries: vec![entry],
+                    arrived: Instant::now(),
                 }),
                 Effect::Granted { community, grants } => {
                     self.gate.take_grants(community, &grants);
@@ -494,7 +498,7 @@ impl Driver {
         let Some(intake) = self.to_ingest.pop_front() else {
             return;
         };
-        let Intake { space, entries, .. } = intake;
+        let (space, entries, arrived) = (intake.space, intake.entries, intake.arrived);
         let inner = self.shared.inner.clone();
         let source = Source::Peer(self.peer.to_string());
         let community = {
@@ -516,6 +520,7 @@ impl Driver {
             let Some(community) = community else {
                 return Some((space, entries.len(), bytes));
             };
+            inner.ingest.metrics().stages.queued.note_since(arrived);
             match inner.ingest.take_in(community, &entries, &source) {
                 Ok(outcomes) => {
                     for (id, outcome) in outcomes {

@@ -17,6 +17,7 @@ use super::{
     sync::lock,
     writer::Writer,
 };
+use crate::metrics::StoreMetrics;
 use rustix::fs::{FlockOperation, flock};
 use std::{
     collections::BTreeMap,
@@ -49,6 +50,8 @@ pub struct Options {
     pub index_cache_bytes: u64,
     /// Told about work that takes long.
     pub progress: Option<OnProgress>,
+    /// Where the store counts what it does.
+    pub metrics: Arc<StoreMetrics>,
     /// Names this start of the machine; `None` asks the operating system. Only tests set it.
     pub boot: Option<String>,
 }
@@ -59,6 +62,7 @@ impl Default for Options {
             segment_bytes: 64 * 1024 * 1024,
             index_cache_bytes: 64 * 1024 * 1024,
             progress: None,
+            metrics: Arc::default(),
             boot: None,
         }
     }
@@ -158,6 +162,7 @@ impl RecordStore {
             generation: AtomicU64::new(0),
             entries: AtomicU64::new(0),
             progress: options.progress.clone(),
+            metrics: options.metrics.clone(),
             state: watch::Sender::new(StoreState::Ready),
         });
         for damage in recovered

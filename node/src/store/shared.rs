@@ -12,6 +12,7 @@ use super::{
     scan::Found,
     sync::{lock, write},
 };
+use crate::metrics::StoreMetrics;
 use comity_protocol::id::EntryId;
 use std::{
     collections::BTreeMap,
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) generation: AtomicU64,
     pub(crate) entries: AtomicU64,
     pub(crate) progress: Option<OnProgress>,
+    pub(crate) metrics: Arc<StoreMetrics>,
     pub(crate) state: watch::Sender<StoreState>,
 }
 

@@ -25,6 +25,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, SyncSender},
     },
+    time::Instant,
 };
 
 /// Largest group commit, in entries; a single larger call is still one commit.
@@ -148,13 +149,16 @@ impl Writer {
             frames.extend(call.frames);
             replies.push((begin..frames.len(), call.reply));
         }
+        let begun = Instant::now();
         match self.commit_frames(frames) {
             Ok(outcomes) => {
+                self.shared.metrics.commits.note_since(begun);
                 for (range, reply) in replies {
                     let _ = reply.send(Ok(outcomes[range].to_vec()));
                 }
             }
             Err(error) => {
+                self.shared.metrics.failed.add(1);
                 for (_, reply) in replies {
                     let _ = reply.send(Err(error.clone()));
                 }
@@ -180,9 +184,8 @@ impl Writer {
             .filter(|(_, plan)| matches!(plan, Plan::Write { .. }))
             .map(|(frame, _)| frame)
             .collect();
-        let positions = self.appender.append(&mut frames).inspect_err(|error| {
-            self.turn_read_only(error);
-        })?;
+        let positions = self.appender.append(&mut frames, &self.shared.metrics);
+        let positions = positions.inspect_err(|error| self.turn_read_only(error))?;
         self.publish(&frames, &positions)?;
         for old in obsolete {
             self.discard(&old);

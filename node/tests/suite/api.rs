@@ -11,6 +11,7 @@ mod events;
 mod hidden;
 mod home;
 mod membership;
+mod operations;
 mod progress;
 mod read_only;
 mod readers;

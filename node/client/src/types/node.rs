@@ -60,6 +60,9 @@ pub struct PeerInfo {
     pub rtt_ms: Option<u64>,
     /// Milliseconds its clock is ahead of ours (negative: behind), from its hello.
     pub clock_offset_ms: i64,
+    /// Whether it called this node, so that others may reach this node too.
+    #[serde(default)]
+    pub called_here: bool,
 }
 
 /// A community.

@@ -19,10 +19,16 @@ const READ_PATIENCE: Duration = Duration::from_secs(3_600);
 pub(super) async fn read_frames(
     mut reader: FrameReader<ReadHalf<PeerStream>>,
     frames: mpsc::Sender<Result<Message, String>>,
+    inner: Arc<Inner>,
 ) {
+    let received = &inner.metrics.exchange.received;
     loop {
         let item = match reader.read(READ_PATIENCE).await {
-            Ok(Some(frame)) => Message::decode(&frame).map_err(|error| error.to_string()),
+            Ok(Some(frame)) => {
+                received.bytes.add(frame.len() as u64);
+                let message = Message::decode(&frame).map_err(|error| error.to_string());
+                message.inspect(|it| received.entries.add(entries_of(it)))
+            }
             Ok(None) => return,
             Err(FrameError::TimedOut { .. }) => continue,
             Err(error) => Err(error.to_string()),
@@ -34,6 +40,13 @@ pub(super) async fn read_frames(
     }
 }
 
+fn entries_of(message: &Message) -> u64 {
+    match message {
+        Message::Entries { entries, .. } => entries.len() as u64,
+        _ => 0,
+    }
+}
+
 /// Writes what the peer may read until there is no more to say.
 pub(super) async fn write_frames(
     mut writer: FrameWriter<WriteHalf<PeerStream>>,
@@ -42,13 +55,15 @@ pub(super) async fn write_frames(
     gate: &Gate,
 ) -> Result<(), String> {
     let mut erasures = inner.ingest.erasures();
+    let sent = &inner.metrics.exchange.sent;
     while let Some(message) = frames.recv().await {
         // It may have waited long; what the peer may no longer read is not said any more.
         let readable = gate.readable(&inner.ingest.ledger(), random::now_ms());
         let Some(message) = message.only_about(|space| readable.contains(space)) else {
             continue;
         };
-        write_kept(
+        let entries = entries_of(&message);
+        let bytes = write_kept(
             &mut writer,
             Arc::new(message),
             &inner.archive,
@@ -56,6 +71,8 @@ pub(super) async fn write_frames(
             WRITE_PATIENCE,
         )
         .await?;
+        sent.entries.add(entries);
+        sent.bytes.add(bytes);
     }
     writer
         .close(Duration::from_secs(1))

@@ -8,7 +8,7 @@ use tokio::{io::AsyncWrite, sync::watch};
 
 const ERASED: &str = "words that waited to be sent were erased";
 
-/// Writes a frame. Gives up, and the stream with it, once words in it are erased here: nothing tells
+/// Writes a frame, and says how many bytes it has. Gives up, and the stream with it, once words in it are erased here: nothing tells
 /// how much of it is on its way, and what is left of it must not follow (I6). Whoever was to get it
 /// compares anew on the next stream.
 pub(super) async fn write_kept<W: AsyncWrite + Unpin>(
@@ -17,7 +17,7 @@ pub(super) async fn write_kept<W: AsyncWrite + Unpin>(
     archive: &Archive,
     erasures: &mut watch::Receiver<u64>,
     patience: Duration,
-) -> Result<(), String> {
+) -> Result<u64, String> {
     let frame = message.encode();
     let mut writing = std::pin::pin!(writer.write(&frame, patience));
     loop {
@@ -28,7 +28,10 @@ pub(super) async fn write_kept<W: AsyncWrite + Unpin>(
         tokio::select! {
             biased;
             Ok(()) = erasures.changed() => {}
-            written = &mut writing => return written.map_err(|error| error.to_string()),
+            written = &mut writing => {
+                let bytes = frame.len() as u64;
+                return written.map(|()| bytes).map_err(|error| error.to_string());
+            }
         }
     }
 }
@@ -123,7 +126,7 @@ mod tests {
         async fn half_written(
             &self,
             post: usize,
-        ) -> (tokio::task::JoinHandle<Result<(), String>>, DuplexStream) {
+        ) -> (tokio::task::JoinHandle<Result<u64, String>>, DuplexStream) {
             let (ours, mut theirs) = tokio::io::duplex(1 << 10);
             let (archive, message) = (self.archive.clone(), self.frame_of(post));
             let mut erasures = self.erasures.subscribe();

@@ -6,13 +6,14 @@
 //! writing goes on in a new segment. Spec: `specs/record-format.md` §6.
 
 use super::{Record, Segment};
+use crate::metrics::StoreMetrics;
 use crate::store::{
     entry::Position,
     error::StoreError,
     frame::{self, Marker, Place, Prepared, SEGMENT_HEADER_BYTES},
     sync::{read, write},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// Written and removed again to find out whether there is space, in bytes.
 const PROBE_BYTES: usize = 64 * 1024;
@@ -75,23 +76,31 @@ impl Appender {
     }
 
     /// Writes all frames and makes them durable, or leaves none of them.
-    pub(crate) fn append(&mut self, frames: &mut [Prepared]) -> Result<Vec<Position>, StoreError> {
+    pub(crate) fn append(
+        &mut self,
+        frames: &mut [Prepared],
+        metrics: &StoreMetrics,
+    ) -> Result<Vec<Position>, StoreError> {
         let start = self.position();
-        self.write_batch(frames).map_err(|failure| {
+        self.write_batch(frames, metrics).map_err(|failure| {
             self.suspect |= failure.sync_failed;
             self.retreat(start);
             failure.error
         })
     }
 
-    fn write_batch(&mut self, frames: &mut [Prepared]) -> Result<Vec<Position>, Failure> {
+    fn write_batch(
+        &mut self,
+        frames: &mut [Prepared],
+        metrics: &StoreMetrics,
+    ) -> Result<Vec<Position>, Failure> {
         let mut positions = Vec::with_capacity(frames.len());
         let mut bytes = Vec::new();
         for prepared in frames {
             let at = u64::from(self.end) + bytes.len() as u64;
             let fits = at + u64::from(prepared.len()) <= u64::from(self.segment_max_bytes);
             if !fits && at > u64::from(SEGMENT_HEADER_BYTES) {
-                self.write_durably(&bytes)?;
+                self.write_durably(&bytes, metrics)?;
                 bytes.clear();
                 self.roll()?;
             }
@@ -104,11 +113,11 @@ impl Appender {
             bytes.extend_from_slice(prepared.seal(place, self.end));
             positions.push(Position::new(self.segment.number, offset));
         }
-        self.write_durably(&bytes)?;
+        self.write_durably(&bytes, metrics)?;
         Ok(positions)
     }
 
-    fn write_durably(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn write_durably(&mut self, bytes: &[u8], metrics: &StoreMetrics) -> Result<(), Failure> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -117,9 +126,12 @@ impl Appender {
         file.write_at(u64::from(self.end), bytes)
             .map_err(StoreError::io(format!("append to {name}")))
             .map_err(Failure::write)?;
+        let begun = Instant::now();
         file.sync()
             .map_err(StoreError::io(format!("sync {name}")))
             .map_err(Failure::sync)?;
+        metrics.syncs.note_since(begun);
+        metrics.bytes.add(bytes.len() as u64);
         self.end += bytes.len() as u32;
         Ok(())
     }

@@ -82,6 +82,20 @@ fn table(alliance: &Alliance, guess: &Guess) -> Vec<Asked> {
             "time_ms",
             "uptime_ms",
         ]),
+        get("/v0/health", "/v0/health"),
+        // Totals of the whole node, and how long they took: nothing else is left out.
+        get("/v0/metrics", "/v0/metrics").but(&[
+            "comity_ingest_entries_total",
+            "comity_live_stage_seconds",
+            "comity_store_commit_seconds",
+            "comity_store_fsync_seconds",
+            "comity_store_written_bytes_total",
+            "comity_store_entries",
+            "comity_store_disk_bytes",
+            "comity_disk_free_bytes",
+            "comity_api_requests_total",
+            "comity_uptime_seconds",
+        ]),
         get("/v0/communities", "/v0/communities"),
         get("/v0/communities/{id}", of("")),
         get("/v0/communities/{id}/members", of("/members")),
@@ -224,7 +238,14 @@ async fn answer(node: &Running, asked: &Asked, token: Option<&str>) -> Told {
         return (status, headers, bytes);
     }
     let text = String::from_utf8(bytes).unwrap();
-    let lines = text.lines().map(|line| {
+    let lines = text.lines().filter(|line| {
+        let is_of = |it: &&str| line.starts_with(*it);
+        asked.route != "/v0/metrics" || !asked.exempt.iter().any(is_of)
+    });
+    let lines = lines.map(|line| {
+        if asked.route == "/v0/metrics" {
+            return format!("{line}\n");
+        }
         let mut value: Value = serde_json::from_str(line).unwrap();
         leave_out(&mut value, asked.exempt);
         format!("{value}\n")

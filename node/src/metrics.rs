@@ -4,7 +4,7 @@
 //! and kind. Labels are fixed texts of this program, never what somebody wrote: there is no way to put
 //! an id or a name into a metric (I9). [`text`] is the one place that writes the exposition format.
 //!
-//! The registry of `prometheus-client` was left aside: its histograms take a lock per observation.
+//! A registry of a library was left aside: a few counters and their text are less than its types.
 //!
 //! Spec: `specs/http-api.md` (`GET /v0/metrics`).
 

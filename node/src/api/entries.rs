@@ -6,7 +6,11 @@ use super::{
     extract::{Body, Name, SUBMISSION_MAX_BYTES, State, blocking},
     lookup,
 };
-use crate::{ingest::Outcome, pending::Source, store::StoreState};
+use crate::{
+    ingest::{Outcome, Refusal},
+    pending::Source,
+    store::StoreState,
+};
 use axum::Json;
 use comity_client::types::{EntryResult, RawEntry, Submit, Submitted};
 use comity_protocol::{
@@ -71,14 +75,17 @@ pub(super) fn take_in(
     app.inner.names.forget();
     let results = outcomes.iter().zip(&entries);
     Ok(results
-        .map(|(outcome, entry)| masked(app, entry, result(outcome)))
+        .map(|(outcome, entry)| masked(app, entry, outcome))
         .collect())
 }
 
 /// What did not come in where the caller reads nothing is answered as if the space did not exist: what
 /// lacks or stands in the way would tell what is there.
-fn masked(app: &App, entry: &[u8], result: EntryResult) -> EntryResult {
-    if !["pending", "unauthorized"].contains(&result.state.as_str()) {
+fn masked(app: &App, entry: &[u8], outcome: &(Option<EntryId>, Outcome)) -> EntryResult {
+    let result = result(outcome);
+    // That a space belongs to another community tells that it is here.
+    let foreign = matches!(outcome.1, Outcome::Refused(Refusal::ForeignSpace));
+    if !foreign && !["pending", "unauthorized"].contains(&result.state.as_str()) {
         return result;
     }
     let space = Entry::decode(entry).ok().and_then(|it| it.space());

@@ -58,6 +58,8 @@ struct Guess {
     inside: Vec<Entry>,
     public: Entry,
     by_stranger: Entry,
+    /// Another community that the node takes part in.
+    elsewhere: String,
 }
 
 /// Every route that reads.
@@ -171,6 +173,9 @@ fn table(alliance: &Alliance, guess: &Guess) -> Vec<Asked> {
             .post(json!({}))
             .but(&["entries", "bytes"]),
         get("/v0/entries", "/v0/entries").post(json!({
+            "community": guess.elsewhere, "entries": [encode(&guess.by_stranger)],
+        })),
+        get("/v0/entries", "/v0/entries").post(json!({
             "community": alliance.id.to_string(), "entries": [encode(&guess.by_stranger)],
         })),
     ];
@@ -254,20 +259,22 @@ async fn answer(node: &Running, asked: &Asked, token: Option<&str>) -> Told {
 }
 
 /// A node that takes part, with these entries after the records; all such nodes have one key.
-async fn node_with(alliance: &Alliance, entries: &[&Entry]) -> Running {
+async fn node_with(alliance: &Alliance, other: &Alliance, entries: &[&Entry]) -> Running {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("node.key");
     fs::write(&path, key("hidden/node").seed()).unwrap();
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     let node = Running::open(home).await;
-    let records = alliance.records().iter();
-    let request = TrackCommunity {
-        community: alliance.id.to_string(),
-        entries: records
-            .map(|it| STANDARD_NO_PAD.encode(it.encode()))
-            .collect(),
-    };
-    node.client.track(&request).await.unwrap();
+    for community in [alliance, other] {
+        let records = community.records().iter();
+        let request = TrackCommunity {
+            community: community.id.to_string(),
+            entries: records
+                .map(|it| STANDARD_NO_PAD.encode(it.encode()))
+                .collect(),
+        };
+        node.client.track(&request).await.unwrap();
+    }
     let delegate = &alliance.sides[A].delegates[0];
     let token = delegate.reader_token(node.node.key());
     node.client.read_as(Some(token));
@@ -281,6 +288,7 @@ async fn node_with(alliance: &Alliance, entries: &[&Entry]) -> Running {
 #[tokio::test]
 async fn no_route_tells_a_stranger_whether_a_hidden_space_is_absent_empty_or_busy() {
     let mut alliance = Alliance::found("Hidden", &[party("Alder", &[]), party("Birch", &[])]);
+    let other = Alliance::found("Elsewhere", &[party("Cedar", &[]), party("Dogwood", &[])]);
     let mut gone = alliance.member(A, "hidden/gone", &[Role::Member]);
     let (space, declaration) = alliance.internal(A);
     let mut delegate = alliance.sides[A].delegates[0].clone();
@@ -304,6 +312,7 @@ async fn no_route_tells_a_stranger_whether_a_hidden_space_is_absent_empty_or_bus
     let guess = Guess {
         space,
         by_stranger: eve.device.create(space, &topic("Mine", "Let me in.")),
+        elsewhere: other.id.to_string(),
         inside: vec![create, edit, answered, held],
         declaration,
         public,
@@ -313,9 +322,9 @@ async fn no_route_tells_a_stranger_whether_a_hidden_space_is_absent_empty_or_bus
         .into_iter()
         .chain(&guess.inside)
         .collect();
-    let absent = node_with(&alliance, &outside).await;
-    let empty = node_with(&alliance, &[&inside[..1], &outside].concat()).await;
-    let busy = node_with(&alliance, &[&inside[..], &outside].concat()).await;
+    let absent = node_with(&alliance, &other, &outside).await;
+    let empty = node_with(&alliance, &other, &[&inside[..1], &outside].concat()).await;
+    let busy = node_with(&alliance, &other, &[&inside[..], &outside].concat()).await;
 
     let table = table(&alliance, &guess);
     let router = include_str!("../../../src/api.rs");

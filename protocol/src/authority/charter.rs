@@ -90,7 +90,7 @@ impl Charter {
         let tree = Tree::grow(root_id, links);
         let places = tree.places(words);
         let forks = tree.forks(None, |parent| {
-            parties_votes(&tree, &states[parent], trees, &places)
+            parties_votes(&tree, &states, &states[parent], trees, &places)
         });
         let path = tree.path(&forks);
         let mut charter = Self {
@@ -266,9 +266,11 @@ pub fn demands(
 /// the one pinned at the parent or any that follows it, if as many of its delegates as it needs spoke
 /// for that child. Who spoke for two counts for neither, and so does a party that stands for two, by
 /// whatever states: once those who came later have spoken, keys that it dropped can take its voice
-/// away and not give it to another branch.
+/// away and not give it to another branch. What a child pins instead, by leading over (R13), speaks as
+/// well: else the keys that it left behind would speak alone.
 fn parties_votes(
     tree: &Tree,
+    states: &BTreeMap<EntryId, CharterState>,
     parent: &CharterState,
     trees: &PartyTrees,
     places: &Places,
@@ -283,8 +285,11 @@ fn parties_votes(
         let Some(of_party) = trees.tree(party) else {
             continue;
         };
-        let states = of_party.speakers_from(pin);
-        let stands_for = states.filter_map(|(them, needed)| enough(them, needed, &spoken));
+        let children = tree.children(&parent.id).iter();
+        let pinned = children.filter_map(|it| states.get(it)?.parties.get(party));
+        let from: BTreeSet<&EntryId> = pinned.chain([pin]).collect();
+        let speakers = from.into_iter().flat_map(|it| of_party.speakers_from(it));
+        let stands_for = speakers.filter_map(|(them, needed)| enough(them, needed, &spoken));
         let stands_for: BTreeSet<EntryId> = stands_for.collect();
         if let (1, Some(child)) = (stands_for.len(), stands_for.first()) {
             *votes.entry(*child).or_insert(0) += 1;

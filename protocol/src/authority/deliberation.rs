@@ -13,15 +13,16 @@
 //!   The signature of someone who did both exists, so that one counts as able to sign. Where a party
 //!   has moved on, enough of its current delegates reject in place of earlier ones, whose keys may be lost.
 //! - D4: a delegate approves children of the state in force only, pinned to the states in force (of a
-//!   party that is led over: to the head of the other branch), and none beside a child that has enough
-//!   approvals.
+//!   party that is led over: to the head of the other branch) or to earlier ones at which the same
+//!   delegates speak, and none beside a child that has enough approvals. A party that is removed may
+//!   be pinned to any.
 //!
 //! An order of erasure changes no state and has no siblings: D2 does not concern it, and of D4 remains
 //! that it names the charter in force and that the delegate still speaks for the party.
 //!
 //! D2 and D3 together: while parties do not change, no two children of one parent are certified unless
-//! a delegate breaks the rules. And no deadlock is for good: whatever has not passed dies when all who
-//! did not approve it reject it. A party that changes while its delegates deliberate can leave a fork
+//! a delegate breaks the rules. And delegates who speak can end any deadlock: whatever has not passed dies when
+//! all who did not approve it reject it. One who keeps silent may hold it up (`specs/charter.md` §10). A party that changes while its delegates deliberate can leave a fork
 //! without anybody's fault, which then is settled like every other.
 
 use super::{
@@ -30,7 +31,9 @@ use super::{
     parties::{Parties, judge_state},
 };
 use crate::{
-    certificate::{Certificate, CertificateBody, ErasureOrder, PartyState, Resolution},
+    certificate::{
+        Certificate, CertificateBody, Change, ErasureOrder, PartyState, Resolution, SIGNATURES_MAX,
+    },
     id::{EntryId, PartyId},
     key::PublicKey,
 };
@@ -314,11 +317,37 @@ impl<'a> Deliberation<'a> {
                 // Where its path would end if the charter led over to that branch.
                 Some(proof) => Some(self.parties.chain(party)?.head_from(&proof.right)),
             };
-            if let Some((party, _)) = pins.find(|(party, pin)| expected(party) != Some(*pin)) {
+            let is_removed = |party: &PartyId| {
+                let removes =
+                    |it: &Change| matches!(it, Change::RemoveParty(gone) if gone == party);
+                resolution.changes.iter().any(removes)
+            };
+            let lags = |party: &PartyId, pin: &EntryId| {
+                let expected = expected(party);
+                let alike = |head| self.speak_alike(party, pin, &head);
+                // Its word is not asked for (R7): it cannot hold this up by moving on.
+                !is_removed(party) && !expected.is_some_and(alike)
+            };
+            if let Some((party, _)) = pins.find(|(party, pin)| lags(party, pin)) {
                 return Err(Refusal::OldPin(*party));
             }
         }
         Ok(())
+    }
+
+    /// D4: whether the same delegates, as many of them, speak for a party at both states, of which the
+    /// second is or follows the first. Else a party could void what others approved by any new state.
+    fn speak_alike(&self, party: &PartyId, pin: &EntryId, head: &EntryId) -> bool {
+        let Some(chain) = self.parties.chain(party) else {
+            return false;
+        };
+        let (Some(pinned), Some(state)) = (chain.state(pin), chain.state(head)) else {
+            return false;
+        };
+        chain.tree().descends(pin, head)
+            && pinned.delegates == state.delegates
+            && pinned.delegates_needed == state.delegates_needed
+            && pinned.left == state.left
     }
 
     /// D4 for orders of erasure: a party may have moved on, as long as this delegate speaks for it
@@ -394,18 +423,41 @@ impl<'a> Deliberation<'a> {
     pub fn assemble(&self, id: &EntryId) -> Option<Certificate> {
         let motion = self.motions.get(id)?;
         let approvals = self.voices.approvals_of(id)?;
-        let sides = motion.sides.iter().filter(|it| it.approves());
-        let signers: BTreeSet<PublicKey> = sides
-            .flat_map(|it| it.approved.iter().take(it.side.delegates_needed as usize))
-            .copied()
-            .collect();
-        if !self.carries(&motion.body, &signers) {
-            return None;
-        }
+        let signers = self.signers_that_fit(motion)?;
         let signatures: Option<Vec<_>> = signers
             .into_iter()
             .map(|key| Some((key, *approvals.get(&key)?)))
             .collect();
         Certificate::assemble(motion.body.encode(), signatures?).ok()
+    }
+
+    /// Who signs for the parties that approve. Where that is more than a certificate holds, parties that
+    /// are not needed are left out, those with most signatures first: a party with very many delegates
+    /// keeps nothing from being certified by approving it.
+    fn signers_that_fit(&self, motion: &Motion) -> Option<BTreeSet<PublicKey>> {
+        let mut sides: Vec<&SideVoices> = motion.sides.iter().filter(|it| it.approves()).collect();
+        let of = |sides: &[&SideVoices]| -> BTreeSet<PublicKey> {
+            let keys = sides
+                .iter()
+                .flat_map(|it| it.approved.iter().take(it.side.delegates_needed as usize));
+            keys.copied().collect()
+        };
+        let mut signers = of(&sides);
+        if !self.carries(&motion.body, &signers) {
+            return None;
+        }
+        sides.sort_by_key(|it| (it.side.delegates_needed, it.side.party));
+        let mut last = sides.len();
+        while signers.len() > SIGNATURES_MAX && last > 0 {
+            last -= 1;
+            let without = sides.remove(last);
+            let fewer = of(&sides);
+            if self.carries(&motion.body, &fewer) {
+                signers = fewer;
+            } else {
+                sides.insert(last, without);
+            }
+        }
+        Some(signers)
     }
 }

@@ -240,8 +240,10 @@ impl Envelope {
         entries: impl Iterator<Item = &'a Entry>,
     ) -> Vec<&'a Record> {
         let mut entries: Vec<&Entry> = entries.filter(|entry| self.may_stand(entry)).collect();
-        entries.sort_by_cached_key(|entry| entry.key());
-        entries.dedup_by_key(|entry| entry.id());
+        // A certificate may come with several lists of signers, of which one suffices: all are looked
+        // at, in an order that does not depend on how they came.
+        entries.sort_by_cached_key(|entry| (entry.key(), signers(entry)));
+        entries.dedup_by_key(|entry| (entry.id(), signers(entry)));
         let mut agenda = Agenda::default();
         let (certificates, records): (Vec<&Entry>, Vec<&Entry>) = entries
             .into_iter()
@@ -253,6 +255,9 @@ impl Envelope {
                 Entry::Certificate(it) => it.home(self.governance_space),
                 _ => self.governance_space,
             };
+            if self.holds_certificate(&entry.id()) {
+                continue;
+            }
             match self.judge(space, entry) {
                 Ok(()) => {
                     if let Entry::Record(record) = entry {
@@ -345,6 +350,14 @@ impl Envelope {
             }
             _ => {}
         }
+    }
+}
+
+/// Who signed a certificate; nobody for the rest, which has one signer.
+fn signers(entry: &Entry) -> Vec<PublicKey> {
+    match entry {
+        Entry::Certificate(it) => it.signers().collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -322,10 +322,53 @@ fn d4_only_what_changes_the_states_in_force_is_approved() {
     let next = it.propose(vec![rename("Milk")]);
     let root = it.assembly.head(1);
     assert_eq!(it.may_approve(21, next), Ok(()));
-    it.assembly.grow(1, root, 1, |_| {});
+    // A state at which the same delegates speak voids nothing: else any party could, at any time.
+    let same = it.assembly.grow(1, root, 1, |it| it.nodes = keys(&[50]));
+    assert_eq!(it.may_approve(21, next), Ok(()));
+    it.assembly
+        .grow(1, same, 1, |it| it.delegates = keys(&[12]));
+    let lags = Err(Refusal::OldPin(it.assembly.ids[1]));
+    assert_eq!(it.may_approve(21, next), lags);
+}
+
+/// Its word is not asked for, so it cannot hold its removal up by moving on.
+#[test]
+fn d4_a_party_that_is_removed_may_be_pinned_to_any_state() {
+    let mut it = room();
+    let gone = it.assembly.ids[2];
+    let removal = it.propose(vec![Change::RemoveParty(gone)]);
+    let root = it.assembly.head(2);
+    it.assembly
+        .grow(2, root, 1, |it| it.delegates = keys(&[22]));
+    assert_eq!(it.may_approve(1, removal), Ok(()));
+    it.approve(1, removal);
+    it.approve(11, removal);
+    assert_eq!(it.motion(removal).outcome, Outcome::Carried);
+    assert!(it.ask(|it| it.assemble(&removal)).is_some());
+}
+
+/// A certificate holds 256 signatures: a party with as many delegates approves along, and the others
+/// certify all the same.
+#[test]
+fn a_party_with_very_many_delegates_keeps_nothing_from_being_certified() {
+    let mut it = room();
+    let many: Vec<u16> = (1_000..1_255).collect();
+    let root = it.assembly.head(2);
+    it.assembly.grow(2, root, 1, |it| {
+        it.delegates = keys(&many);
+        it.delegates.sort();
+        it.delegates_needed = many.len() as u64;
+        it.proposer = key(21);
+    });
+    let id = it.propose(vec![rename("Tea")]);
+    for by in many.into_iter().chain([1, 11]) {
+        it.approve(by, id);
+    }
+    assert_eq!(it.motion(id).outcome, Outcome::Carried);
+    let certificate = it.ask(|it| it.assemble(&id)).expect("two parties suffice");
     assert_eq!(
-        it.may_approve(21, next),
-        Err(Refusal::OldPin(it.assembly.ids[1]))
+        (certificate.signers().count(), certificate.check()),
+        (2, Ok(()))
     );
 }
 
@@ -337,7 +380,8 @@ fn d4_who_is_led_over_is_pinned_to_the_end_of_the_other_branch() {
     let left = it.assembly.grow(0, root, 1, |_| {});
     it.assembly.resolve(vec![Change::ConfirmStates], &[1, 11]);
     let right = it.assembly.grow(0, root, 2, |_| {});
-    let end = it.assembly.grow(0, right, 3, |_| {});
+    let joined = |it: &mut PartyState| it.delegates = keys(&[1, 2]);
+    let end = it.assembly.grow(0, right, 3, joined);
     let charter = it.assembly.charter();
     let party = it.assembly.ids[0];
     let mut over = |state| {

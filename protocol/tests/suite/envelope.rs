@@ -79,6 +79,26 @@ fn later_states_continue_what_is_here_by_its_delegates() {
 }
 
 /// Both children of one state stay in the set, whichever is followed.
+/// Two nodes may be told different lists of signatures of one state first.
+#[test]
+fn of_several_lists_of_signers_one_that_suffices_is_enough_in_any_order() {
+    let world = World::new();
+    let low = [ADA, BEN].into_iter().min_by_key(|it| public(*it)).unwrap();
+    let by_low = |it: &mut comity_protocol::certificate::PartyState| it.proposer = public(low);
+    let few = later(&world, &[low], by_low);
+    let enough = later(&world, &[ADA, BEN], by_low);
+    assert_eq!(few.id(), enough.id());
+    let with = |more: [&Entry; 2]| {
+        let mut world = world.clone();
+        world.entries.extend(more.into_iter().cloned());
+        world.authority()
+    };
+    let authority = with([&few, &enough]);
+    assert_eq!(authority, with([&enough, &few]));
+    let chain = authority.party_chains().chain(&world.ours).unwrap();
+    assert!(chain.state(&enough.id()).is_some());
+}
+
 #[test]
 fn losing_branches_are_in_the_set() {
     let mut world = World::new();

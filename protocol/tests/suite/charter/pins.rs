@@ -192,6 +192,40 @@ fn r13_who_approves_leading_over_is_asked_for_it() {
     }
 }
 
+/// One other party turns, and with the key that was left behind certifies a child beside it.
+#[test]
+fn who_was_left_behind_by_leading_over_does_not_speak_alone() {
+    let Led {
+        mut it,
+        real,
+        other,
+    } = branched(&[&[1], &[11], &[21]], |it| it.delegates = keys(&[3]));
+    let party = it.ids[0];
+    let before = it.charter();
+    let mut draft = it.draft(before.current(), vec![rename("Milk")]);
+    pin(&mut draft, party, other);
+    draft.proposer = key(11);
+    let (left, right) = (real, other);
+    draft.fork_proofs = vec![ForkProof { party, left, right }];
+    let mut undone = it.draft(before.current(), vec![rename("Mine")]);
+    pin(&mut undone, party, real);
+    undone.proposer = key(2);
+    let led = it.enact(draft, &[11, 21]);
+    for by in [11, 21, 3] {
+        it.choose(by, led);
+    }
+    let undone = it.enact_below(undone, led, &[2, 21]);
+    for by in [21, 2] {
+        it.choose(by, undone);
+    }
+    assert!(undone < led);
+    assert_eq!(
+        head(&it),
+        led,
+        "one party stands for it, none for the other"
+    );
+}
+
 #[test]
 fn a_party_comes_back_by_what_was_pinned_last_or_what_follows_it() {
     let mut it = Assembly::new(&[&[1], &[11], &[21], &[31]]);

@@ -177,8 +177,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  comity verify")]
     Verify,
     /// Rebuild the index from the record.
-    #[command(after_help = "Example:\n  comity reindex")]
-    Reindex,
+    Reindex(node::Reindex),
     /// Copy the node's home, also while it runs.
     Backup(node::Backup),
     /// Bring a copied node home back.

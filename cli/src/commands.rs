@@ -96,7 +96,7 @@ pub async fn run(app: &App, command: Command) -> Result<(), CommandError> {
         Command::Node(command) => node::run(app, command).await,
         Command::Sync(args) => sync::sync(app, &args).await,
         Command::Verify => maintain::verify(app).await,
-        Command::Reindex => maintain::reindex(app).await,
+        Command::Reindex(args) => maintain::reindex(app, &args).await,
         Command::Backup(args) => maintain::backup(app, &args).await,
         Command::Restore(args) => maintain::restore(app, &args).await,
         Command::Demo(args) => Box::pin(demo::demo(app, &args)).await,

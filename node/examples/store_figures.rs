@@ -142,7 +142,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         report.entries
     );
     let start = Instant::now();
-    store.reindex()?;
+    store.reindex(None)?;
     println!(
         "{{\"figure\":\"reindex_per_s\",\"value\":{:.0}}}",
         ENTRIES as f64 / start.elapsed().as_secs_f64()

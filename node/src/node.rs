@@ -300,6 +300,7 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
     let metrics = Metrics::default();
     let options = Options {
         metrics: metrics.store.clone(),
+        index_engine: state.index_engine()?,
         progress: Some(tasks.of_store()),
         ..Options::default()
     };

@@ -25,6 +25,7 @@ use comity_protocol::{
     id::{DocumentId, EntryId, SpaceId, digest},
     key::{PublicKey, Signature},
     record::RecordBody,
+    sync::Key as SetKey,
 };
 
 /// The store's kind of a contribution.
@@ -82,6 +83,15 @@ impl Projection for EntryProjection {
             _ => {}
         }
         Ok(())
+    }
+
+    fn place(&self, entry: &EntryRef<'_>) -> Option<(SpaceId, SetKey)> {
+        if entry.kind != CONTRIBUTION {
+            return None;
+        }
+        let it = Header::decode_own_record(entry.header).ok()?;
+        let key = SetKey::new(&it.space, &it.author, it.link.seq, entry.id);
+        Some((it.space, key))
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a node remembers beside its record: communities it takes part in, where peers were last
 //! reached, grants its people gave it, joins under way. Small, rewritten whole and atomically.
 
-use crate::home::{Home, HomeError, write_atomically};
+use crate::{
+    home::{Home, HomeError, write_atomically},
+    store::{IndexEngine, UnknownEngine},
+};
 use comity_protocol::id::CommunityId;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -25,6 +28,9 @@ pub struct State {
     pub peers: BTreeMap<String, PeerState>,
     /// Joins under way and answered, by community and member.
     pub joins: Vec<JoinRecord>,
+    /// What keeps the index, by name; none: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_engine: Option<String>,
 }
 
 /// What is remembered of one community.
@@ -174,6 +180,22 @@ impl StateFile {
             home: home.clone(),
             state: Mutex::new(state),
         })
+    }
+
+    /// What is to keep the index.
+    ///
+    /// # Errors
+    /// [`HomeError::BadState`] if the file names an engine that this version does not know.
+    pub fn index_engine(&self) -> Result<IndexEngine, HomeError> {
+        match &self.read().index_engine {
+            None => Ok(IndexEngine::default()),
+            Some(name) => name
+                .parse()
+                .map_err(|error: UnknownEngine| HomeError::BadState {
+                    path: self.home.state(),
+                    why: format!("index_engine: {error}"),
+                }),
+        }
     }
 
     /// The state as it is now.

@@ -5,7 +5,7 @@
 //! mean: it keeps their parts under an id, tells damage from unfinished writes, and lets a
 //! [`Projection`] derive what the index holds.
 //!
-//! - [`RecordStore`]: segment files and a `sled` index, for nodes.
+//! - [`RecordStore`]: segment files, and an index in one of several engines, for nodes.
 //! - [`MemoryStore`]: the same behaviour in memory, for tests and simulation.
 //!
 //! One conformance suite holds for both. Spec: `specs/record-format.md`.
@@ -17,6 +17,7 @@ mod frame;
 mod index;
 mod memory;
 mod open;
+mod places;
 mod projection;
 mod reader;
 mod record;
@@ -33,8 +34,10 @@ pub use entry::{
 };
 pub use error::StoreError;
 pub use frame::{FORMAT_VERSION, FRAME_MAX_BYTES};
+pub use index::{IndexEngine, UnknownEngine};
 pub use memory::MemoryStore;
 pub use open::{IndexPlace, Opened, Options};
+pub use places::Placed;
 pub use projection::{
     Direction, IndexBatch, IndexPage, IndexReader, IndexScan, NoProjection, Projection,
 };
@@ -79,6 +82,11 @@ pub trait Store: Send + Sync {
     /// (see [`Store::verify`]). A page may be short before the end of the record.
     fn iterate(&self, from: Position, limit: usize) -> Result<EntryPage, StoreError>;
 
+    /// Gives every entry to `visit`, in record order: of contributions no more than their place, so
+    /// that the record need not be read. A contribution of which a later copy has replaced an earlier
+    /// one may come twice; the last counts. Damage is skipped, as far as it is known.
+    fn places(&self, visit: &mut dyn FnMut(Placed)) -> Result<(), StoreError>;
+
     /// Erases the words of an entry from every file of the store; durable on `Ok`. The rest of the
     /// entry stays. Final: committing the id again with words does not bring them back.
     fn erase_words(&self, id: &EntryId) -> Result<Erasure, StoreError>;
@@ -86,8 +94,9 @@ pub trait Store: Send + Sync {
     /// Reads what the projection derived.
     fn index(&self) -> &dyn IndexReader;
 
-    /// Builds the index anew from the record. Index reads wait meanwhile.
-    fn reindex(&self) -> Result<(), StoreError>;
+    /// Builds the index anew from the record, in another engine if one is named. Index reads wait
+    /// meanwhile. If another engine fails, the index stays where it was, as it was.
+    fn reindex(&self, engine: Option<IndexEngine>) -> Result<(), StoreError>;
 
     /// Reads and checks everything that is durable now.
     fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, StoreError>;

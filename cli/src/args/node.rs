@@ -2,6 +2,7 @@
 
 use crate::moment::parse_duration;
 use clap::{Args, Subcommand};
+use comity_node::store::{IndexEngine, UnknownEngine};
 use std::path::PathBuf;
 
 /// `comity node …`
@@ -82,6 +83,19 @@ pub enum SyncCommand {
     /// Show who holds your words, and whether peers are equal.
     #[command(after_help = "Example:\n  comity sync status --json")]
     Status,
+}
+
+/// `comity reindex`
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  comity reindex\n  comity reindex --engine fjall")]
+pub struct Reindex {
+    /// Keep the index with this engine from now on.
+    #[arg(long, value_parser = engine)]
+    pub engine: Option<IndexEngine>,
+}
+
+fn engine(name: &str) -> Result<IndexEngine, UnknownEngine> {
+    name.parse()
 }
 
 /// `comity backup`

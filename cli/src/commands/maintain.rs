@@ -3,7 +3,7 @@
 use super::init::absolute;
 use crate::{
     app::App,
-    args::node::{Backup, Restore},
+    args::node::{Backup, Reindex, Restore},
     error::{Attempting as _, CommandError},
     render,
     session::{self, Reach},
@@ -12,7 +12,7 @@ use crate::{
         sanitize,
     },
 };
-use comity_client::types::{BackupRequest, MaintenanceReport};
+use comity_client::types::{BackupRequest, MaintenanceReport, ReindexRequest};
 use comity_node::home::Home;
 use std::{fs, path::Path};
 
@@ -33,11 +33,14 @@ async fn check(app: &App, label: &str) -> Result<MaintenanceReport, CommandError
     .await
 }
 
-/// Rebuilds the index.
-pub(super) async fn reindex(app: &App) -> Result<(), CommandError> {
+/// Rebuilds the index, in another engine if one is named.
+pub(super) async fn reindex(app: &App, args: &Reindex) -> Result<(), CommandError> {
+    let request = ReindexRequest {
+        engine: args.engine.map(|engine| engine.name().to_owned()),
+    };
     let report = app
         .with_node(Reach::Store, async |client| {
-            let work = client.reindex();
+            let work = client.reindex(&request);
             let label = "rebuilding the index";
             Ok(app.watching(label, client, &["index"], work).await?)
         })

@@ -373,9 +373,9 @@ impl Client {
         self.post("/v0/verify", &()).await
     }
 
-    /// Rebuilds the index from the record.
-    pub async fn reindex(&self) -> Answered<MaintenanceReport> {
-        self.post("/v0/reindex", &()).await
+    /// Rebuilds the index from the record, in another engine if the request names one.
+    pub async fn reindex(&self, request: &ReindexRequest) -> Answered<MaintenanceReport> {
+        self.post("/v0/reindex", request).await
     }
 
     /// Writes a consistent copy of the node's home.

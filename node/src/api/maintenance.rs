@@ -8,11 +8,11 @@ use super::{
 use crate::{
     home::write_atomically,
     random,
-    store::{Position, Progress, StoredEntry},
+    store::{IndexEngine, Position, Progress, StoredEntry, UnknownEngine},
     tasks::{Unit, What, Work},
 };
 use axum::Json;
-use comity_client::types::{BackupRequest, MaintenanceReport};
+use comity_client::types::{BackupRequest, MaintenanceReport, ReindexRequest};
 use comity_protocol::{
     certificate::CertificateBody,
     entry::{Entry, Verified},
@@ -278,10 +278,26 @@ impl Check<'_> {
 
 pub(super) async fn reindex(
     State(app): State<Arc<App>>,
+    Body(request): Body<Option<ReindexRequest>>,
 ) -> Result<Json<MaintenanceReport>, Failure> {
-    blocking(&app, |app| {
+    blocking(&app, move |app| {
         let store = app.inner.archive.store();
-        store.reindex()?;
+        let engine = request.unwrap_or_default().engine;
+        let engine: Option<IndexEngine> =
+            engine
+                .map(|it| it.parse())
+                .transpose()
+                .map_err(|error: UnknownEngine| {
+                    Failure::invalid(format!("could not rebuild the index: {error}"))
+                })?;
+        store.reindex(engine)?;
+        if let Some(engine) = engine {
+            // Last: if this fails, the next opening builds the index once more in the old engine.
+            app.inner
+                .state
+                .change(|state| state.index_engine = Some(engine.to_string()))
+                .map_err(Failure::internal)?;
+        }
         app.forget_caches();
         let stats = store.stats()?;
         info!(entries = stats.entries, "the index was rebuilt");

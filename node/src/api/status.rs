@@ -39,6 +39,7 @@ pub(super) async fn status(
             entries: stats.entries,
             record_bytes: stats.record_bytes,
             index_bytes: stats.index_bytes,
+            index_engine: stats.index_engine.to_string(),
             store: store.to_owned(),
             store_reason,
             time_ms: random::now_ms(),

@@ -41,13 +41,22 @@ fn verify_some(entries: &[Vec<u8>]) -> Vec<Result<Verified<Entry>, Refusal>> {
     let mut rng = crate::random::rng();
     let mut verdicts = Vec::with_capacity(entries.len());
     for chunk in entries.chunks(BATCH) {
-        let decoded: Vec<_> = chunk.iter().map(|bytes| Entry::decode(bytes)).collect();
-        let whole: Vec<Entry> = decoded.iter().filter_map(|it| it.clone().ok()).collect();
+        let mut whole = Vec::with_capacity(chunk.len());
+        let decoded: Vec<Option<Refusal>> = chunk
+            .iter()
+            .map(|bytes| match Entry::decode(bytes) {
+                Ok(entry) => {
+                    whole.push(entry);
+                    None
+                }
+                Err(error) => Some(Refusal::from(error)),
+            })
+            .collect();
         let mut verified = Verified::check_batch(whole, &mut rng).into_iter();
-        verdicts.extend(decoded.into_iter().map(|decoded| match decoded {
-            Err(error) => Err(Refusal::from(error)),
+        verdicts.extend(decoded.into_iter().map(|refusal| match refusal {
+            Some(refusal) => Err(refusal),
             // One verdict for each entry that decoded, in order.
-            Ok(_) => match verified.next() {
+            None => match verified.next() {
                 Some(verdict) => verdict.map_err(Refusal::from),
                 None => Err(Refusal::Verify(comity_protocol::key::BadSignature.into())),
             },

@@ -7,7 +7,7 @@ use crate::{
     ingest::Computed,
     pending::Pending,
     projection::CONTRIBUTION,
-    store::{Position, StoreError, StoredEntry},
+    store::{Placed, StoreError, StoredEntry},
 };
 use comity_protocol::{
     authority::Authority,
@@ -22,8 +22,8 @@ use std::{
 };
 use tracing::{info, warn};
 
-/// Entries read at once when opening.
-const RECORD_PAGE: usize = 256;
+/// How often opening says how far it is, in entries.
+const TOLD_ENTRIES: u64 = 256;
 
 /// What the record holds of one space.
 #[derive(Default)]
@@ -37,6 +37,14 @@ impl Set {
     /// A set in order is built fastest.
     pub(super) fn build(mut self) -> (Trie, Statements) {
         self.keys.sort_unstable();
+        // Of copies of one entry the last counts.
+        self.keys.dedup_by(|later, earlier| {
+            let is_copy = later.0 == earlier.0;
+            if is_copy {
+                earlier.1 = later.1;
+            }
+            is_copy
+        });
         (self.keys.into_iter().collect(), self.statements)
     }
 }
@@ -127,29 +135,40 @@ fn read_sets(
     on_page: &mut dyn FnMut(u64),
 ) -> Result<BTreeMap<SpaceId, Set>, StoreError> {
     let mut sets: BTreeMap<SpaceId, Set> = BTreeMap::new();
-    let (mut from, mut read) = (Position::START, 0);
-    loop {
-        let page = archive.store().iterate(from, RECORD_PAGE)?;
-        read += page.entries.len() as u64;
-        on_page(read);
-        for stored in page.entries {
-            if let Some((of, header)) = bare_of(&stored) {
-                archive.bare_mut().add(of, header);
-                continue;
+    let mut read = 0;
+    let mut statements = Vec::new();
+    archive.store().places(&mut |placed| {
+        read += 1;
+        if read % TOLD_ENTRIES == 0 {
+            on_page(read);
+        }
+        let stored = match placed {
+            Placed::Contribution {
+                position,
+                space,
+                key,
+            } => {
+                let keys = &mut sets.entry(space).or_default().keys;
+                return keys.push((key, position.to_u64()));
             }
-            if let Some((space, key)) = place_of(&stored) {
-                let set = sets.entry(space).or_default();
-                set.keys.push((key, stored.position.to_u64()));
-                if stored.kind != CONTRIBUTION && !governance.contains(&space) {
-                    set.add_statement(archive, key, stored);
-                }
+            Placed::Other(stored) => stored,
+        };
+        if let Some((of, header)) = bare_of(&stored) {
+            archive.bare_mut().add(of, header);
+        } else if let Some((space, key)) = place_of(&stored) {
+            let set = sets.entry(space).or_default();
+            set.keys.push((key, stored.position.to_u64()));
+            if stored.kind != CONTRIBUTION && !governance.contains(&space) {
+                statements.push((space, key, stored));
             }
         }
-        if page.at_end {
-            return Ok(sets);
-        }
-        from = page.next;
+    })?;
+    on_page(read);
+    for (space, key, stored) in statements {
+        let set = sets.entry(space).or_default();
+        set.add_statement(archive, key, stored);
     }
+    Ok(sets)
 }
 
 impl Set {

@@ -1,10 +1,13 @@
-//! The index: what the projection derived, in `sled`, behind a map of what `sled` does not have yet.
+//! The index: what the projection derived, in an engine, behind a map of what that does not have yet.
 //!
 //! Reads look into the fresh map first, so they see every entry as soon as it is durable, although
-//! one thread brings the changes into `sled` later. Nothing here is irreplaceable. Spec:
+//! one thread brings the changes into the engine later. Nothing here is irreplaceable. Spec:
 //! `specs/record-format.md` §8.
 
+pub(crate) mod engine;
+mod fjall;
 pub(crate) mod merge;
+mod sled;
 pub(crate) mod tree;
 
 use super::{
@@ -14,6 +17,7 @@ use super::{
     sync::{lock, read, write},
 };
 use comity_protocol::id::EntryId;
+pub use engine::{IndexEngine, UnknownEngine};
 use std::{
     collections::{BTreeMap, VecDeque},
     ops::Bound,
@@ -21,12 +25,10 @@ use std::{
 };
 pub(crate) use tree::Tree;
 
-/// Changes that may wait for `sled` before the writer waits for them.
+/// Changes that may wait for the engine before the writer waits for them.
 pub(crate) const BEHIND_MAX: usize = 50_000;
-/// Changes given to `sled` at once. Large batches made it use gigabytes.
-const SLED_BATCH_MAX: usize = 50;
-/// Changes that are put into key order before they go to `sled`, where neighbours cost less.
-const ROUND_MAX: usize = 5_000;
+/// Changes that are put into key order before they go to the engine, where neighbours cost less.
+const ROUND_MAX: usize = 25_000;
 const CALLER: u8 = 1;
 const ENTRY_POSITION: &[u8] = b"\0i";
 const WATERMARK: &[u8] = b"\0w";
@@ -268,10 +270,10 @@ impl Index {
             .collect();
         let watermark = last.remove_entry(WATERMARK);
         let ordered: Vec<_> = last.into_iter().collect();
-        for part in ordered.chunks(SLED_BATCH_MAX) {
-            tree.apply(part.iter().copied())?;
+        tree.apply(&ordered)?;
+        if let Some(watermark) = watermark {
+            tree.apply(&[watermark])?;
         }
-        tree.apply(watermark.into_iter())?;
         let mut fresh = write(&self.fresh);
         for change in batch {
             if fresh

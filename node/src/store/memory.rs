@@ -3,9 +3,9 @@
 //! Written separately, so that the conformance suite compares two implementations.
 
 use super::{
-    BackupReport, Committed, Direction, EntryPage, EntryRef, Erasure, IndexBatch, IndexPage,
-    IndexPlace, IndexReader, IndexScan, NewEntry, NoProjection, Opened, Options, Position,
-    Progress, Projection, RecordStore, Stats, Store, StoreError, StoreState, StoredEntry,
+    BackupReport, Committed, Direction, EntryPage, EntryRef, Erasure, IndexBatch, IndexEngine,
+    IndexPage, IndexPlace, IndexReader, IndexScan, NewEntry, NoProjection, Opened, Options, Placed,
+    Position, Progress, Projection, RecordStore, Stats, Store, StoreError, StoreState, StoredEntry,
     VerifyReport, Words,
     files::RealFiles,
     frame::FRAME_MAX_BYTES,
@@ -24,6 +24,7 @@ pub struct MemoryStore {
     /// Held during a commit, so that entries are projected in record order.
     entries: Mutex<Vec<StoredEntry>>,
     index: MemoryIndex,
+    engine: Mutex<IndexEngine>,
     projection: Arc<dyn Projection>,
     state: watch::Sender<StoreState>,
 }
@@ -39,6 +40,7 @@ impl MemoryStore {
         Self {
             entries: Mutex::default(),
             index: MemoryIndex::default(),
+            engine: Mutex::default(),
             projection,
             state: watch::Sender::new(StoreState::Ready),
         }
@@ -172,6 +174,28 @@ impl Store for MemoryStore {
         Ok(page)
     }
 
+    fn places(&self, visit: &mut dyn FnMut(Placed)) -> Result<(), StoreError> {
+        self.check_open()?;
+        for entry in lock(&self.entries).iter() {
+            let seen = EntryRef {
+                kind: entry.kind,
+                id: entry.id,
+                header: &entry.header,
+                signature: &entry.signature,
+                shape: &entry.shape,
+            };
+            visit(match self.projection.place(&seen) {
+                Some((space, key)) => Placed::Contribution {
+                    position: entry.position,
+                    space,
+                    key,
+                },
+                None => Placed::Other(entry.clone()),
+            });
+        }
+        Ok(())
+    }
+
     fn erase_words(&self, id: &EntryId) -> Result<Erasure, StoreError> {
         self.check_open()?;
         let mut entries = lock(&self.entries);
@@ -196,8 +220,12 @@ impl Store for MemoryStore {
         &self.index
     }
 
-    fn reindex(&self) -> Result<(), StoreError> {
+    fn reindex(&self, engine: Option<IndexEngine>) -> Result<(), StoreError> {
         self.check_open()?;
+        // Nothing here is in an engine; the name is remembered as a store would.
+        if let Some(engine) = engine {
+            *lock(&self.engine) = engine;
+        }
         let entries = lock(&self.entries);
         write(&self.index.keys).clear();
         write(&self.index.positions).clear();
@@ -234,6 +262,7 @@ impl Store for MemoryStore {
             entries: read(&self.index.positions).len() as u64,
             segments: 0,
             record_bytes: bytes.sum(),
+            index_engine: *lock(&self.engine),
             index_bytes: 0,
             index_behind: 0,
             damaged: 0,

@@ -5,11 +5,12 @@ use super::{
     error::StoreError,
     files::{Files, RealFiles},
     frame::FORMAT_VERSION,
-    index::{Index, Watermark},
+    index::{Index, IndexEngine, Watermark},
+    places::{Owner, Places},
     projection::Projection,
     reader::RecordStore,
     record::{
-        recover::{self, OpenFailure},
+        recover::{self, OpenFailure, Recovered},
         session::{LastSession, Session},
     },
     report::{DamageKind, OnProgress, OpenReport, Progress, StoreState},
@@ -36,7 +37,6 @@ const LOCK_FILE: &str = "lock";
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const LOCK_PAUSES: u32 = 25;
 const RECORD_FOLDER: &str = "record";
-const INDEX_FOLDER: &str = "index";
 const SEGMENT_MIN_BYTES: u32 = 4 * 1024;
 const SEGMENT_MAX_BYTES: u32 = 1024 * 1024 * 1024;
 
@@ -46,7 +46,9 @@ pub struct Options {
     /// Size at which a new segment is begun, in bytes; 4 KiB to 1 GiB. An entry that is larger gets
     /// a segment of its own.
     pub segment_bytes: u32,
-    /// What `sled` may keep in memory, in bytes.
+    /// What keeps the index. With another one than last time it is built anew.
+    pub index_engine: IndexEngine,
+    /// What the index may keep in memory, in bytes.
     pub index_cache_bytes: u64,
     /// Told about work that takes long.
     pub progress: Option<OnProgress>,
@@ -60,6 +62,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             segment_bytes: 64 * 1024 * 1024,
+            index_engine: IndexEngine::default(),
             index_cache_bytes: 64 * 1024 * 1024,
             progress: None,
             metrics: Arc::default(),
@@ -71,8 +74,8 @@ impl Default for Options {
 /// Where the index is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IndexPlace {
-    /// `sled` in this folder.
-    Folder(PathBuf),
+    /// In a folder of this home, which is named after its engine.
+    Home(PathBuf),
     /// Nowhere: built from the record at each opening.
     Memory,
 }
@@ -111,7 +114,7 @@ impl RecordStore {
         };
         let files =
             RealFiles::create(&home.join(RECORD_FOLDER)).map_err(StoreError::io(attempted()))?;
-        let place = IndexPlace::Folder(home.join(INDEX_FOLDER));
+        let place = IndexPlace::Home(home.to_owned());
         Self::start(Arc::new(files), place, projection, options, Some(lock))
     }
 
@@ -151,16 +154,19 @@ impl RecordStore {
             }
             Err(OpenFailure::Error(error)) => return Err(error),
         };
+        let places = open_places(&recovered, projection.version());
         let shared = Arc::new(Shared {
             record: recovered.record,
             index: Index::new(),
             place,
+            engine: RwLock::new(options.index_engine),
             cache_bytes: options.index_cache_bytes,
             projection,
             damage: Mutex::new(BTreeMap::new()),
             gate: RwLock::new(()),
             generation: AtomicU64::new(0),
             entries: AtomicU64::new(0),
+            places: Mutex::new(places),
             progress: options.progress.clone(),
             metrics: options.metrics.clone(),
             state: watch::Sender::new(StoreState::Ready),
@@ -196,6 +202,7 @@ impl RecordStore {
             appender: recovered.appender,
             patcher: recovered.patcher,
             session,
+            boot,
         };
         let store = Self::run(shared, writer, indexing, lock_file)?;
         Ok(match report.damage.is_empty() {
@@ -203,6 +210,16 @@ impl RecordStore {
             false => Opened::Damaged(store, report),
         })
     }
+}
+
+fn open_places(recovered: &Recovered, projection: u32) -> Places {
+    let owner = Owner {
+        projection,
+        identity: recovered.record.identity(),
+    };
+    let is_lost = |kind| matches!(kind, DamageKind::Frame | DamageKind::Segment);
+    let is_damaged = recovered.damage.iter().any(|it| is_lost(it.kind));
+    Places::open(&recovered.record, owner, is_damaged)
 }
 
 pub(super) fn spawn(
@@ -262,8 +279,8 @@ fn boot_id() -> Option<String> {
 }
 
 /// Differs after a restart of the machine and in a copy of the index folder.
-fn token(place: &IndexPlace, boot: Option<&str>) -> String {
-    let (IndexPlace::Folder(folder), Some(boot)) = (place, boot) else {
+pub(super) fn token(shared: &Shared, boot: Option<&str>) -> String {
+    let (Some(folder), Some(boot)) = (shared.index_folder(), boot) else {
         return String::new();
     };
     match fs::metadata(folder) {
@@ -278,7 +295,7 @@ fn open_index(
     boot: Option<&str>,
 ) -> Result<OpenReport, StoreError> {
     let mut report = OpenReport::default();
-    let before = token(&shared.place, boot);
+    let before = token(shared, boot);
     let last = &session.last;
     let trusted = last.closed_at.is_some() || (!before.is_empty() && last.token == before);
     let write_session = StoreError::io;
@@ -309,8 +326,10 @@ fn open_index(
         }
     }
     session
-        .begin(&token(&shared.place, boot))
+        .begin(&token(shared, boot))
         .map_err(write_session("write the record's session file"))?;
+    // They only take space; a next opening tries again.
+    let _ = shared.remove_other_indexes();
     Ok(report)
 }
 
@@ -342,8 +361,8 @@ fn try_open_index(shared: &Shared, last: &LastSession, trusted: bool) -> Result<
         keep_old,
         told: true,
     };
-    match &shared.place {
-        IndexPlace::Folder(folder) if folder.exists() => {}
+    match shared.index_folder() {
+        Some(folder) if folder.exists() => {}
         _ => {
             let empty =
                 shared.record.tail() <= Position::new(0, super::frame::SEGMENT_HEADER_BYTES);
@@ -375,7 +394,7 @@ fn try_open_index(shared: &Shared, last: &LastSession, trusted: bool) -> Result<
 }
 
 fn outdated(shared: &Shared, mark: &Watermark, last: &LastSession) -> Option<&'static str> {
-    if mark.identity != shared.identity() {
+    if mark.identity != shared.record.identity() {
         return Some("it belongs to another record");
     }
     if mark.projection != shared.projection.version() {

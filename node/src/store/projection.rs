@@ -4,7 +4,10 @@ use super::{
     entry::{EntryRef, Position},
     error::StoreError,
 };
-use comity_protocol::id::EntryId;
+use comity_protocol::{
+    id::{EntryId, SpaceId},
+    sync::Key,
+};
 
 /// Derives index keys from entries.
 ///
@@ -27,6 +30,12 @@ pub trait Projection: Send + Sync + 'static {
         view: &dyn IndexReader,
         out: &mut IndexBatch,
     ) -> Result<(), StoreError>;
+
+    /// Where a contribution stands in the set of its space, for [`super::Store::places`]. None for
+    /// everything else, and for what cannot be read. Follows from the entry alone.
+    fn place(&self, _entry: &EntryRef<'_>) -> Option<(SpaceId, Key)> {
+        None
+    }
 }
 
 /// Keeps no keys: the store then only knows entries by id and position.

@@ -5,7 +5,9 @@ use super::{
     Position, Progress, Stats, Store, StoreError, StoreState, StoredEntry, VerifyReport,
     entry::Words,
     frame::{FRAME_MAX_BYTES, Prepared, WordsRef},
+    index::IndexEngine,
     open::spawn,
+    places::Placed,
     report::{Damage, DamageKind},
     scan::Found,
     shared::Shared,
@@ -31,7 +33,7 @@ const COMMANDS_MAX: usize = 1024;
 /// Largest page of an iteration, in bytes of the record.
 const PAGE_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
-/// A store in segment files, indexed by `sled`.
+/// A store in segment files, indexed by one of the engines.
 pub struct RecordStore {
     reader: Reader,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -180,6 +182,11 @@ impl Store for RecordStore {
         Ok(page)
     }
 
+    fn places(&self, visit: &mut dyn FnMut(Placed)) -> Result<(), StoreError> {
+        self.reader.check_open()?;
+        self.shared().places(visit)
+    }
+
     fn erase_words(&self, id: &EntryId) -> Result<Erasure, StoreError> {
         let id = *id;
         self.reader.ask(|reply| Command::Erase { id, reply })
@@ -189,9 +196,8 @@ impl Store for RecordStore {
         &self.reader
     }
 
-    fn reindex(&self) -> Result<(), StoreError> {
-        self.reader
-            .ask(|reply| Command::Reindex { seen: None, reply })
+    fn reindex(&self, engine: Option<IndexEngine>) -> Result<(), StoreError> {
+        self.reader.ask(|reply| Command::Reindex { engine, reply })
     }
 
     fn verify(&self, progress: &mut dyn FnMut(Progress)) -> Result<VerifyReport, StoreError> {
@@ -210,6 +216,7 @@ impl Store for RecordStore {
             entries: shared.entries.load(Ordering::Relaxed),
             segments: readable.len() as u32,
             record_bytes: readable.iter().map(|(_, end)| end).sum(),
+            index_engine: shared.engine(),
             index_bytes: shared.index.bytes(),
             index_behind: shared.index.behind(),
             damaged: lock(&shared.damage).len(),
@@ -332,10 +339,7 @@ impl Reader {
         match attempt() {
             Err(StoreError::Index { .. }) => {
                 self.check_open()?;
-                self.ask(|reply| Command::Reindex {
-                    seen: Some(seen),
-                    reply,
-                })?;
+                self.ask(|reply| Command::Heal { seen, reply })?;
                 attempt()
             }
             other => other,

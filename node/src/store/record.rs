@@ -85,6 +85,13 @@ impl Record {
         self.tail.store(tail.to_u64(), atomic::Ordering::Release);
     }
 
+    /// Marker of the first segment: no other record has it.
+    pub(crate) fn identity(&self) -> [u8; 8] {
+        let segments = read(&self.segments);
+        let first = segments.values().next();
+        first.map_or([0; 8], |segment| segment.marker.0)
+    }
+
     pub(crate) fn segment(&self, number: u32) -> Option<Arc<Segment>> {
         read(&self.segments).get(&number).cloned()
     }

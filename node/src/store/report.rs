@@ -1,6 +1,6 @@
 //! What the store says about itself: state, progress, damage, figures.
 
-use super::entry::Position;
+use super::{entry::Position, index::IndexEngine};
 use comity_protocol::id::EntryId;
 use std::{path::PathBuf, sync::Arc};
 
@@ -98,6 +98,8 @@ pub struct Stats {
     pub entries: u64,
     pub segments: u32,
     pub record_bytes: u64,
+    /// What keeps the index, unless it is in memory.
+    pub index_engine: IndexEngine,
     pub index_bytes: u64,
     /// Index operations answered from memory that are not yet in the index files.
     pub index_behind: usize,

@@ -4,13 +4,14 @@ use super::{
     entry::{EntryRef, Position},
     error::StoreError,
     frame::PREFIX_BYTES,
-    index::{Index, Tree, Watermark},
+    index::{Index, IndexEngine, Tree, Watermark},
     open::IndexPlace,
-    projection::{IndexBatch, IndexReader, Projection},
+    places::{PLACES, Places},
+    projection::{IndexBatch, IndexPage, IndexReader, IndexScan, Projection},
     record::Record,
     report::{Damage, DamageKind, OnProgress, Progress, StoreState},
     scan::Found,
-    sync::{lock, write},
+    sync::{lock, read, write},
 };
 use crate::metrics::StoreMetrics;
 use comity_protocol::id::EntryId;
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) record: Arc<Record>,
     pub(crate) index: Index,
     pub(crate) place: IndexPlace,
+    /// Changed by the writer only, with [`Self::gate`] held.
+    pub(crate) engine: RwLock<IndexEngine>,
     pub(crate) cache_bytes: u64,
     pub(crate) projection: Arc<dyn Projection>,
     /// Damage found since opening, by where it starts.
@@ -48,9 +51,34 @@ pub(crate) struct Shared {
     /// Counts rebuilds, so that several readers of a damaged index cause one.
     pub(crate) generation: AtomicU64,
     pub(crate) entries: AtomicU64,
+    pub(crate) places: Mutex<Places>,
     pub(crate) progress: Option<OnProgress>,
     pub(crate) metrics: Arc<StoreMetrics>,
     pub(crate) state: watch::Sender<StoreState>,
+}
+
+/// The index, of which one answer is known: looking for what is not there costs most of a lookup.
+struct Knowing<'a> {
+    index: &'a Index,
+    id: EntryId,
+    position: Option<Position>,
+}
+
+impl IndexReader for Knowing<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.index.get(key)
+    }
+
+    fn scan(&self, scan: &IndexScan) -> Result<IndexPage, StoreError> {
+        self.index.scan(scan)
+    }
+
+    fn position_of(&self, id: &EntryId) -> Result<Option<Position>, StoreError> {
+        match *id == self.id {
+            true => Ok(self.position),
+            false => self.index.position_of(id),
+        }
+    }
 }
 
 impl Shared {
@@ -61,7 +89,16 @@ impl Shared {
     }
 
     pub(crate) fn note_damage(&self, damage: Damage) {
+        if matches!(damage.kind, DamageKind::Frame | DamageKind::Segment) {
+            self.distrust_places();
+        }
         lock(&self.damage).insert(damage.start, damage);
+    }
+
+    /// Lets the next opening read the whole record, because something in it is not what it was.
+    pub(crate) fn distrust_places(&self) {
+        // What is open goes on without a name. If this fails, there is no file.
+        let _ = self.record.files.remove(PLACES);
     }
 
     /// Whether the structural part at this position is known to be unreadable.
@@ -88,14 +125,6 @@ impl Shared {
         }
     }
 
-    pub(crate) fn identity(&self) -> [u8; 8] {
-        let segments = super::sync::read(&self.record.segments);
-        segments
-            .values()
-            .next()
-            .map_or([0; 8], |segment| segment.marker.0)
-    }
-
     /// Projects one durable entry and makes it visible in the index.
     pub(crate) fn project(
         &self,
@@ -103,11 +132,25 @@ impl Shared {
         entry: &EntryRef<'_>,
     ) -> Result<(), StoreError> {
         let before = self.index.position_of(&entry.id)?;
+        self.project_knowing(before, position, entry)
+    }
+
+    /// The same where somebody looked up already where the index has the entry.
+    pub(crate) fn project_knowing(
+        &self,
+        before: Option<Position>,
+        position: Position,
+        entry: &EntryRef<'_>,
+    ) -> Result<(), StoreError> {
+        let view = Knowing {
+            index: &self.index,
+            id: entry.id,
+            position: before,
+        };
         let mut batch = IndexBatch::default();
         // A panic must not take the writer thread with it.
         catch_unwind(AssertUnwindSafe(|| {
-            self.projection
-                .project(position, entry, &self.index, &mut batch)
+            self.projection.project(position, entry, &view, &mut batch)
         }))
         .unwrap_or_else(|_| {
             Err(StoreError::index(
@@ -127,7 +170,7 @@ impl Shared {
         self.index.publish_watermark(Watermark {
             end,
             entries: self.entries.load(Ordering::Relaxed),
-            identity: self.identity(),
+            identity: self.record.identity(),
             projection: self.projection.version(),
         });
     }
@@ -212,23 +255,83 @@ impl Shared {
     pub(crate) fn rebuild(&self, keep_old: bool) -> Result<(u64, Option<PathBuf>), StoreError> {
         let _alone = write(&self.gate);
         self.index.take_tree();
-        let set_aside = match &self.place {
-            IndexPlace::Memory => None,
-            IndexPlace::Folder(folder) => {
-                set_aside(folder, keep_old).map_err(StoreError::io("set the old index aside"))?
+        let set_aside = match self.index_folder() {
+            None => None,
+            Some(folder) => {
+                set_aside(&folder, keep_old).map_err(StoreError::io("set the old index aside"))?
             }
         };
+        Ok((self.build()?, set_aside))
+    }
+
+    /// Builds the index in another engine; the old one stays in use if that fails.
+    pub(crate) fn move_index(&self, to: IndexEngine) -> Result<(), StoreError> {
+        let _alone = write(&self.gate);
+        let (from, old) = (self.engine(), self.index_folder());
+        let entries = self.entries.load(Ordering::Relaxed);
+        self.index.drain()?;
+        self.index.take_tree();
+        *write(&self.engine) = to;
+        let new = self.index_folder();
+        let removed = |folder: Option<PathBuf>| {
+            folder
+                .map_or(Ok(None), |folder| set_aside(&folder, false))
+                .map(drop)
+                .map_err(StoreError::io("remove an index that is not in use"))
+        };
+        match removed(new.clone()).and_then(|()| self.build()) {
+            Ok(_) => removed(old),
+            Err(error) => {
+                self.index.take_tree();
+                *write(&self.engine) = from;
+                // What is left of it is removed when the next move or opening succeeds.
+                let _ = removed(new);
+                self.entries.store(entries, Ordering::Relaxed);
+                self.index.set_tree(self.open_tree()?);
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills an index that has nothing in it yet.
+    fn build(&self) -> Result<u64, StoreError> {
         self.index.set_tree(self.open_tree()?);
         self.entries.store(0, Ordering::Relaxed);
         let replayed = self.replay(Position::START)?;
         self.generation.fetch_add(1, Ordering::Relaxed);
-        Ok((replayed, set_aside))
+        Ok(replayed)
+    }
+
+    pub(crate) fn engine(&self) -> IndexEngine {
+        *read(&self.engine)
+    }
+
+    /// Where the files of the index are, if it has any.
+    pub(crate) fn index_folder(&self) -> Option<PathBuf> {
+        match &self.place {
+            IndexPlace::Memory => None,
+            IndexPlace::Home(home) => Some(home.join(self.engine().folder())),
+        }
+    }
+
+    /// Removes what other engines left in the home, once this one is in use.
+    pub(crate) fn remove_other_indexes(&self) -> std::io::Result<()> {
+        let IndexPlace::Home(home) = &self.place else {
+            return Ok(());
+        };
+        let others = IndexEngine::ALL
+            .into_iter()
+            .filter(|it| *it != self.engine());
+        for other in others {
+            set_aside(&home.join(other.folder()), false)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn open_tree(&self) -> Result<Tree, StoreError> {
-        match &self.place {
-            IndexPlace::Memory => Ok(Tree::memory()),
-            IndexPlace::Folder(folder) => Tree::open_sled(folder, self.cache_bytes)
+        match self.index_folder() {
+            None => Ok(Tree::memory()),
+            Some(folder) => Tree::open(self.engine(), &folder, self.cache_bytes)
                 .map_err(|reason| StoreError::index("open the index", reason)),
         }
     }

@@ -8,8 +8,8 @@ use super::{
     entry::{Committed, Erasure, Position},
     error::StoreError,
     frame::{Prepared, WordsRef},
-    index::tree::sync_folder,
-    open::IndexPlace,
+    index::{IndexEngine, tree::sync_folder},
+    open::token,
     projection::IndexReader,
     record::{append::Appender, patch::Patcher, session::Session},
     report::{Damage, DamageKind, Progress, StoreState},
@@ -44,9 +44,14 @@ pub(crate) enum Command {
         id: EntryId,
         reply: Reply<Erasure>,
     },
-    /// `seen`: only if the index is still of this generation, because it was found damaged.
+    /// Only if the index is still of the generation that was found damaged.
+    Heal {
+        seen: u64,
+        reply: Reply<()>,
+    },
+    /// None: in the engine that has it now.
     Reindex {
-        seen: Option<u64>,
+        engine: Option<IndexEngine>,
         reply: Reply<()>,
     },
     DiscardDamage {
@@ -74,10 +79,14 @@ enum Plan {
     Write {
         frame: usize,
         replaces: bool,
+        /// The index has nothing of this id.
+        is_new: bool,
     },
 }
 
 enum Existing {
+    /// Not even the index knows it.
+    New,
     None,
     Whole(Position),
     Replace(Obsolete),
@@ -88,6 +97,7 @@ pub(crate) struct Writer {
     pub(crate) appender: Appender,
     pub(crate) patcher: Patcher,
     pub(crate) session: Session,
+    pub(crate) boot: Option<String>,
 }
 
 impl Writer {
@@ -105,8 +115,15 @@ impl Writer {
                     let outcome = self.erase(&id);
                     let _ = reply.send(outcome);
                 }
-                Command::Reindex { seen, reply } => {
-                    let outcome = self.reindex(seen);
+                Command::Heal { seen, reply } => {
+                    let outcome = match seen == self.shared.generation.load(Ordering::Relaxed) {
+                        true => self.heal(),
+                        false => Ok(()),
+                    };
+                    let _ = reply.send(outcome);
+                }
+                Command::Reindex { engine, reply } => {
+                    let outcome = self.reindex(engine);
                     let _ = reply.send(outcome);
                 }
                 Command::DiscardDamage { reply } => {
@@ -184,9 +201,16 @@ impl Writer {
             .filter(|(_, plan)| matches!(plan, Plan::Write { .. }))
             .map(|(frame, _)| frame)
             .collect();
+        let start = self.appender.position();
         let positions = self.appender.append(&mut frames, &self.shared.metrics);
         let positions = positions.inspect_err(|error| self.turn_read_only(error))?;
-        self.publish(&frames, &positions)?;
+        let is_new = plans.iter().filter_map(|plan| match plan {
+            Plan::Write { is_new, .. } => Some(*is_new),
+            Plan::Keep(_) | Plan::SameAs(_) => None,
+        });
+        let written: Vec<_> = frames.iter().zip(is_new).zip(&positions).collect();
+        self.publish(&written)?;
+        self.place(start, &frames, &positions);
         for old in obsolete {
             self.discard(&old);
         }
@@ -198,10 +222,12 @@ impl Writer {
                 Plan::Write {
                     frame,
                     replaces: false,
+                    ..
                 } => Committed::Added(positions[frame]),
                 Plan::Write {
                     frame,
                     replaces: true,
+                    ..
                 } => Committed::Restored(positions[frame]),
             })
             .collect())
@@ -213,6 +239,7 @@ impl Writer {
         let mut in_batch: BTreeMap<EntryId, (usize, bool)> = BTreeMap::new();
         let mut frames = 0;
         for prepared in offered {
+            let mut is_new = false;
             let replaces = match in_batch.get(&prepared.id) {
                 Some((frame, words)) if *words || !prepared.has_words() => {
                     plans.push(Plan::SameAs(*frame));
@@ -223,6 +250,10 @@ impl Writer {
                     Existing::Whole(position) => {
                         plans.push(Plan::Keep(position));
                         continue;
+                    }
+                    Existing::New => {
+                        is_new = true;
+                        false
                     }
                     Existing::None => false,
                     Existing::Replace(old) => {
@@ -235,6 +266,7 @@ impl Writer {
             plans.push(Plan::Write {
                 frame: frames,
                 replaces,
+                is_new,
             });
             frames += 1;
         }
@@ -246,7 +278,7 @@ impl Writer {
         let Some(position) = self.shared.index.position_of(&offered.id)? else {
             return Ok(self
                 .damaged_copy(&offered.id)
-                .map_or(Existing::None, Existing::Replace));
+                .map_or(Existing::New, Existing::Replace));
         };
         let Some((segment, end)) = self.shared.record.readable_segment(position.segment())? else {
             return Ok(Existing::None);
@@ -291,17 +323,21 @@ impl Writer {
     }
 
     /// Makes durable entries visible. From here on a failure cannot undo the commit.
-    fn publish(&mut self, frames: &[Prepared], positions: &[Position]) -> Result<(), StoreError> {
+    fn publish(&mut self, written: &[((&Prepared, bool), &Position)]) -> Result<(), StoreError> {
         let end = self.appender.position();
         let project = || -> Result<(), StoreError> {
-            for (frame, position) in frames.iter().zip(positions) {
-                self.shared.project(*position, &frame.entry())?;
+            for ((frame, is_new), position) in written {
+                let entry = frame.entry();
+                match is_new {
+                    true => self.shared.project_knowing(None, **position, &entry)?,
+                    false => self.shared.project(**position, &entry)?,
+                }
             }
             Ok(())
         };
         match project() {
             Ok(()) => {
-                if !frames.is_empty() {
+                if !written.is_empty() {
                     self.shared.mark(end);
                 }
                 self.shared.record.set_tail(end);
@@ -312,6 +348,14 @@ impl Writer {
                 self.heal()
             }
         }
+    }
+
+    fn place(&self, start: Position, frames: &[Prepared], positions: &[Position]) {
+        let projection = &self.shared.projection;
+        let rows = frames.iter().zip(positions);
+        let rows = rows.map(|(frame, position)| (*position, projection.place(&frame.entry())));
+        let range = (start, self.appender.position());
+        lock(&self.shared.places).extend(&self.shared.record, rows, range);
     }
 
     fn discard(&mut self, old: &Obsolete) {
@@ -331,6 +375,9 @@ impl Writer {
             .filter(|damage| damage.kind == DamageKind::Frame)
             .map(|damage| damage.start)
             .collect();
+        if !starts.is_empty() {
+            self.shared.distrust_places();
+        }
         let mut discarded = 0;
         for start in starts {
             if let Some(range) = self.shared.damaged_range(start) {
@@ -371,18 +418,29 @@ impl Writer {
         self.shared.report(Progress::Rebuilding { reason });
         let outcome = self.shared.rebuild(true);
         outcome
-            .map(|_| ())
+            .and_then(|_| self.trust_index())
             .inspect_err(|error| self.turn_read_only(error))
     }
 
-    fn reindex(&mut self, seen: Option<u64>) -> Result<(), StoreError> {
-        match seen {
-            Some(seen) if seen != self.shared.generation.load(Ordering::Relaxed) => Ok(()),
-            Some(_) => self.heal(),
-            None => self.shared.rebuild(false).map(|_| ()).inspect_err(|error| {
-                self.turn_read_only(error);
-            }),
+    fn reindex(&mut self, engine: Option<IndexEngine>) -> Result<(), StoreError> {
+        if let Some(engine) = engine.filter(|engine| *engine != self.shared.engine()) {
+            if self.shared.index.failure().is_some() {
+                self.heal()?;
+            }
+            self.shared.move_index(engine)?;
+        } else if let Err(error) = self.shared.rebuild(false) {
+            self.turn_read_only(&error);
+            return Err(error);
         }
+        self.trust_index()
+            .inspect_err(|error| self.turn_read_only(error))
+    }
+
+    /// The index has a new folder: after a crash it is known by that.
+    fn trust_index(&self) -> Result<(), StoreError> {
+        self.session
+            .begin(&token(&self.shared, self.boot.as_deref()))
+            .map_err(StoreError::io("write the record's session file"))
     }
 
     fn resume(&mut self) -> Result<(), StoreError> {
@@ -411,6 +469,7 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
+        lock(&self.shared.places).write(&self.shared.record);
         let drained = self.shared.index.drain();
         self.shared.index.stop();
         self.shared.index.take_tree();
@@ -420,8 +479,8 @@ impl Writer {
             return drained;
         }
         let end = || {
-            if let IndexPlace::Folder(folder) = &self.shared.place {
-                sync_folder(folder)?;
+            if let Some(folder) = self.shared.index_folder() {
+                sync_folder(&folder)?;
             }
             self.session.end(self.appender.position())
         };

@@ -51,6 +51,9 @@ fn publish_edit_reply_and_show_work_without_a_node() {
     says(&alice.ok(&["sync", "status"]), &["not yet at any peer"]);
     says(&alice.ok(&["verify"]), &["checked"]);
     says(&alice.ok(&["reindex"]), &["indexed"]);
+    says(&alice.ok(&["node", "status"]), &["(sled)"]);
+    says(&alice.ok(&["reindex", "--engine", "fjall"]), &["indexed"]);
+    says(&alice.ok(&["node", "status"]), &["(fjall)"]);
     says(&alice.ok(&["show", id]), &["One line!"]);
 }
 

@@ -24,6 +24,9 @@ pub struct NodeStatus {
     pub record_bytes: u64,
     /// Bytes of its index.
     pub index_bytes: u64,
+    /// What keeps its index: `sled` or `fjall`.
+    #[serde(default)]
+    pub index_engine: String,
     /// `ready`, or `read_only` with the reason.
     pub store: String,
     /// Why the store is not ready.
@@ -396,6 +399,14 @@ pub struct MaintenanceReport {
     pub problems: Vec<String>,
     /// Bytes read or written.
     pub bytes: u64,
+}
+
+/// `POST /v0/reindex`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReindexRequest {
+    /// What is to keep the index from now on, `sled` or `fjall`; none: what keeps it now.
+    #[serde(default)]
+    pub engine: Option<String>,
 }
 
 /// `POST /v0/backup`

@@ -1,7 +1,7 @@
 use super::{Running, refused};
 use comity_client::{
     Client, ClientError, Transport,
-    types::{BackupRequest, Connect, ExportLine, SyncRequest},
+    types::{BackupRequest, Connect, ExportLine, ReindexRequest, SyncRequest},
 };
 use comity_node::node::{Node, NodeError, NodeOptions};
 use comity_protocol::entry::Entry;
@@ -97,7 +97,11 @@ async fn a_restart_keeps_everything() {
         listed
     );
     // So does building the index anew.
-    let report = node.client.reindex().await.unwrap();
+    let report = node
+        .client
+        .reindex(&ReindexRequest::default())
+        .await
+        .unwrap();
     assert_eq!(
         report.entries,
         (garden.records().len() + entries.len()) as u64
@@ -107,6 +111,29 @@ async fn a_restart_keeps_everything() {
         listed
     );
     assert_eq!(node.client.communities().await.unwrap(), communities);
+}
+
+#[tokio::test]
+async fn the_index_engine_is_a_setting_of_the_home() {
+    let (garden, entries) = content();
+    let node = Running::with(&garden).await;
+    node.save(garden.id, &entries.iter().collect::<Vec<_>>())
+        .await;
+    let engine = |name: &str| ReindexRequest {
+        engine: Some(name.to_owned()),
+    };
+    let status = node.client.status().await.unwrap();
+    assert_eq!(status.index_engine, "sled");
+    let refused = node.client.reindex(&engine("rocks")).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("choose one of sled, fjall"), "{text}");
+    node.client.reindex(&engine("fjall")).await.unwrap();
+    let node = node.restarted().await;
+    let status = node.client.status().await.unwrap();
+    assert_eq!(status.index_engine, "fjall");
+    assert_eq!(status.warnings, Vec::<String>::new());
+    let report = node.client.verify().await.unwrap();
+    assert_eq!(report.problems, Vec::<String>::new());
 }
 
 #[tokio::test]

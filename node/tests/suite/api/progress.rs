@@ -3,7 +3,7 @@
 use super::Running;
 use comity_client::{
     EventStream,
-    types::{BackupRequest, Task},
+    types::{BackupRequest, ReindexRequest, Task},
 };
 use comity_node::{
     node::{Node, NodeOptions},
@@ -96,7 +96,10 @@ async fn verify_reindex_and_backup_tell_how_far_they_are() {
     assert_eq!(works[1].last().unwrap().total, Some(entries));
     assert_eq!(works[2].last().unwrap().total, Some(entries));
 
-    node.client.reindex().await.unwrap();
+    node.client
+        .reindex(&ReindexRequest::default())
+        .await
+        .unwrap();
     let told = until_over(&mut events, 1).await;
     let works = assert_whole(&told);
     assert_eq!(names(&works), [("index", "bytes")]);

@@ -1,11 +1,15 @@
 //! Entries, a projection and a random source that the store's tests share.
 
 use comity_node::store::{
-    EntryRef, IndexBatch, IndexPlace, IndexReader, NewEntry, OpenReport, Opened, Options, Position,
-    Projection, RecordStore, SIGNATURE_BYTES, Store, StoreError, StoredEntry, Words, files::Files,
+    EntryRef, IndexBatch, IndexEngine, IndexPlace, IndexReader, NewEntry, OpenReport, Opened,
+    Options, Placed, Position, Projection, RecordStore, SIGNATURE_BYTES, Store, StoreError,
+    StoredEntry, Words, files::Files,
 };
-use comity_protocol::id::EntryId;
-use std::{path::Path, sync::Arc};
+use comity_protocol::{
+    id::{EntryId, SpaceId},
+    sync::{AuthorTag, Key},
+};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// Xorshift: small, seeded, the same everywhere.
 pub(crate) struct Random(u64);
@@ -87,6 +91,68 @@ impl Projection for ByKind {
         }
         Ok(())
     }
+
+    fn place(&self, entry: &EntryRef<'_>) -> Option<(SpaceId, Key)> {
+        place_of(entry)
+    }
+}
+
+/// Where a contribution of [`ByKind`] stands: 30 authors in three spaces.
+fn place_of(entry: &EntryRef<'_>) -> Option<(SpaceId, Key)> {
+    let number = std::str::from_utf8(entry.header).ok()?;
+    let number: u64 = number.strip_prefix("header ")?.parse().ok()?;
+    let key = Key {
+        author: AuthorTag::from_bytes([(number % 30) as u8; 32]),
+        seq: number,
+        id: entry.id,
+    };
+    (entry.kind == 0).then_some((SpaceId::from_bytes([(number % 3) as u8; 32]), key))
+}
+
+/// Position and id of every entry that the store places, each id once.
+pub(crate) fn placed(store: &dyn Store) -> BTreeMap<EntryId, Position> {
+    let mut found = BTreeMap::new();
+    let visit = &mut |placed: Placed| {
+        let (position, id) = match placed {
+            Placed::Contribution {
+                position,
+                space,
+                key,
+            } => {
+                let stored = NewEntry {
+                    kind: 0,
+                    ..entry(key.seq)
+                };
+                assert_eq!(key.id, stored.id);
+                assert_eq!(space, SpaceId::from_bytes([(key.seq % 3) as u8; 32]));
+                assert_eq!(
+                    key.author,
+                    AuthorTag::from_bytes([(key.seq % 30) as u8; 32])
+                );
+                (position, key.id)
+            }
+            Placed::Other(stored) => {
+                assert_ne!(stored.kind, 0);
+                (stored.position, stored.id)
+            }
+        };
+        found.insert(id, position);
+    };
+    store.places(visit).unwrap();
+    found
+}
+
+/// The same, read from the record.
+pub(crate) fn iterated(store: &dyn Store) -> BTreeMap<EntryId, Position> {
+    let (mut from, mut found) = (Position::START, BTreeMap::new());
+    loop {
+        let page = store.iterate(from, 100).unwrap();
+        found.extend(page.entries.iter().map(|it| (it.id, it.position)));
+        if page.at_end {
+            return found;
+        }
+        from = page.next;
+    }
 }
 
 pub(crate) fn latest_key(kind: u8) -> Vec<u8> {
@@ -102,8 +168,27 @@ pub(crate) fn small() -> Options {
     }
 }
 
+/// What every engine must survive, one after the other.
+pub(crate) fn with_each_engine(check: impl Fn(IndexEngine)) {
+    for engine in IndexEngine::ALL {
+        println!("engine {engine}");
+        check(engine);
+    }
+}
+
+pub(crate) fn small_in(engine: IndexEngine) -> Options {
+    Options {
+        index_engine: engine,
+        ..small()
+    }
+}
+
 pub(crate) fn open(home: &Path) -> (RecordStore, OpenReport) {
-    usable(RecordStore::open(home, Arc::new(ByKind), small()).unwrap())
+    open_in(home, IndexEngine::default())
+}
+
+pub(crate) fn open_in(home: &Path, engine: IndexEngine) -> (RecordStore, OpenReport) {
+    usable(RecordStore::open(home, Arc::new(ByKind), small_in(engine)).unwrap())
 }
 
 pub(crate) fn open_on(files: Arc<dyn Files>) -> (RecordStore, OpenReport) {

@@ -1,20 +1,23 @@
 //! What every engine must do, run for each of them.
 
 use super::common::{
-    ByKind, assert_holds, assert_same, entry, id, latest_key, open, open_on, usable,
+    ByKind, assert_holds, assert_same, entry, id, iterated, latest_key, open, open_in, open_on,
+    placed, usable, with_each_engine,
 };
 use super::sim::SimFiles;
 use comity_node::store::{
-    Committed, Direction, Erasure, IndexScan, MemoryStore, Opened, Options, Position, Progress,
-    RecordStore, Store, StoreError, StoreState, Words,
+    Committed, Direction, Erasure, IndexEngine, IndexScan, MemoryStore, Opened, Options, Position,
+    Progress, RecordStore, Store, StoreError, StoreState, Words,
 };
 use std::sync::Arc;
 
 fn on_each_engine(check: impl Fn(&dyn Store)) {
     check(&MemoryStore::new(Arc::new(ByKind)));
-    let home = tempfile::tempdir().unwrap();
-    check(&open(home.path()).0);
     check(&open_on(Arc::new(SimFiles::default())).0);
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        check(&open_in(home.path(), engine).0);
+    });
 }
 
 fn fill(store: &dyn Store, count: u64) -> Vec<Position> {
@@ -170,7 +173,7 @@ fn reindexing_gives_the_same_index() {
     on_each_engine(|store| {
         fill(store, 50);
         let before = store.index().scan(&IndexScan::forward("", 1000)).unwrap();
-        store.reindex().unwrap();
+        store.reindex(None).unwrap();
         assert_eq!(
             store.index().scan(&IndexScan::forward("", 1000)).unwrap(),
             before
@@ -178,6 +181,23 @@ fn reindexing_gives_the_same_index() {
         assert_eq!(before.items.len(), 103);
         assert_eq!(store.stats().unwrap().entries, 50);
         assert_holds(store, 0..50);
+    });
+}
+
+#[test]
+fn the_index_moves_to_every_engine_and_back() {
+    on_each_engine(|store| {
+        fill(store, 50);
+        let all = IndexScan::forward("", 1000);
+        let before = store.index().scan(&all).unwrap();
+        for engine in [IndexEngine::Fjall, IndexEngine::Sled, IndexEngine::Fjall] {
+            store.reindex(Some(engine)).unwrap();
+            let stats = store.stats().unwrap();
+            assert_eq!((stats.index_engine, stats.entries), (engine, 50));
+            assert_eq!(store.index().scan(&all).unwrap(), before);
+        }
+        store.commit(vec![entry(50)]).unwrap();
+        assert_holds(store, 0..51);
     });
 }
 
@@ -196,6 +216,24 @@ fn erased_words_stay_erased() {
         assert_eq!(stored.words, Words::Erased { len });
         assert_eq!(stored.header, entry(2).header);
         assert!(store.verify(&mut |_| {}).unwrap().is_clean());
+    });
+}
+
+#[test]
+fn places_are_those_of_the_record() {
+    on_each_engine(|store| {
+        assert!(placed(store).is_empty());
+        fill(store, 2_500);
+        assert_eq!(placed(store), iterated(store));
+        for number in [3_000, 3_001] {
+            let mut bare = entry(number);
+            bare.words = None;
+            store.commit(vec![bare]).unwrap();
+            store.commit(vec![entry(number)]).unwrap();
+        }
+        store.erase_words(&id(0)).unwrap();
+        assert_eq!(placed(store).len(), 2_502);
+        assert_eq!(placed(store), iterated(store));
     });
 }
 

@@ -1,24 +1,24 @@
 //! A process killed at random moments.
 
-use super::common::{ByKind, Random, assert_holds, entry, id, small, usable};
-use comity_node::store::{RecordStore, Store, Words};
+use super::common::{Random, assert_holds, entry, id, iterated, open_in, placed};
+use comity_node::store::{IndexEngine, Store, Words};
 use std::{
     collections::BTreeSet,
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
 const HOME: &str = "COMITY_TEST_CRASH_HOME";
 const FIRST: &str = "COMITY_TEST_CRASH_FIRST";
+const ENGINE: &str = "COMITY_TEST_CRASH_ENGINE";
 const ROUNDS: u64 = 50;
 
 /// Saves and erases until it is killed; tells each number once it was acknowledged.
 fn child(home: &Path) {
-    let opened = RecordStore::open(home, Arc::new(ByKind), small()).unwrap();
-    let (store, _) = usable(opened);
+    let engine = std::env::var(ENGINE).unwrap().parse().unwrap();
+    let (store, _) = open_in(home, engine);
     let mut number: u64 = std::env::var(FIRST).unwrap().parse().unwrap();
     let mut random = Random::new(number);
     let mut out = std::io::stdout();
@@ -40,6 +40,22 @@ fn child(home: &Path) {
 
 #[test]
 fn killed_fifty_times_nothing_acknowledged_is_lost() {
+    killed_fifty_times(
+        IndexEngine::Sled,
+        "store::crash::killed_fifty_times_nothing_acknowledged_is_lost",
+    );
+}
+
+#[test]
+fn killed_fifty_times_with_fjall_nothing_acknowledged_is_lost() {
+    killed_fifty_times(
+        IndexEngine::Fjall,
+        "store::crash::killed_fifty_times_with_fjall_nothing_acknowledged_is_lost",
+    );
+}
+
+/// `name` is the test that calls this: the killed child is another run of it.
+fn killed_fifty_times(engine: IndexEngine, name: &str) {
     if let Some(home) = std::env::var_os(HOME) {
         return child(Path::new(&home));
     }
@@ -48,13 +64,11 @@ fn killed_fifty_times_nothing_acknowledged_is_lost() {
     for round in 0..ROUNDS {
         let first = round * 1_000_000;
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "store::crash::killed_fifty_times_nothing_acknowledged_is_lost",
-            ])
+            .args(["--exact", name])
             .arg("--nocapture")
             .env(HOME, home.path())
             .env(FIRST, first.to_string())
+            .env(ENGINE, engine.name())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -84,8 +98,7 @@ fn killed_fifty_times_nothing_acknowledged_is_lost() {
         assert!(!child.wait().unwrap().success());
         assert_eq!(wait_for, 0, "round {round}: the child ended by itself");
     }
-    let (store, report) =
-        usable(RecordStore::open(home.path(), Arc::new(ByKind), small()).unwrap());
+    let (store, report) = open_in(home.path(), engine);
     assert_eq!(report.rebuilt, None, "the index outlives a killed process");
     assert!(saved.len() > 500);
     assert_holds(&store, saved.difference(&erasing).copied());
@@ -93,5 +106,6 @@ fn killed_fifty_times_nothing_acknowledged_is_lost() {
         let words = store.get(&id(number)).unwrap().unwrap().words;
         assert!(matches!(words, Words::Erased { .. } | Words::Absent));
     }
+    assert_eq!(placed(&store), iterated(&store));
     assert!(store.verify(&mut |_| {}).unwrap().is_clean());
 }

@@ -1,11 +1,12 @@
 //! Flipped bits, torn tails and missing files: detected, reported, repaired.
 
 use super::common::{
-    ByKind, Random, all_files, assert_holds, assert_same, entry, id, open, small, usable,
+    ByKind, Random, all_files, assert_holds, assert_same, entry, id, open, open_in, small,
+    small_in, usable, with_each_engine,
 };
 use comity_node::store::{
-    Committed, DamageKind, EntryRef, IndexBatch, IndexReader, Opened, Options, Position, Progress,
-    Projection, RecordStore, Store, StoreError, Words,
+    Committed, DamageKind, EntryRef, IndexBatch, IndexEngine, IndexReader, Opened, Options,
+    Position, Progress, Projection, RecordStore, Store, StoreError, Words,
 };
 use std::{
     fs,
@@ -18,7 +19,11 @@ fn segment(home: &Path, number: u32) -> PathBuf {
 }
 
 fn build(home: &Path, count: u64) {
-    let (store, _) = open(home);
+    build_in(home, IndexEngine::default(), count);
+}
+
+fn build_in(home: &Path, engine: IndexEngine, count: u64) {
+    let (store, _) = open_in(home, engine);
     store.commit((0..count).map(entry).collect()).unwrap();
     store.close().unwrap();
 }
@@ -104,36 +109,38 @@ fn restore(store: &RecordStore, number: u64) {
 
 #[test]
 fn damage_in_the_middle_is_found_by_verify_named_and_mended() {
-    let home = tempfile::tempdir().unwrap();
-    build(home.path(), 100);
-    let (store, _) = open(home.path());
-    let segments = store.stats().unwrap().segments;
-    assert!(segments >= 3);
-    let position = store.index().position_of(&id(2)).unwrap().unwrap();
-    let at = position.to_u64() as u32 as usize;
-    flip(&segment(home.path(), 0), at + 40, 0x10);
-    let report = store.verify(&mut |_| {}).unwrap();
-    assert_eq!(report.damage.len(), 1);
-    assert_eq!(
-        report.damage[0].id,
-        Some(id(2)),
-        "the index knows who stood there"
-    );
-    assert_eq!(report.entries, 99);
-    assert!(
-        !store.contains(&id(2)).unwrap(),
-        "so that it is asked for again"
-    );
-    assert!(matches!(store.get(&id(2)), Err(StoreError::Damaged { .. })));
-    let page = store.iterate(Position::START, 1000).unwrap();
-    assert_eq!(page.entries.len(), 99);
-    let outcome = store.commit(vec![entry(2)]).unwrap()[0];
-    assert!(matches!(outcome, Committed::Restored(_)));
-    assert!(store.verify(&mut |_| {}).unwrap().is_clean());
-    store.close().unwrap();
-    let (store, _) = open(home.path());
-    assert_holds(&store, 0..100);
-    assert_eq!(store.stats().unwrap().entries, 100);
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        build_in(home.path(), engine, 100);
+        let (store, _) = open_in(home.path(), engine);
+        let segments = store.stats().unwrap().segments;
+        assert!(segments >= 3);
+        let position = store.index().position_of(&id(2)).unwrap().unwrap();
+        let at = position.to_u64() as u32 as usize;
+        flip(&segment(home.path(), 0), at + 40, 0x10);
+        let report = store.verify(&mut |_| {}).unwrap();
+        assert_eq!(report.damage.len(), 1);
+        assert_eq!(
+            report.damage[0].id,
+            Some(id(2)),
+            "the index knows who stood there"
+        );
+        assert_eq!(report.entries, 99);
+        assert!(
+            !store.contains(&id(2)).unwrap(),
+            "so that it is asked for again"
+        );
+        assert!(matches!(store.get(&id(2)), Err(StoreError::Damaged { .. })));
+        let page = store.iterate(Position::START, 1000).unwrap();
+        assert_eq!(page.entries.len(), 99);
+        let outcome = store.commit(vec![entry(2)]).unwrap()[0];
+        assert!(matches!(outcome, Committed::Restored(_)));
+        assert!(store.verify(&mut |_| {}).unwrap().is_clean());
+        store.close().unwrap();
+        let (store, _) = open_in(home.path(), engine);
+        assert_holds(&store, 0..100);
+        assert_eq!(store.stats().unwrap().entries, 100);
+    });
 }
 
 #[test]
@@ -214,31 +221,33 @@ fn a_torn_tail_is_cut_at_any_length() {
 
 #[test]
 fn a_missing_segment_is_reported_and_the_rest_is_served() {
-    let home = tempfile::tempdir().unwrap();
-    build(home.path(), 120);
-    fs::remove_file(segment(home.path(), 1)).unwrap();
-    let (store, report) = open(home.path());
-    assert!(
-        report
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        build_in(home.path(), engine, 120);
+        fs::remove_file(segment(home.path(), 1)).unwrap();
+        let (store, report) = open_in(home.path(), engine);
+        assert!(
+            report
+                .damage
+                .iter()
+                .all(|damage| damage.kind == DamageKind::Segment)
+        );
+        let lost: Vec<u64> = (0..120).filter(|n| store.get(&id(*n)).is_err()).collect();
+        assert!(!lost.is_empty());
+        let mut named: Vec<_> = report
             .damage
             .iter()
-            .all(|damage| damage.kind == DamageKind::Segment)
-    );
-    let lost: Vec<u64> = (0..120).filter(|n| store.get(&id(*n)).is_err()).collect();
-    assert!(!lost.is_empty());
-    let mut named: Vec<_> = report
-        .damage
-        .iter()
-        .filter_map(|damage| damage.id)
-        .collect();
-    let mut expected: Vec<_> = lost.iter().map(|number| id(*number)).collect();
-    named.sort();
-    expected.sort();
-    assert_eq!(named, expected, "the index still knows what stood there");
-    store
-        .commit(lost.iter().map(|number| entry(*number)).collect())
-        .unwrap();
-    assert_holds(&store, 0..120);
+            .filter_map(|damage| damage.id)
+            .collect();
+        let mut expected: Vec<_> = lost.iter().map(|number| id(*number)).collect();
+        named.sort();
+        expected.sort();
+        assert_eq!(named, expected, "the index still knows what stood there");
+        store
+            .commit(lost.iter().map(|number| entry(*number)).collect())
+            .unwrap();
+        assert_holds(&store, 0..120);
+    });
 }
 
 #[test]
@@ -278,47 +287,51 @@ fn crc32c(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_missing_index_is_rebuilt_and_said() {
-    let home = tempfile::tempdir().unwrap();
-    build(home.path(), 50);
-    let (_, report) = open(home.path());
-    assert_eq!((report.rebuilt, report.replayed), (None, 0));
-    fs::remove_dir_all(home.path().join("index")).unwrap();
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let progress = {
-        let told = told.clone();
-        move |progress| told.lock().unwrap().push(progress)
-    };
-    let options = Options {
-        progress: Some(Arc::new(progress)),
-        ..small()
-    };
-    let (store, report) =
-        usable(RecordStore::open(home.path(), Arc::new(ByKind), options).unwrap());
-    assert_eq!(report.rebuilt.as_deref(), Some("it is missing"));
-    assert_eq!(report.replayed, 50);
-    assert!(matches!(
-        told.lock().unwrap()[0],
-        Progress::Rebuilding { .. }
-    ));
-    assert_holds(&store, 0..50);
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        build_in(home.path(), engine, 50);
+        let (_, report) = open_in(home.path(), engine);
+        assert_eq!((report.rebuilt, report.replayed), (None, 0));
+        fs::remove_dir_all(home.path().join(engine.folder())).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let progress = {
+            let told = told.clone();
+            move |progress| told.lock().unwrap().push(progress)
+        };
+        let options = Options {
+            progress: Some(Arc::new(progress)),
+            ..small_in(engine)
+        };
+        let (store, report) =
+            usable(RecordStore::open(home.path(), Arc::new(ByKind), options).unwrap());
+        assert_eq!(report.rebuilt.as_deref(), Some("it is missing"));
+        assert_eq!(report.replayed, 50);
+        assert!(matches!(
+            told.lock().unwrap()[0],
+            Progress::Rebuilding { .. }
+        ));
+        assert_holds(&store, 0..50);
+    });
 }
 
 #[test]
 fn after_a_power_cut_the_index_is_not_believed() {
-    let home = tempfile::tempdir().unwrap();
-    let (store, _) = open(home.path());
-    store.commit((0..50).map(entry).collect()).unwrap();
-    // As if the machine stopped here: the files stay, the boot changes.
-    let left = tempfile::tempdir().unwrap();
-    copy(home.path(), left.path());
-    let other_boot = Options {
-        boot: Some("another boot".into()),
-        ..small()
-    };
-    let (copy, report) =
-        usable(RecordStore::open(left.path(), Arc::new(ByKind), other_boot).unwrap());
-    assert!(report.rebuilt.unwrap().contains("machine stopped"));
-    assert_holds(&copy, 0..50);
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        let (store, _) = open_in(home.path(), engine);
+        store.commit((0..50).map(entry).collect()).unwrap();
+        // As if the machine stopped here: the files stay, the boot changes.
+        let left = tempfile::tempdir().unwrap();
+        copy(home.path(), left.path());
+        let other_boot = Options {
+            boot: Some("another boot".into()),
+            ..small_in(engine)
+        };
+        let (copy, report) =
+            usable(RecordStore::open(left.path(), Arc::new(ByKind), other_boot).unwrap());
+        assert!(report.rebuilt.unwrap().contains("machine stopped"));
+        assert_holds(&copy, 0..50);
+    });
 }
 
 /// Another set of keys.
@@ -343,45 +356,50 @@ impl Projection for Other {
 
 #[test]
 fn a_new_projection_rebuilds_the_index() {
-    let home = tempfile::tempdir().unwrap();
-    build(home.path(), 5);
-    let (store, report) = usable(RecordStore::open(home.path(), Arc::new(Other), small()).unwrap());
-    assert!(report.rebuilt.is_some());
-    assert_eq!(store.index().get(b"header 3").unwrap(), Some(vec![1]));
-    assert_eq!(store.index().get(b"header/header 3").unwrap(), None);
-    assert_same(&store.get(&id(3)).unwrap().unwrap(), &entry(3));
+    with_each_engine(|engine| {
+        let home = tempfile::tempdir().unwrap();
+        build_in(home.path(), engine, 5);
+        let (store, report) =
+            usable(RecordStore::open(home.path(), Arc::new(Other), small_in(engine)).unwrap());
+        assert!(report.rebuilt.is_some());
+        assert_eq!(store.index().get(b"header 3").unwrap(), Some(vec![1]));
+        assert_eq!(store.index().get(b"header/header 3").unwrap(), None);
+        assert_same(&store.get(&id(3)).unwrap().unwrap(), &entry(3));
+    });
 }
 
 #[test]
 fn a_damaged_index_never_gives_wrong_answers() {
-    let original = tempfile::tempdir().unwrap();
-    build(original.path(), 300);
-    let mut rebuilt = 0;
-    for seed in 0..40 {
-        println!("seed {seed}");
-        let mut random = Random::new(seed);
-        let home = tempfile::tempdir().unwrap();
-        copy(original.path(), home.path());
-        let files = all_files(&home.path().join("index"));
-        let used: Vec<_> = files
-            .iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-            .collect();
-        let (path, bytes) = used[random.below(used.len() as u64) as usize];
-        // sled keeps room after what it wrote; a flip there says nothing.
-        let written = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
-        flip(
-            path,
-            random.below(written as u64) as usize,
-            1 << random.below(8),
-        );
-        let (store, report) = open(home.path());
-        rebuilt += u64::from(report.rebuilt.is_some());
-        assert_holds(&store, 0..300);
-        store.commit(vec![entry(300)]).unwrap();
-        assert_holds(&store, [300]);
-        assert!(store.verify(&mut |_| {}).unwrap().is_clean());
-    }
-    println!("{rebuilt} of 40 were rebuilt at opening");
-    assert!(rebuilt > 5, "the flips hit nothing that matters");
+    with_each_engine(|engine| {
+        let original = tempfile::tempdir().unwrap();
+        build_in(original.path(), engine, 300);
+        let mut rebuilt = 0;
+        for seed in 0..40 {
+            println!("seed {seed}");
+            let mut random = Random::new(seed);
+            let home = tempfile::tempdir().unwrap();
+            copy(original.path(), home.path());
+            let files = all_files(&home.path().join(engine.folder()));
+            let used: Vec<_> = files
+                .iter()
+                .filter(|(_, bytes)| !bytes.is_empty())
+                .collect();
+            let (path, bytes) = used[random.below(used.len() as u64) as usize];
+            // sled keeps room after what it wrote; a flip there says nothing.
+            let written = bytes.len() - bytes.iter().rev().take_while(|byte| **byte == 0).count();
+            flip(
+                path,
+                random.below(written as u64) as usize,
+                1 << random.below(8),
+            );
+            let (store, report) = open_in(home.path(), engine);
+            rebuilt += u64::from(report.rebuilt.is_some());
+            assert_holds(&store, 0..300);
+            store.commit(vec![entry(300)]).unwrap();
+            assert_holds(&store, [300]);
+            assert!(store.verify(&mut |_| {}).unwrap().is_clean());
+        }
+        println!("{rebuilt} of 40 were rebuilt at opening");
+        assert!(rebuilt > 5, "the flips hit nothing that matters");
+    });
 }

@@ -1,7 +1,7 @@
 //! Power cuts and failed syncs at every kind of moment, on a simulated disk.
 
 use super::{
-    common::{Random, assert_holds, entry, id, open_on},
+    common::{Random, assert_holds, entry, id, iterated, open_on, placed},
     sim::SimFiles,
 };
 use comity_node::store::{Erasure, RecordStore, Store, StoreState, Words};
@@ -49,6 +49,7 @@ fn work(store: &RecordStore, random: &mut Random, told: &mut Told) {
 }
 
 fn assert_told(store: &RecordStore, files: &SimFiles, told: &Told) {
+    assert_eq!(placed(store), iterated(store));
     assert_holds(store, told.saved.difference(&told.erasing).copied());
     for number in &told.erasing {
         let words = entry(*number).words;

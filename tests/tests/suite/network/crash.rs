@@ -4,7 +4,7 @@
 
 use comity_client::{
     Client, Transport,
-    types::{EntryResult, Submit},
+    types::{EntryResult, ReindexRequest, Submit},
 };
 use comity_node::node::{Node, NodeOptions};
 use comity_protocol::entry::Entry;
@@ -109,7 +109,10 @@ async fn a_node_that_is_killed_keeps_all_it_acknowledged() {
         }
     };
     assert!(set.0 >= acknowledged.len() as u64);
-    node.client.reindex().await.unwrap();
+    node.client
+        .reindex(&ReindexRequest::default())
+        .await
+        .unwrap();
     let node = node.restart().await;
     assert_eq!(node.set_of(space).await, set);
     node.stop().await;

@@ -1,6 +1,6 @@
 //! Erasure: afterwards the words are nowhere, and everything else is where it was.
 
-use comity_client::types::ExportLine;
+use comity_client::types::{ExportLine, ReindexRequest};
 use comity_net::{PeerId, tap::Way};
 use comity_protocol::{
     entry::{Entry, Words},
@@ -313,7 +313,11 @@ async fn erased_words_are_in_no_file_frame_export_or_view() {
         assert_nowhere(&stopped.home());
         let again = stopped.start().await;
         assert_eq!(export(&again).await, exported);
-        again.client.reindex().await.unwrap();
+        again
+            .client
+            .reindex(&ReindexRequest::default())
+            .await
+            .unwrap();
         assert_eq!(export(&again).await, exported);
         assert_nowhere(&again.stop().await.home());
     }

@@ -1,5 +1,6 @@
 //! Erasure by a quorum: two of three parties erase what a third wrote, at every node.
 
+use comity_client::types::ReindexRequest;
 use comity_protocol::{
     certificate::{Certificate, CertificateBody, ErasureOrder, body_id},
     entry::{Entry, ErasedBy, Words},
@@ -211,7 +212,10 @@ async fn two_of_three_parties_erase_what_a_member_of_the_third_wrote() {
         .chain([late, first])
     {
         let node = node.restart().await;
-        node.client.reindex().await.unwrap();
+        node.client
+            .reindex(&ReindexRequest::default())
+            .await
+            .unwrap();
         it.assert_erased(&node).await;
         assert_eq!(
             node.states(id, std::slice::from_ref(&it.post)).await,

@@ -75,6 +75,7 @@ fn protocol_reads_no_files_sockets_clocks_or_randomness() {
         "tokio",
         "libp2p",
         "sled",
+        "fjall",
         "std::fs",
         "std::net",
         "std::env",
@@ -303,7 +304,12 @@ fn unsafe_code_and_lint_escapes_are_visible() {
 #[test]
 fn consensus_and_storage_are_pinned() {
     let manifest = read("Cargo.toml");
-    for pin in ["automerge = \"=0.12.0\"", "sled = \"=0.34.7\""] {
+    let pins = [
+        "automerge = \"=0.12.0\"",
+        "sled = \"=0.34.7\"",
+        "fjall = { version = \"=3.1.13\"",
+    ];
+    for pin in pins {
         assert!(
             manifest.contains(pin),
             "Cargo.toml lacks {pin}; it needs a decision record"

@@ -136,7 +136,6 @@ fn read_sets(
 ) -> Result<BTreeMap<SpaceId, Set>, StoreError> {
     let mut sets: BTreeMap<SpaceId, Set> = BTreeMap::new();
     let mut read = 0;
-    let mut statements = Vec::new();
     archive.store().places(&mut |placed| {
         read += 1;
         if read % TOLD_ENTRIES == 0 {
@@ -159,15 +158,11 @@ fn read_sets(
             let set = sets.entry(space).or_default();
             set.keys.push((key, stored.position.to_u64()));
             if stored.kind != CONTRIBUTION && !governance.contains(&space) {
-                statements.push((space, key, stored));
+                set.add_statement(archive, key, stored);
             }
         }
     })?;
     on_page(read);
-    for (space, key, stored) in statements {
-        let set = sets.entry(space).or_default();
-        set.add_statement(archive, key, stored);
-    }
     Ok(sets)
 }
 

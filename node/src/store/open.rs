@@ -219,7 +219,8 @@ fn open_places(recovered: &Recovered, projection: u32) -> Places {
     };
     let is_lost = |kind| matches!(kind, DamageKind::Frame | DamageKind::Segment);
     let is_damaged = recovered.damage.iter().any(|it| is_lost(it.kind));
-    Places::open(&recovered.record, owner, is_damaged)
+    let torn = recovered.torn.iter().map(|it| it.start).min();
+    Places::open(&recovered.record, owner, is_damaged, torn)
 }
 
 pub(super) fn spawn(

@@ -78,18 +78,29 @@ impl Places {
         }
     }
 
-    /// Opens the file of a record and reads as much of it as fits the record. With `is_damaged`
-    /// nothing of it is used, so that all damage is found.
-    pub(crate) fn open(record: &Record, owner: Owner, is_damaged: bool) -> Self {
+    /// Opens the file of a record and reads as much of it as fits the record, up to what opening gave
+    /// up as torn. With `is_damaged` nothing of it is used, so that all damage is found.
+    pub(crate) fn open(
+        record: &Record,
+        owner: Owner,
+        is_damaged: bool,
+        torn: Option<Position>,
+    ) -> Self {
         let mut places = Self::none();
         // Without the file everything is read from the record.
-        if places.read_file(record, &owner, is_damaged).is_err() {
+        if places.read_file(record, &owner, is_damaged, torn).is_err() {
             return Self::none();
         }
         places
     }
 
-    fn read_file(&mut self, record: &Record, owner: &Owner, is_damaged: bool) -> io::Result<()> {
+    fn read_file(
+        &mut self,
+        record: &Record,
+        owner: &Owner,
+        is_damaged: bool,
+        torn: Option<Position>,
+    ) -> io::Result<()> {
         let is_there = record.files.list()?.iter().any(|name| name == PLACES);
         let file = match is_there {
             true => record.files.open(PLACES)?,
@@ -102,6 +113,9 @@ impl Places {
         if is_ours {
             let mut last = None;
             while let Some((head, rows)) = read_block(&*file, self.at, self.covered)? {
+                if torn.is_some_and(|torn| head.end > torn) {
+                    break;
+                }
                 let Some(row) = each_row(&mut self.authors, &head, &rows, &mut |_| {}) else {
                     is_ours = false;
                     break;
@@ -144,6 +158,10 @@ impl Places {
     }
 
     fn push(&mut self, record: &Record, (position, place): &Row) {
+        // Nothing would ever take the rows out of memory.
+        if self.file.is_none() {
+            return;
+        }
         if self.count >= BLOCK_ROWS {
             self.covered = *position;
             self.write(record);
@@ -179,70 +197,11 @@ impl Places {
         (self.count, self.start) = (0, self.covered);
     }
 
-    /// Gives every row to `visit`: those of the file, then those of what it does not cover, which are
-    /// added to it.
-    fn each(&mut self, shared: &Shared, visit: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
-        let record = &shared.record;
-        self.write(record);
-        if let Some(file) = &self.file {
-            let (mut at, mut covered, mut authors) =
-                (HEADER_BYTES as u64, FIRST, Authors::default());
-            let read = StoreError::io("read the places of the record");
-            let mut blocks = || -> io::Result<()> {
-                while at < self.at {
-                    let Some((head, rows)) = read_block(&**file, at, covered)? else {
-                        return Err(io::ErrorKind::InvalidData.into());
-                    };
-                    each_row(&mut authors, &head, &rows, visit);
-                    covered = head.end;
-                    at += (BLOCK_HEAD_BYTES + rows.len()) as u64;
-                }
-                Ok(())
-            };
-            blocks().map_err(read)?;
-        } else {
-            (self.covered, self.start) = (FIRST, FIRST);
+    /// What is open is not to be found by the next opening either.
+    pub(crate) fn forget(&mut self) {
+        if let Some(file) = self.file.take() {
+            let _ = file.truncate(0).and_then(|()| file.sync());
         }
-        let tail = record.tail();
-        for (segment, end) in record.readable()? {
-            if segment.number < self.covered.segment() {
-                continue;
-            }
-            let from = match segment.number == self.covered.segment() {
-                true => self.covered.offset(),
-                false => 0,
-            };
-            let mut scan = segment.scan(from, end);
-            loop {
-                let _no_patch = record.hold_patches();
-                let found = scan
-                    .next()
-                    .map_err(StoreError::io("read the places of entries from the record"))?;
-                let at = |offset| Position::new(segment.number, offset);
-                match found {
-                    None => break,
-                    Some(Found::Filler) => {}
-                    Some(Found::Damaged {
-                        start,
-                        end,
-                        likely_id,
-                    }) => shared.note_damage(Damage {
-                        start: at(start),
-                        end: at(end),
-                        kind: DamageKind::Frame,
-                        id: likely_id,
-                    }),
-                    Some(Found::Entry { offset, entry, .. }) => {
-                        let row = (at(offset), shared.projection.place(&entry));
-                        self.push(record, &row);
-                        visit(row);
-                    }
-                }
-            }
-        }
-        self.covered = tail;
-        self.write(record);
-        Ok(())
     }
 }
 
@@ -296,10 +255,18 @@ fn fits(record: &Record, (position, place): &Row, head: &BlockHead) -> bool {
 }
 
 impl Shared {
-    /// Gives every entry to `visit`, in record order.
-    pub(crate) fn places(&self, visit: &mut dyn FnMut(Placed)) -> Result<(), StoreError> {
+    /// Gives every entry to `visit`, in record order. `index` heals what is damaged in the index;
+    /// the writer does that and takes the lock of the places, so nobody holds it across a row.
+    pub(crate) fn places(
+        &self,
+        index: &dyn IndexReader,
+        visit: &mut dyn FnMut(Placed),
+    ) -> Result<(), StoreError> {
         let mut failed = None;
-        lock(&self.places).each(self, &mut |(position, place)| {
+        let mut give = |(position, place): Row| {
+            if self.known_damaged(position) || failed.is_some() {
+                return;
+            }
             if let Some((space, key)) = place {
                 visit(Placed::Contribution {
                     position,
@@ -308,20 +275,105 @@ impl Shared {
                 });
                 return;
             }
-            match self.current_at(position) {
+            match self.current_at(index, position) {
                 Ok(Some(entry)) => visit(Placed::Other(entry)),
                 Ok(None) => {}
-                Err(error) => _ = failed.get_or_insert(error),
+                Err(error) => failed = Some(error),
             }
-        })?;
+        };
+        let covered = self.rows_of_file(&mut give);
+        self.rows_of_record(covered, &mut give)?;
         failed.map_or(Ok(()), Err)
     }
 
+    /// Gives the rows of the file, and how much of the record they are. What cannot be read from it
+    /// any more is left to the record.
+    fn rows_of_file(&self, give: &mut dyn FnMut(Row)) -> Position {
+        let (file, end, all) = {
+            let mut places = lock(&self.places);
+            places.write(&self.record);
+            match &places.file {
+                Some(file) => (file.clone(), places.at, places.covered),
+                None => return FIRST,
+            }
+        };
+        let (mut at, mut covered, mut authors) = (HEADER_BYTES as u64, FIRST, Authors::default());
+        while at < end {
+            let Ok(Some((head, rows))) = read_block(&*file, at, covered) else {
+                self.distrust_places();
+                return covered;
+            };
+            each_row(&mut authors, &head, &rows, give);
+            covered = head.end;
+            at += (BLOCK_HEAD_BYTES + rows.len()) as u64;
+        }
+        all
+    }
+
+    /// Gives the rows of the record from a position on, and adds them to the file.
+    fn rows_of_record(&self, from: Position, give: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        let (record, mut covered) = (&self.record, from);
+        let tail = record.tail();
+        for (segment, end) in record.readable()? {
+            if segment.number < from.segment() {
+                continue;
+            }
+            let first = match segment.number == from.segment() {
+                true => from.offset(),
+                false => 0,
+            };
+            let mut scan = segment.scan(first, end);
+            let at = |offset| Position::new(segment.number, offset);
+            loop {
+                let row = {
+                    let _no_patch = record.hold_patches();
+                    let found = scan
+                        .next()
+                        .map_err(StoreError::io("read the places of entries from the record"))?;
+                    match found {
+                        None => break,
+                        Some(Found::Filler) => continue,
+                        Some(Found::Damaged {
+                            start,
+                            end,
+                            likely_id,
+                        }) => Err(Damage {
+                            start: at(start),
+                            end: at(end),
+                            kind: DamageKind::Frame,
+                            id: likely_id,
+                        }),
+                        Some(Found::Entry { offset, entry, .. }) => {
+                            Ok((at(offset), self.projection.place(&entry)))
+                        }
+                    }
+                };
+                match row {
+                    Err(damage) => self.note_damage(damage),
+                    Ok(row) => {
+                        let range = (covered, at(scan.at() as u32));
+                        lock(&self.places).extend(record, [row].into_iter(), range);
+                        covered = range.1;
+                        give(row);
+                    }
+                }
+            }
+        }
+        let mut places = lock(&self.places);
+        places.extend(record, std::iter::empty(), (covered, tail));
+        places.write(record);
+        Ok(())
+    }
+
     /// The entry at a position, unless it is damaged or another copy has replaced it.
-    fn current_at(&self, position: Position) -> Result<Option<StoredEntry>, StoreError> {
+    fn current_at(
+        &self,
+        index: &dyn IndexReader,
+        position: Position,
+    ) -> Result<Option<StoredEntry>, StoreError> {
         match self.record.read_entry(position) {
             Ok(entry) => {
-                let is_current = self.index.position_of(&entry.id)? == Some(position);
+                let is_current = index.position_of(&entry.id)? == Some(position);
                 Ok(is_current.then_some(entry))
             }
             Err(StoreError::NoEntry { .. }) => Ok(None),

@@ -184,7 +184,7 @@ impl Store for RecordStore {
 
     fn places(&self, visit: &mut dyn FnMut(Placed)) -> Result<(), StoreError> {
         self.reader.check_open()?;
-        self.shared().places(visit)
+        self.shared().places(&self.reader, visit)
     }
 
     fn erase_words(&self, id: &EntryId) -> Result<Erasure, StoreError> {

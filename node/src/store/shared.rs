@@ -97,8 +97,15 @@ impl Shared {
 
     /// Lets the next opening read the whole record, because something in it is not what it was.
     pub(crate) fn distrust_places(&self) {
-        // What is open goes on without a name. If this fails, there is no file.
-        let _ = self.record.files.remove(PLACES);
+        // What is open goes on without a name.
+        let files = &self.record.files;
+        let removed = match files.remove(PLACES) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| files.sync()),
+        };
+        if removed.is_err() {
+            lock(&self.places).forget();
+        }
     }
 
     /// Whether the structural part at this position is known to be unreadable.
@@ -235,6 +242,10 @@ impl Shared {
                 }
                 replayed += 1;
                 if replayed % REPLAY_STEP == 0 {
+                    // Otherwise the whole record would wait in memory for an engine that takes nothing.
+                    if let Some(reason) = self.index.failure() {
+                        return Err(StoreError::index("write the index", reason));
+                    }
                     self.mark(Position::new(segment.number, scan.at() as u32));
                     self.report(Progress::Indexing {
                         done: done + scan.at(),
@@ -279,8 +290,12 @@ impl Shared {
                 .map(drop)
                 .map_err(StoreError::io("remove an index that is not in use"))
         };
-        match removed(new.clone()).and_then(|()| self.build()) {
-            Ok(_) => removed(old),
+        let moved = removed(new.clone())
+            .and_then(|()| self.build())
+            // Building only queues: the old index is needed until the new one has it all.
+            .and_then(|_| self.index.drain());
+        match moved {
+            Ok(()) => removed(old),
             Err(error) => {
                 self.index.take_tree();
                 *write(&self.engine) = from;

@@ -10,7 +10,6 @@ use super::{
     report::{BackupReport, Damage, DamageKind, Progress, VerifyReport},
     scan::Found,
     shared::Shared,
-    sync::lock,
 };
 use comity_protocol::id::EntryId;
 use std::path::Path;
@@ -52,13 +51,12 @@ pub(crate) fn verify(
     report.damage = shared.name_damage(std::mem::take(&mut report.damage))?;
     report.damage.sort();
     report.damage.dedup();
-    let mut known = lock(&shared.damage);
     for damage in report
         .damage
         .iter()
         .filter(|d| d.kind != DamageKind::SegmentHeader)
     {
-        known.insert(damage.start, damage.clone());
+        shared.note_damage(damage.clone());
     }
     Ok(report)
 }

@@ -418,7 +418,8 @@ impl Writer {
         self.shared.report(Progress::Rebuilding { reason });
         let outcome = self.shared.rebuild(true);
         outcome
-            .and_then(|_| self.trust_index())
+            .and_then(|_| self.shared.index.drain())
+            .and_then(|()| self.trust_index())
             .inspect_err(|error| self.turn_read_only(error))
     }
 

@@ -1,7 +1,7 @@
 //! Flipped bits, torn tails and missing files: detected, reported, repaired.
 
 use super::common::{
-    ByKind, Random, all_files, assert_holds, assert_same, entry, id, open, open_in, small,
+    ByKind, Random, all_files, assert_holds, assert_same, entry, id, open, open_in, placed, small,
     small_in, usable, with_each_engine,
 };
 use comity_node::store::{
@@ -394,6 +394,8 @@ fn a_damaged_index_never_gives_wrong_answers() {
             );
             let (store, report) = open_in(home.path(), engine);
             rebuilt += u64::from(report.rebuilt.is_some());
+            // As a node does first of all.
+            assert_eq!(placed(&store).len(), 300);
             assert_holds(&store, 0..300);
             store.commit(vec![entry(300)]).unwrap();
             assert_holds(&store, [300]);

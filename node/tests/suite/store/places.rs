@@ -141,3 +141,30 @@ fn the_file_holds_no_words() {
     let bytes = fs::read(file(home.path())).unwrap();
     assert!(!bytes.windows(9).any(|window| window == b"the words"));
 }
+
+/// A kill before the next batch: nothing shows that the last one was acknowledged, so a damaged frame
+/// in it is given up as torn, and its row with it.
+#[test]
+fn rows_of_what_was_given_up_as_torn_are_not_used() {
+    let (home, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (store, _) = open(home.path());
+    store.commit((0..5).map(entry).collect()).unwrap();
+    let all = placed(&store);
+    fs::create_dir_all(left.path().join("record")).unwrap();
+    for (path, bytes) in all_files(&home.path().join("record")) {
+        fs::write(
+            left.path().join("record").join(path.file_name().unwrap()),
+            bytes,
+        )
+        .unwrap();
+    }
+    let at = all[&id(3)].to_u64() as u32 as usize;
+    flip(
+        &segment(left.path(), (all[&id(3)].to_u64() >> 32) as u32),
+        at + 40,
+    );
+    let (store, report) = open(left.path());
+    assert_eq!(report.torn.len(), 1);
+    assert_eq!(placed(&store), iterated(&store));
+    assert_eq!(placed(&store).len(), 4);
+}

@@ -391,3 +391,23 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::files::RealFiles;
+
+    #[test]
+    fn rows_that_no_file_takes_do_not_stay_in_memory() {
+        let home = tempfile::tempdir().unwrap();
+        let record = Record {
+            files: Arc::new(RealFiles::create(home.path()).unwrap()),
+            segments: std::sync::RwLock::default(),
+            tail: std::sync::atomic::AtomicU64::new(0),
+            patching: std::sync::RwLock::new(()),
+        };
+        let mut places = Places::none();
+        places.push(&record, &(FIRST, None));
+        assert!(places.rows.is_empty());
+    }
+}

@@ -1,7 +1,10 @@
 //! Moving a store from one index engine to another, with everything that may get in the way.
 
-use super::common::{ByKind, all_files, assert_holds, entry, open_in, small_in, usable};
-use comity_node::store::{IndexEngine, RecordStore, Store};
+use super::common::{ByKind, all_files, assert_holds, entry, id, open_in, small_in, usable};
+use comity_node::store::{
+    EntryRef, IndexBatch, IndexEngine, IndexReader, Position, Projection, RecordStore, Store,
+    StoreError,
+};
 use std::{fs, path::Path, sync::Arc};
 
 const SLED: IndexEngine = IndexEngine::Sled;
@@ -99,5 +102,42 @@ fn a_rebuilt_index_outlives_a_killed_process() {
             .any(|it| it == folder.as_bytes());
         assert!(named, "{engine}: the session names another folder");
         store.close().unwrap();
+    }
+}
+
+/// Makes keys that sled takes and fjall does not, as a disk that gets full would do.
+struct LongKeys;
+
+impl Projection for LongKeys {
+    fn version(&self) -> u32 {
+        9
+    }
+
+    fn project(
+        &self,
+        _: Position,
+        entry: &EntryRef<'_>,
+        _: &dyn IndexReader,
+        out: &mut IndexBatch,
+    ) -> Result<(), StoreError> {
+        out.put([entry.header, &[7; 70_000][..]].concat(), [1]);
+        Ok(())
+    }
+}
+
+/// Writing begins to fail only after the new index was opened and all changes were queued.
+#[test]
+fn a_move_that_fails_late_leaves_the_index_where_it_was() {
+    let home = tempfile::tempdir().unwrap();
+    let opened = RecordStore::open(home.path(), Arc::new(LongKeys), small_in(SLED));
+    let (store, _) = usable(opened.unwrap());
+    store.commit((0..10).map(entry).collect()).unwrap();
+    store.reindex(Some(FJALL)).unwrap_err();
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.index_engine, stats.entries), (SLED, 10));
+    assert_eq!(exist(home.path()), [SLED.folder()]);
+    store.commit(vec![entry(10)]).unwrap();
+    for number in 0..11 {
+        assert!(store.get(&id(number)).unwrap().is_some());
     }
 }

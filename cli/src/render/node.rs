@@ -24,12 +24,13 @@ pub fn node(status: &NodeStatus, health: Option<&Health>) -> Vec<String> {
         .as_ref()
         .map(|it| format!(": {}", sanitize::line(it)));
     lines.push(format!(
-        "store    {}{}, {}, record {}, index {}",
+        "store    {}{}, {}, record {}, index {} ({})",
         status.store,
         reason.unwrap_or_default(),
         count(status.entries, "entry"),
         size(status.record_bytes),
-        size(status.index_bytes)
+        size(status.index_bytes),
+        sanitize::line(&status.index_engine)
     ));
     lines.push(format!(
         "holds    {}",
@@ -126,6 +127,7 @@ mod tests {
             entries: 1,
             record_bytes: 1,
             index_bytes: 1,
+            index_engine: "sled".into(),
             store: "ready".into(),
             store_reason: None,
             time_ms: 1,

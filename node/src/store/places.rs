@@ -395,19 +395,21 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::files::RealFiles;
+    use crate::store::{
+        files::RealFiles,
+        record::{recover, session::Session},
+    };
 
     #[test]
     fn rows_that_no_file_takes_do_not_stay_in_memory() {
         let home = tempfile::tempdir().unwrap();
-        let record = Record {
-            files: Arc::new(RealFiles::create(home.path()).unwrap()),
-            segments: std::sync::RwLock::default(),
-            tail: std::sync::atomic::AtomicU64::new(0),
-            patching: std::sync::RwLock::new(()),
+        let files = Arc::new(RealFiles::create(home.path()).unwrap());
+        let last = Session::open(&*files).unwrap().last;
+        let Ok(recovered) = recover::open(files, 4096, &last) else {
+            panic!("a new record opens")
         };
         let mut places = Places::none();
-        places.push(&record, &(FIRST, None));
+        places.push(&recovered.record, &(FIRST, None));
         assert!(places.rows.is_empty());
     }
 }

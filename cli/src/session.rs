@@ -55,6 +55,7 @@ impl Session {
             listen: Vec::new(),
             network: reach == Reach::Peers,
             gossip: true,
+            public: false,
         };
         let mut bars = ui.bars("opening the store", OPENING);
         let mut opening = opening::Reader::new(home);

@@ -48,6 +48,8 @@ pub struct NodeOptions {
     pub network: bool,
     /// Whether to announce and hear news by gossip; sync works without.
     pub gossip: bool,
+    /// Whether others can call it, so that it carries members' nodes that cannot be called.
+    pub public: bool,
 }
 
 impl NodeOptions {
@@ -58,6 +60,7 @@ impl NodeOptions {
             listen: Vec::new(),
             network: false,
             gossip: false,
+            public: false,
         }
     }
 }
@@ -212,7 +215,7 @@ impl Node {
         };
         api::watch(&inner);
         if options.network {
-            let peers = Peers::start(&inner, &options.listen, options.gossip, tap).await?;
+            let peers = Peers::start(&inner, &options, tap).await?;
             // Set once, here.
             let _ = inner.peers.set(peers);
         }

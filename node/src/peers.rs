@@ -20,10 +20,14 @@ mod hello;
 mod hub;
 mod joining;
 mod linking;
+mod places;
 mod receipts;
 mod session;
 
-use crate::{node::Inner, state::JoinRecord};
+use crate::{
+    node::{Inner, NodeOptions},
+    state::JoinRecord,
+};
 pub(crate) use address::peer_of;
 pub(crate) use asking::queue_join;
 use comity_client::types::PeerInfo;
@@ -114,8 +118,7 @@ pub struct Peers {
 impl Peers {
     pub(crate) async fn start(
         inner: &Arc<Inner>,
-        listen: &[String],
-        gossip: bool,
+        options: &NodeOptions,
         tap: Option<Tap>,
     ) -> Result<Self, PeersError> {
         let protocols = [
@@ -125,13 +128,14 @@ impl Peers {
             linking::PROTOCOL,
         ];
         let seed = NodeSeed::new(*inner.key.seed());
-        let config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
+        let mut config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
+        config.public = options.public;
         let started = match tap {
             None => Network::start(config),
             Some(tap) => Network::start_tapped(config, tap),
         };
         let (network, events) = started.map_err(|error| PeersError::Start(error.to_string()))?;
-        for text in listen {
+        for text in &options.listen {
             let failed = |why: String| PeersError::Listen {
                 address: text.clone(),
                 why,
@@ -164,15 +168,21 @@ impl Peers {
             joins_changed: Notify::new(),
             hearing: Arc::new(Semaphore::new(GOSSIP_AT_ONCE_MAX)),
             changes: watch::Sender::new(0),
+            reach_changed: Notify::new(),
         });
         let mut tasks = vec![
             tokio::spawn(events::listen_to_network(hub.clone(), events)),
             tokio::spawn(receipts::run(inner.clone())),
             tokio::spawn(asking::keep_joining(hub.clone())),
-            tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), gossip)),
+            tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), options.gossip)),
         ];
         if gossip {
             tasks.push(tokio::spawn(gossip::admit(hub.clone())));
+        // A node that does not listen is there for a moment only, or wants to be left alone.
+        if !options.public && !options.listen.is_empty() {
+            tasks.push(tokio::spawn(places::keep_places(hub.clone())));
+        }
+        if options.gossip {
             tasks.push(tokio::spawn(gossip::publish(
                 inner.clone(),
                 hub.network.clone(),
@@ -218,19 +228,19 @@ impl Peers {
         })
     }
 
-    /// Addresses listened on, with the peer id at the end.
+    /// Addresses at which others can call this node, with its peer id at the end: those it listens
+    /// on, those that were reached from outside, those through relays.
     pub async fn listening(&self) -> Vec<String> {
-        let addresses = self
-            .hub
-            .network
-            .listen_addresses()
-            .await
-            .unwrap_or_default();
-        let peer_id = self.peer_id();
-        addresses
-            .iter()
-            .map(|address| format!("{address}/p2p/{peer_id}"))
-            .collect()
+        let report = self.hub.network.reach().await.unwrap_or_default();
+        let own = report.listening.iter().chain(report.confirmed());
+        let own = own.map(|address| format!("{address}/p2p/{}", self.peer_id()));
+        let mut all: Vec<String> = Vec::new();
+        for address in own.chain(report.circuits().map(ToString::to_string)) {
+            if !all.contains(&address) {
+                all.push(address);
+            }
+        }
+        all
     }
 
     /// The node's peer id.
@@ -248,6 +258,9 @@ impl Peers {
             why,
         };
         let address = address::resolve(text).await.map_err(failed)?;
+        if let Some(relay) = address::relay_of(&address) {
+            self.hub.be_known_to(relay).await.map_err(failed)?;
+        }
         let dialled = self.hub.network.dial(address.clone()).await;
         let peer = dialled.map_err(|error| failed(error.to_string()))?;
         remember(&self.hub.shared.inner, &peer, &[address.to_string()])?;

@@ -18,6 +18,11 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
+/// A random number.
+pub(crate) fn number() -> u64 {
+    u64::from_le_bytes(bytes())
+}
+
 /// The system's clock, milliseconds since the Unix epoch; 0 before it.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now()

@@ -9,6 +9,7 @@ pub mod community;
 pub mod files;
 pub mod histories;
 pub mod joining;
+pub mod netlab;
 pub mod nodes;
 pub mod proxy;
 pub mod random;

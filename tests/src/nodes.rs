@@ -36,6 +36,7 @@ pub struct Stopped {
     home: TempDir,
     gossip: bool,
     listen: String,
+    public: bool,
     tapped: Option<(Transcript, Tap)>,
     /// Proofs of those who look at it.
     readers: Vec<String>,
@@ -321,8 +322,16 @@ impl Stopped {
             home: tempfile::tempdir().unwrap(),
             gossip,
             listen: "/ip4/127.0.0.1/tcp/0".into(),
+            public: false,
             tapped: None,
         }
+    }
+
+    /// Has the node listen there from its next start on, as one that carries others or not.
+    pub fn at(mut self, listen: &str, public: bool) -> Self {
+        listen.clone_into(&mut self.listen);
+        self.public = public;
+        self
     }
 
     /// Has the node keep a transcript from its next start on.
@@ -351,6 +360,7 @@ impl Stopped {
             listen: vec![self.listen.clone()],
             network: true,
             gossip: self.gossip,
+            public: self.public,
         };
         let node = match &self.tapped {
             None => Node::open(options).await,

@@ -42,12 +42,19 @@ pub enum NodeCommand {
 /// `comity node start`
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  comity node start\n  \
-    comity node start --listen /ip4/0.0.0.0/tcp/7440\n  comity node start --foreground")]
+    comity node start --listen /ip4/0.0.0.0/tcp/7440 --public\n  comity node start --foreground")]
 pub struct StartNode {
     /// Address to listen on, as a multiaddress; remembered for the next start. By default
     /// /ip4/0.0.0.0/tcp/7440.
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
+    /// Others can call this node: let it carry members' nodes that nobody can call. Remembered for the
+    /// next start.
+    #[arg(long, conflicts_with = "private")]
+    pub public: bool,
+    /// End what `--public` began.
+    #[arg(long)]
+    pub private: bool,
     /// Stay in the foreground and log to standard error.
     #[arg(long, conflicts_with = "background")]
     pub foreground: bool,

@@ -193,7 +193,8 @@ fn explain_ticket(
         app.ui
             .status(&format!("  {address}: {}", who_reaches(address)));
     }
-    if !addresses.is_empty() && !addresses.iter().any(|it| who_reaches(it) == ANYBODY) {
+    let for_anybody = |it: &String| [ANYBODY, ANYBODY_BY_RELAY].contains(&who_reaches(it));
+    if !addresses.is_empty() && !addresses.iter().any(for_anybody) {
         app.ui
             .hint("for people elsewhere, name an address they can reach with --address");
     }
@@ -201,14 +202,19 @@ fn explain_ticket(
 
 const ANYBODY: &str = "can be reached from anywhere, if no firewall is in between";
 
+const ANYBODY_BY_RELAY: &str =
+    "goes through a node that carries it; whoever reaches that reaches yours";
+
 /// Who can reach an address, as far as it tells.
 fn who_reaches(address: &str) -> &'static str {
+    let through_relay = address.contains("/p2p-circuit");
     let mut parts = address.split('/').skip(1);
     let ip: Option<IpAddr> = match (parts.next(), parts.next()) {
         (Some("ip4" | "ip6"), Some(ip)) => ip.parse().ok(),
         _ => return ANYBODY,
     };
     match ip {
+        Some(_) if through_relay => ANYBODY_BY_RELAY,
         Some(ip) if ip.is_loopback() => "can be reached from this machine only",
         Some(IpAddr::V4(ip)) if ip.is_private() || ip.is_link_local() => {
             "can be reached from the same network only"

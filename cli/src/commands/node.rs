@@ -28,6 +28,8 @@ use tokio::time::{Instant, sleep, timeout};
 const LISTEN_DEFAULT: &str = "/ip4/0.0.0.0/tcp/7440";
 /// File in the home that holds the addresses of the last start.
 const LISTEN_FILE: &str = "listen";
+/// File in the home that is there if the node was started as a public one.
+const PUBLIC_FILE: &str = "public";
 /// How long a start may take without getting on, and a stop.
 const START_MAX: Duration = Duration::from_secs(60);
 /// How long a node may take to say how it is: who asks is a script that waits.
@@ -62,11 +64,23 @@ async fn start(app: &App, args: &StartNode) -> Result<(), CommandError> {
         .hint("`comity node status` shows how it does, `comity node stop` ends it"));
     }
     let listen = listen_addresses(folder.path(), &args.listen)?;
+    let setup = Setup {
+        listen,
+        public: !args.private && (args.public || folder.path().join(PUBLIC_FILE).exists()),
+        gossip: !args.no_gossip,
+    };
     if args.foreground {
-        foreground(app, folder.path(), listen, !args.no_gossip).await
+        foreground(app, folder.path(), setup).await
     } else {
-        background(app, &folder, &listen, args.no_gossip).await
+        background(app, &folder, &setup).await
     }
+}
+
+/// How the node is to run.
+struct Setup {
+    listen: Vec<String>,
+    public: bool,
+    gossip: bool,
 }
 
 /// What was asked for, else what was asked for last time, else the default.
@@ -95,18 +109,27 @@ fn listen_addresses(home: &Path, given: &[String]) -> Result<Vec<String>, Comman
 }
 
 /// Only what could be listened on is worth remembering.
-fn remember(home: &Path, listen: &[String]) -> Result<(), CommandError> {
-    let file = home.join(LISTEN_FILE);
-    std::fs::write(&file, listen.join("\n") + "\n")
-        .attempting(|| format!("remember the address in {}", file.display()))
+fn remember(home: &Path, setup: &Setup) -> Result<(), CommandError> {
+    if setup.listen != [LISTEN_DEFAULT] {
+        let file = home.join(LISTEN_FILE);
+        std::fs::write(&file, setup.listen.join("\n") + "\n")
+            .attempting(|| format!("remember the address in {}", file.display()))?;
+    }
+    let file = home.join(PUBLIC_FILE);
+    match (setup.public, file.exists()) {
+        (true, false) => std::fs::write(&file, "").attempting(|| {
+            let file = file.display();
+            format!("remember in {file} that the node is public")
+        }),
+        (false, true) => std::fs::remove_file(&file).attempting(|| {
+            let file = file.display();
+            format!("remove {file}, which says that the node is public")
+        }),
+        _ => Ok(()),
+    }
 }
 
-async fn foreground(
-    app: &App,
-    home: &Path,
-    listen: Vec<String>,
-    gossip: bool,
-) -> Result<(), CommandError> {
+async fn foreground(app: &App, home: &Path, setup: Setup) -> Result<(), CommandError> {
     let filter = std::env::var("COMITY_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(&filter)
         .map_err(|error| CommandError::usage("COMITY_LOG is not understood").because(&error))?;
@@ -121,14 +144,13 @@ async fn foreground(
     };
     let options = NodeOptions {
         home: home.to_owned(),
-        listen: listen.clone(),
+        listen: setup.listen.clone(),
         network: true,
-        gossip,
+        gossip: setup.gossip,
+        public: setup.public,
     };
     let (node, client) = session::open_node(options).await?;
-    if listen != [LISTEN_DEFAULT] {
-        remember(home, &listen)?;
-    }
+    remember(home, &setup)?;
     let stopping = node.clone();
     let signals = tokio::spawn(async move {
         until_signal().await;
@@ -160,12 +182,7 @@ async fn until_signal() {
     }
 }
 
-async fn background(
-    app: &App,
-    home: &Home,
-    listen: &[String],
-    no_gossip: bool,
-) -> Result<(), CommandError> {
+async fn background(app: &App, home: &Home, setup: &Setup) -> Result<(), CommandError> {
     let program = std::env::current_exe().attempting(|| "find the comity program")?;
     let log = home.log();
     let output = File::options()
@@ -180,10 +197,15 @@ async fn background(
         .arg("--home")
         .arg(home.path())
         .args(["node", "start", "--foreground"]);
-    for address in listen {
+    for address in &setup.listen {
         command.args(["--listen", address]);
     }
-    if no_gossip {
+    command.arg(if setup.public {
+        "--public"
+    } else {
+        "--private"
+    });
+    if !setup.gossip {
         command.arg("--no-gossip");
     }
     // A group of its own, so that an interrupt at the terminal does not reach it.
@@ -432,8 +454,18 @@ mod tests {
         );
         let given = ["/ip4/127.0.0.1/tcp/1".to_owned()];
         assert_eq!(listen_addresses(home.path(), &given).unwrap(), given);
-        remember(home.path(), &given).unwrap();
+        let mut setup = Setup {
+            listen: given.to_vec(),
+            public: true,
+            gossip: true,
+        };
+        remember(home.path(), &setup).unwrap();
         assert_eq!(listen_addresses(home.path(), &[]).unwrap(), given);
+        let public = home.path().join(PUBLIC_FILE);
+        assert!(public.exists());
+        setup.public = false;
+        remember(home.path(), &setup).unwrap();
+        assert!(!public.exists());
         let broken = listen_addresses(home.path(), &["7440".to_owned()]);
         assert_eq!(broken.unwrap_err().exit_code(), 2);
     }

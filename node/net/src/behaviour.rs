@@ -10,8 +10,8 @@ use libp2p::core::{muxing::StreamMuxerBox, upgrade};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{
-    PeerId, Swarm, Transport, allow_block_list, connection_limits, identify, noise, ping, swarm,
-    tcp, yamux,
+    PeerId, Swarm, Transport, allow_block_list, connection_limits, identify, noise, ping, relay,
+    swarm, tcp, yamux,
 };
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits};
 use crate::error::StartError;
 use crate::gated;
+use crate::reach::{self, Admission, Guarded, Rule};
 use crate::streams;
 use crate::tap::Tap;
 
@@ -27,10 +28,11 @@ use crate::tap::Tap;
 pub(crate) struct Behaviour {
     pub(crate) gate: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
     limits: connection_limits::Behaviour,
-    identify: identify::Behaviour,
+    identify: Guarded<identify::Behaviour>,
     ping: ping::Behaviour,
     pub(crate) gossip: gated::Behaviour,
     pub(crate) stream: streams::Behaviour,
+    pub(crate) reach: reach::Behaviour,
 }
 
 /// The tasks of single connections. They end with the swarm even when a peer refuses to let go
@@ -52,17 +54,19 @@ impl ConnectionTasks {
 pub(crate) fn build_swarm(
     config: &Config,
     tasks: &ConnectionTasks,
+    admission: &Admission,
     tap: Option<Tap>,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let mut seed = Zeroizing::new(config.seed.0);
     let key = Keypair::ed25519_from_bytes(seed.as_mut_slice())?;
     let own_id = key.public().to_peer_id();
-    let mut transport = build_transport(config, &key)?;
+    let (circuits, reach) = reach::build(&key.public(), config.public, admission);
+    let mut transport = build_transport(config, &key, circuits)?;
     if let Some(tap) = tap {
         let tapped = transport.map(move |(peer, muxer), _| (peer, tap.on(peer, muxer)));
         transport = tapped.boxed();
     }
-    let behaviour = build_behaviour(config, &key)?;
+    let behaviour = build_behaviour(config, &key, reach)?;
     let tasks = tasks.clone();
     let executor = move |task| {
         tasks
@@ -79,6 +83,7 @@ pub(crate) fn build_swarm(
 fn build_transport(
     config: &Config,
     key: &Keypair,
+    circuits: relay::client::Transport,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, StartError> {
     let (tcp, memory) = match config.carrier {
         Carrier::Tcp => {
@@ -91,7 +96,9 @@ fn build_transport(
         ),
     };
     let noise = noise::Config::new(key).map_err(|error| StartError::Build(error.to_string()))?;
-    Ok(tcp
+    // Circuits first: the others would take the address of the relay for that of the peer.
+    Ok(circuits
+        .or_transport(tcp)
         .or_transport(memory)
         .upgrade(upgrade::Version::V1Lazy)
         .authenticate(noise)
@@ -100,7 +107,11 @@ fn build_transport(
         .boxed())
 }
 
-fn build_behaviour(config: &Config, key: &Keypair) -> Result<Behaviour, StartError> {
+fn build_behaviour(
+    config: &Config,
+    key: &Keypair,
+    reach: reach::Behaviour,
+) -> Result<Behaviour, StartError> {
     // Addresses that strangers claim are never dialed: the cache of identify is off.
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
         .with_agent_version(config.agent.clone())
@@ -112,10 +123,11 @@ fn build_behaviour(config: &Config, key: &Keypair) -> Result<Behaviour, StartErr
     Ok(Behaviour {
         gate: allow_block_list::Behaviour::default(),
         limits: connection_limits::Behaviour::new(connection_limits(&config.limits)),
-        identify: identify::Behaviour::new(identify),
+        identify: Guarded::new(identify::Behaviour::new(identify), Rule::Quiet),
         ping: ping::Behaviour::new(ping),
         gossip: gated::Behaviour::new()?,
         stream: streams::Behaviour::new(&config.protocols),
+        reach,
     })
 }
 

@@ -7,8 +7,13 @@ use tokio::sync::oneshot;
 
 use crate::error::{DialError, ListenError, PublishError, ReconnectError, SubscribeError};
 use crate::event::{GossipGroup, GossipId};
+use crate::error::{
+    DialError, ListenError, PublishError, ReconnectError, ReserveError, SubscribeError,
+};
+use crate::event::GossipId;
 use crate::metrics::Metrics;
 use crate::network::{ConnectedPeer, Verdict};
+use crate::reach::ReachReport;
 use crate::streams::StreamError;
 
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -60,6 +65,22 @@ pub(crate) enum Command {
     Forget {
         peer: PeerId,
         reply: Reply<bool>,
+    },
+    /// Asks a connected peer for a place.
+    Reserve {
+        relay: PeerId,
+        reply: Reply<Result<(), ReserveError>>,
+    },
+    Release {
+        relay: PeerId,
+        reply: Reply<bool>,
+    },
+    /// A peer has become trustworthy: what it observed counts.
+    Admitted {
+        peer: PeerId,
+    },
+    Reach {
+        reply: Reply<ReachReport>,
     },
     Metrics {
         reply: Reply<Metrics>,

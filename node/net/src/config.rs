@@ -128,6 +128,8 @@ pub struct Config {
     pub protocols: Vec<StreamProtocol>,
     /// Shown to peers by identify, such as `comity/0.1.0`.
     pub agent: String,
+    /// Whether others can call this node, so that it carries and calls back those who cannot be.
+    pub public: bool,
     pub limits: Limits,
     pub timing: Timing,
 }
@@ -140,6 +142,7 @@ impl Config {
             carrier: Carrier::Tcp,
             protocols,
             agent: concat!("comity/", env!("CARGO_PKG_VERSION")).to_owned(),
+            public: false,
             limits: Limits::default(),
             timing: Timing::default(),
         }

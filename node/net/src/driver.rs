@@ -7,6 +7,7 @@ mod dials;
 mod gossip;
 mod listens;
 mod peers;
+mod reach;
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use crate::error::{ReconnectError, StartError};
 use crate::event::{Dropped, Event, PeerStream};
 use crate::events::EventSender;
 use crate::metrics::Metrics;
+use crate::reach::Admission;
 use crate::reconnect::{MAX_RECONNECT_PEERS, Reconnect};
 use crate::streams::Accepted;
 use crate::tap::Tap;
@@ -32,6 +34,7 @@ use dials::Dials;
 use gossip::Unjudged;
 use listens::Listens;
 use peers::Peers;
+use reach::Reach;
 
 /// What a peer says about itself is cut to these sizes.
 const MAX_AGENT_CHARS: usize = 128;
@@ -49,6 +52,8 @@ pub(crate) struct Driver {
     listens: Listens,
     unjudged: Unjudged,
     reconnect: Reconnect,
+    admission: Admission,
+    reach: Reach,
     metrics: Metrics,
 }
 
@@ -57,10 +62,11 @@ impl Driver {
         config: &Config,
         commands: mpsc::Receiver<Command>,
         events: EventSender,
+        admission: Admission,
         tap: Option<Tap>,
     ) -> Result<Self, StartError> {
         let tasks = ConnectionTasks::default();
-        let swarm = build_swarm(config, &tasks, tap)?;
+        let swarm = build_swarm(config, &tasks, &admission, tap)?;
         Ok(Self {
             swarm,
             tasks,
@@ -73,6 +79,8 @@ impl Driver {
             listens: Listens::default(),
             unjudged: Unjudged::default(),
             reconnect: Reconnect::new(config.timing.backoff),
+            admission,
+            reach: Reach::new(config.public),
             metrics: Metrics::default(),
         })
     }
@@ -185,6 +193,16 @@ impl Driver {
             Command::Forget { peer, reply } => {
                 let _ = reply.send(self.reconnect.forget(&peer));
             }
+            Command::Reserve { relay, reply } => {
+                let _ = reply.send(self.reserve(relay));
+            }
+            Command::Release { relay, reply } => {
+                let _ = reply.send(self.release(&relay));
+            }
+            Command::Admitted { peer } => self.consider_observations(&peer),
+            Command::Reach { reply } => {
+                let _ = reply.send(self.reach_report());
+            }
             Command::Metrics { reply } => {
                 self.count_dropped_streams();
                 let connected_peers = self.peers.len();
@@ -261,14 +279,19 @@ impl Driver {
                 listener_id,
                 address,
             } => {
-                self.listens.found(listener_id, &address);
+                if !self.on_place(listener_id, &address) {
+                    self.listens.found(listener_id, &address);
+                    self.on_own_addresses();
+                }
                 self.events.push(Event::Listening { address });
             }
+            SwarmEvent::ExpiredListenAddr { .. } => self.on_own_addresses(),
             SwarmEvent::ListenerClosed {
                 listener_id,
                 reason,
                 ..
             } => {
+                self.on_place_lost(listener_id, &reason);
                 self.listens.closed(listener_id, reason);
             }
             SwarmEvent::ListenerError { error, .. } => {
@@ -282,8 +305,14 @@ impl Driver {
         match event {
             BehaviourEvent::Gossip((group, event)) => self.on_gossip_event(group, event),
             BehaviourEvent::Ping(event) => self.on_ping(event),
-            BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+            BehaviourEvent::Identify(identify::Event::Received {
+                connection_id,
+                peer_id,
+                info,
+            }) => {
                 let cut = |text: String| text.chars().take(MAX_AGENT_CHARS).collect::<String>();
+                self.peers.identified(&peer_id, connection_id, &info);
+                self.consider_observations(&peer_id);
                 let protocols = info.protocols.iter().take(MAX_IDENTIFY_PROTOCOLS);
                 self.events.push(Event::IdentifyInfo {
                     peer: peer_id,
@@ -294,6 +323,7 @@ impl Driver {
                 });
             }
             BehaviourEvent::Stream((peer, accepted)) => self.on_stream(peer, accepted),
+            BehaviourEvent::Reach(event) => self.on_reach_event(event),
             BehaviourEvent::Identify(_) => {}
         }
     }
@@ -340,6 +370,15 @@ fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
         Protocol::Ip6(ip) => Some(IpAddr::V6(ip)),
         _ => None,
     })
+}
+
+/// libp2p wraps the one useful sentence ("connection refused") several times.
+fn innermost(error: &std::io::Error) -> String {
+    let mut current: &dyn std::error::Error = error;
+    while let Some(source) = current.source() {
+        current = source;
+    }
+    current.to_string()
 }
 
 /// How long a wildcard listener is given to name its interfaces.

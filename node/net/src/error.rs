@@ -136,3 +136,20 @@ pub enum ReconnectError {
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }
+
+/// Why no relay was asked for a place.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReserveError {
+    #[error(
+        "{relay} cannot be asked for a place, as this node is not connected to it by a call of its own"
+    )]
+    NotCalled { relay: PeerId },
+    #[error(
+        "{max} places at relays are held already, which is the most allowed; release one first"
+    )]
+    TooMany { max: usize },
+    #[error("{relay} cannot be asked for a place: {cause}")]
+    Refused { relay: PeerId, cause: String },
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}

@@ -137,6 +137,8 @@ pub enum Event {
         peer: PeerId,
         rtt: Duration,
     },
+    /// How this node can be reached may have changed: see `Network::reach`.
+    ReachChanged,
     /// This many events were dropped here since the last such event.
     Backpressure {
         what: Dropped,

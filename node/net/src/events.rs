@@ -254,6 +254,7 @@ fn kind(event: &Event) -> Option<Dropped> {
         | Event::DialFailed { .. }
         | Event::IdentifyInfo { .. }
         | Event::PingRtt { .. }
+        | Event::ReachChanged
         | Event::Backpressure { .. } => Some(Dropped::Notices),
     }
 }

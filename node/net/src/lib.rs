@@ -11,6 +11,7 @@
 //!   what is dropped, and how that is told.
 //! - [`frame`] turns streams into length-prefixed frames; it works over any byte stream.
 //! - [`tap`] shows tests every byte of every stream before encryption.
+//! - [`reach`] makes nodes behind routers reachable: relays, hole punching, addresses tried from outside.
 //! - [`reconnect`] decides when lost peers are called again: a pure machine.
 #![warn(clippy::too_many_lines)]
 
@@ -25,6 +26,7 @@ pub mod frame;
 mod gated;
 pub mod metrics;
 mod network;
+pub mod reach;
 pub mod reconnect;
 mod streams;
 pub mod tap;
@@ -37,3 +39,4 @@ pub use events::Events;
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use metrics::Metrics;
 pub use network::{ConnectedPeer, Network, Verdict};
+pub use reach::{Link, Probe, ReachReport, Reservation, is_private};

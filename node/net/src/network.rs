@@ -13,12 +13,13 @@ use crate::command::{Command, GossipCommand, Reply};
 use crate::config::{Config, MAX_GOSSIP_BYTES, MAX_TOPIC_BYTES};
 use crate::driver::Driver;
 use crate::error::{
-    DialError, ListenError, OpenError, PublishError, ReconnectError, StartError, Stopped,
-    SubscribeError,
+    DialError, ListenError, OpenError, PublishError, ReconnectError, ReserveError, StartError,
+    Stopped, SubscribeError,
 };
 use crate::event::{Direction, GossipGroup, GossipId, PeerStream};
 use crate::events::{self, Events};
 use crate::metrics::Metrics;
+use crate::reach::{Admission, Link, ReachReport};
 use crate::streams::StreamError;
 use crate::tap::Tap;
 
@@ -38,7 +39,7 @@ pub enum Verdict {
 pub struct ConnectedPeer {
     pub peer: PeerId,
     /// One for each connection.
-    pub connections: Vec<(Direction, Multiaddr)>,
+    pub connections: Vec<Link>,
     /// The last ping's round trip, once there was one.
     pub rtt: Option<Duration>,
 }
@@ -46,7 +47,7 @@ pub struct ConnectedPeer {
 impl ConnectedPeer {
     /// Who called whom first.
     pub fn direction(&self) -> Option<Direction> {
-        self.connections.first().map(|(direction, _)| *direction)
+        self.connections.first().map(|link| link.direction)
     }
 }
 
@@ -57,6 +58,7 @@ pub struct Network {
     own_id: PeerId,
     commands: mpsc::Sender<Command>,
     opening: Arc<Semaphore>,
+    admission: Admission,
     ended: watch::Receiver<()>,
 }
 
@@ -83,11 +85,13 @@ impl Network {
         let (commands, received) = mpsc::channel(config.limits.max_queued_commands.max(1));
         let (sender, events) = events::queue(config.limits);
         let (ended_sender, ended) = watch::channel(());
-        let driver = Driver::new(&config, received, sender, tap)?;
+        let admission = Admission::default();
+        let driver = Driver::new(&config, received, sender, admission.clone(), tap)?;
         let network = Self {
             own_id: driver.own_id(),
             commands,
             opening: Arc::new(Semaphore::new(config.limits.max_opening_streams.max(1))),
+            admission,
             ended,
         };
         tokio::spawn(async move {
@@ -266,6 +270,32 @@ impl Network {
     /// Ends `set_reconnect`; a connection that stands is kept. `false` if there was no entry.
     pub async fn forget(&self, peer: PeerId) -> Result<bool, Stopped> {
         self.ask(|reply| Command::Forget { peer, reply }).await
+    }
+
+    /// Says whether a connected peer is one that this node does something for: a public node carries
+    /// it and tries its addresses, and where it sees this node is worth a try. Holds from the moment
+    /// this returns, and until the peer is gone.
+    pub fn admit(&self, peer: PeerId, admitted: bool) {
+        if self.admission.set(peer, admitted) && admitted {
+            // With a full queue its observations wait for its next hello; nothing hangs on them.
+            let _ = self.commands.try_send(Command::Admitted { peer });
+        }
+    }
+
+    /// Asks a connected peer for a place, by which others can call this node through it. Returns once
+    /// it is asked; `ReachChanged` tells of the answer, and `reach` what it was.
+    pub async fn reserve(&self, relay: PeerId) -> Result<(), ReserveError> {
+        self.ask(|reply| Command::Reserve { relay, reply }).await?
+    }
+
+    /// Gives a place up; `false` if there was none.
+    pub async fn release(&self, relay: PeerId) -> Result<bool, Stopped> {
+        self.ask(|reply| Command::Release { relay, reply }).await
+    }
+
+    /// How this node can be reached, as far as it knows.
+    pub async fn reach(&self) -> Result<ReachReport, Stopped> {
+        self.ask(|reply| Command::Reach { reply }).await
     }
 
     pub async fn metrics(&self) -> Result<Metrics, Stopped> {

@@ -62,6 +62,13 @@ pub(crate) async fn resolve(text: &str) -> Result<Multiaddr, String> {
     )
 }
 
+/// The address of the relay in an address through one.
+pub(crate) fn relay_of(address: &Multiaddr) -> Option<Multiaddr> {
+    let text = address.to_string();
+    let (relay, _) = text.split_once("/p2p-circuit")?;
+    relay.parse().ok()
+}
+
 fn with_ip(ip: IpAddr, rest: &str) -> Result<Multiaddr, String> {
     let family = if ip.is_ipv4() { "ip4" } else { "ip6" };
     format!("/{family}/{ip}{rest}")
@@ -80,6 +87,15 @@ mod tests {
         let peer = peer_of(&node).unwrap();
         assert!(peer.to_string().starts_with("12D3KooW"), "{peer}");
         assert_eq!(node_of(&peer), Some(node));
+    }
+
+    #[test]
+    fn the_relay_stands_in_front_of_the_circuit() {
+        let relay =
+            "/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN";
+        let address: Multiaddr = format!("{relay}/p2p-circuit").parse().unwrap();
+        assert_eq!(relay_of(&address).unwrap().to_string(), relay);
+        assert_eq!(relay_of(&relay.parse().unwrap()), None);
     }
 
     #[tokio::test]

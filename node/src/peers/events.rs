@@ -63,6 +63,7 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
             Event::Listening { address } => debug!(%address, "listening"),
             Event::IdentifyInfo { peer, agent, .. } => debug!(%peer, %agent, "identified"),
             Event::PingRtt { .. } => {}
+            Event::ReachChanged => hub.reach_changed.notify_one(),
         }
     }
 }

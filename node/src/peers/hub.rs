@@ -10,6 +10,8 @@ use crate::node::Inner;
 use comity_client::types::PeerInfo;
 use comity_net::{ConnectedPeer, Direction, Network, PeerId, PeerStream};
 use comity_protocol::{id::CommunityId, sync::Role};
+use comity_net::{Multiaddr, Network, PeerId, PeerStream};
+use comity_protocol::sync::Role;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -59,6 +61,8 @@ pub(super) struct Hub {
     pub(super) hearing: Arc<Semaphore>,
     /// Counts changes of peers and sync states, for those who wait for one.
     pub(super) changes: watch::Sender<u64>,
+    /// Told when the network found out how this node is reached.
+    pub(super) reach_changed: Notify,
 }
 
 /// Keeps addresses at which a peer was or should be reached, newest first.
@@ -170,6 +174,30 @@ impl Hub {
         }
     }
 
+    /// Is connected to a relay and has said hello: it carries nobody whom it does not know.
+    ///
+    /// # Errors
+    /// In words, if it cannot be reached.
+    pub(super) async fn be_known_to(&self, relay: Multiaddr) -> Result<(), String> {
+        let dialled = self.network.dial(relay).await;
+        let relay = dialled.map_err(|error| format!("the relay: {error}"))?;
+        let mut changes = self.changes.subscribe();
+        let greeted = async {
+            let greeted = |hub: &Self| {
+                let peers = hub.peers();
+                peers.get(&relay).is_some_and(|it| it.greeting.is_some())
+            };
+            while !greeted(self) {
+                // An error means that the node stops, and then nobody is greeted any more.
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let waited = timeout(OPEN_PATIENCE, greeted).await;
+        waited.map_err(|_| format!("the relay {relay} did not say hello"))
+    }
+
     pub(super) async fn all_in_sync(&self) -> bool {
         let mut answers = Vec::new();
         {
@@ -238,6 +266,8 @@ impl Hub {
                  clock is off"
             ));
         }
+        // Before the answer goes out: the peer may ask for a place as soon as it has it.
+        self.network.admit(*peer, !greeting.communities.is_empty());
         let mut peers = self.peers();
         if let Some(peer) = peers.get_mut(peer) {
             match &peer.greeting {

@@ -4,6 +4,7 @@ use super::{
     binary,
     read_only::{ReadOnly, UNSHARE},
 };
+use crate::netlab::Space;
 use std::{
     ffi::OsStr,
     fs,
@@ -45,6 +46,8 @@ pub struct Actor {
     folder: PathBuf,
     program: PathBuf,
     read_only: Option<ReadOnly>,
+    /// File of the network namespace, if not the test's own.
+    network: Option<String>,
 }
 
 impl Actor {
@@ -59,6 +62,7 @@ impl Actor {
             folder,
             program: binary::comity(),
             read_only: None,
+            network: None,
         }
     }
 
@@ -107,9 +111,14 @@ impl Actor {
 
     /// `comity` with these words.
     pub fn command(&self, words: &[&str]) -> Command {
-        let mut command = match &self.read_only {
-            None => self.environment(&self.program),
-            Some(read_only) => {
+        let mut command = match (&self.read_only, &self.network) {
+            (None, None) => self.environment(&self.program),
+            (None, Some(network)) => {
+                let mut command = self.environment("nsenter");
+                command.arg(format!("--net={network}")).arg(&self.program);
+                command
+            }
+            (Some(read_only), _) => {
                 let mut command = self.environment(UNSHARE);
                 command.args(read_only.arguments()).arg(&self.program);
                 command
@@ -122,6 +131,11 @@ impl Actor {
     /// From now on the person's commands see these folders on read-only mounts, or as they are.
     pub fn sees_read_only(&mut self, read_only: Option<ReadOnly>) {
         self.read_only = read_only;
+    }
+
+    /// From now on the person's commands run in this network.
+    pub fn lives_in(&mut self, space: &Space) {
+        self.network = Some(space.path());
     }
 
     /// Runs `comity` to its end.

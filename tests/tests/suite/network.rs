@@ -15,6 +15,7 @@ mod ordered;
 mod partitions;
 mod privacy;
 mod progress;
+mod reach;
 mod restricted;
 mod transfer;
 

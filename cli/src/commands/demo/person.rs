@@ -70,6 +70,7 @@ impl Person {
             },
             network,
             gossip: network,
+            public: false,
         };
         self.node = Some(session::open_node(options).await?);
         Ok(())

@@ -7,7 +7,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError as SwarmDialError};
 use libp2p::{Multiaddr, PeerId, TransportError, allow_block_list, connection_limits};
 
-use super::{Driver, jitter, peer_of};
+use super::{Driver, innermost, jitter, peer_of};
 use crate::command::Reply;
 use crate::error::DialError;
 use crate::event::Event;
@@ -70,7 +70,10 @@ impl Driver {
                 let _ = reply.send(Ok(peer));
                 return;
             }
-            Some(peer) => peer_opts(peer, vec![address]),
+            Some(peer) => self.peer_opts(peer, vec![address]),
+            None if self.reach.shows_its_port(std::slice::from_ref(&address)) => {
+                DialOpts::unknown_peer_id().address(address).build()
+            }
             None => DialOpts::unknown_peer_id()
                 .address(address)
                 .allocate_new_port()
@@ -86,7 +89,7 @@ impl Driver {
             () if known.is_empty() => Err(DialError::NoAddress { peer }),
             () => {
                 let purpose = Purpose::Caller(reply);
-                return self.dial(peer_opts(peer, known), peer.to_string(), purpose);
+                return self.dial(self.peer_opts(peer, known), peer.to_string(), purpose);
             }
         };
         // The caller may have given up waiting.
@@ -94,11 +97,23 @@ impl Driver {
     }
 
     pub(super) fn dial_for_reconnect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
-        self.dial(
-            peer_opts(peer, addresses),
-            peer.to_string(),
-            Purpose::Reconnect(peer),
-        );
+        let opts = self.peer_opts(peer, addresses);
+        self.dial(opts, peer.to_string(), Purpose::Reconnect(peer));
+    }
+
+    /// A fresh port for each attempt, but where the listener's own is of use: with that one, two nodes
+    /// that call each other at the same moment would meet in one TCP connection that both believe to
+    /// have opened.
+    fn peer_opts(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
+        let shows_port = self.reach.shows_its_port(&addresses);
+        let opts = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(addresses);
+        if shows_port {
+            opts.build()
+        } else {
+            opts.allocate_new_port().build()
+        }
     }
 
     fn dial(&mut self, opts: DialOpts, target: String, purpose: Purpose) {
@@ -137,16 +152,6 @@ impl Driver {
             }
         }
     }
-}
-
-/// A fresh port for each attempt: with the listener's port, two nodes that call each other at
-/// the same moment would meet in one TCP connection that both believe to have opened.
-fn peer_opts(peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
-    DialOpts::peer_id(peer)
-        .condition(PeerCondition::Always)
-        .addresses(addresses)
-        .allocate_new_port()
-        .build()
 }
 
 fn explain(
@@ -208,13 +213,4 @@ fn explain_transport(
         target,
         cause: causes.join(", "),
     }
-}
-
-/// libp2p wraps the one useful sentence ("connection refused") several times.
-fn innermost(error: &std::io::Error) -> String {
-    let mut current: &dyn std::error::Error = error;
-    while let Some(source) = current.source() {
-        current = source;
-    }
-    current.to_string()
 }

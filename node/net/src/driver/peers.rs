@@ -3,24 +3,41 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use libp2p::core::ConnectedPoint;
+use libp2p::core::{ConnectedPoint, transport::PortUse};
 use libp2p::swarm::{ConnectionError, ConnectionId};
-use libp2p::{Multiaddr, PeerId, ping};
+use libp2p::{Multiaddr, PeerId, identify, ping, relay};
 
 use super::{Driver, jitter};
 use crate::event::{Direction, DisconnectReason, Event};
 use crate::network::ConnectedPeer;
+use crate::reach::{Admission, Link};
 
 /// A peer that misses this many pings in a row is gone: TCP alone would wait for many minutes.
 const MAX_MISSED_PINGS: u32 = 2;
 
+struct Connection {
+    link: Link,
+    /// Whether this node called from the port on which it listens.
+    shows_port: bool,
+    /// Where the peer sees this node.
+    observed: Option<Multiaddr>,
+}
+
 #[derive(Default)]
 struct Peer {
-    connections: BTreeMap<ConnectionId, (Direction, Multiaddr)>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// Whether it says that it carries others.
+    is_relay: bool,
     rtt: Option<Duration>,
     missed_pings: u32,
     /// Why this node is closing the connections, if it does.
     closing: Option<DisconnectReason>,
+}
+
+impl Peer {
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        self.connections.values().map(|it| &it.link)
+    }
 }
 
 /// Bounded by the connection limit.
@@ -41,10 +58,79 @@ impl Peers {
     pub(super) fn snapshot(&self) -> Vec<ConnectedPeer> {
         let snapshot = |(id, peer): (&PeerId, &Peer)| ConnectedPeer {
             peer: *id,
-            connections: peer.connections.values().cloned().collect(),
+            connections: peer.links().cloned().collect(),
             rtt: peer.rtt,
         };
         self.peers.iter().map(snapshot).collect()
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> {
+        self.peers.keys().copied()
+    }
+
+    /// Takes note of what a peer said of itself and of this node.
+    pub(super) fn identified(&mut self, peer: &PeerId, id: ConnectionId, info: &identify::Info) {
+        let Some(peer) = self.peers.get_mut(peer) else {
+            return;
+        };
+        peer.is_relay = info.protocols.contains(&relay::HOP_PROTOCOL_NAME);
+        if let Some(connection) = peer.connections.get_mut(&id)
+            && !connection.link.relayed
+        {
+            connection.observed = Some(info.observed_addr.clone());
+        }
+    }
+
+    /// Where a peer sees this node: who called, whether from the listener's port, the address.
+    pub(super) fn observations(
+        &self,
+        peer: &PeerId,
+    ) -> impl Iterator<Item = (Direction, bool, &Multiaddr)> {
+        let connections = self.peers.get(peer).into_iter();
+        connections
+            .flat_map(|it| it.connections.values())
+            .filter_map(|it| Some((it.link.direction, it.shows_port, it.observed.as_ref()?)))
+    }
+
+    /// Where this node called a peer that is connected without a relay.
+    pub(super) fn dialed_address(&self, peer: &PeerId) -> Option<Multiaddr> {
+        let mut links = self.peers.get(peer)?.links();
+        let dialed = links.find(|it| it.direction == Direction::Outbound && !it.relayed)?;
+        Some(dialed.address.clone())
+    }
+
+    /// Admitted peers that carry others and were called by this node, and where.
+    pub(super) fn relays(&self, admission: &Admission) -> Vec<(PeerId, Multiaddr)> {
+        let able = self.peers.iter().filter(|(_, peer)| peer.is_relay);
+        able.filter(|(id, _)| admission.allows(id))
+            .filter_map(|(id, _)| Some((*id, self.dialed_address(id)?)))
+            .collect()
+    }
+
+    /// Relayed connections of a peer that has a direct one.
+    pub(super) fn needlessly_relayed(&self, peer: &PeerId) -> Vec<ConnectionId> {
+        let Some(peer) = self.peers.get(peer) else {
+            return Vec::new();
+        };
+        if peer.links().all(|it| it.relayed) {
+            return Vec::new();
+        }
+        let relayed = peer.connections.iter().filter(|(_, it)| it.link.relayed);
+        relayed.map(|(id, _)| *id).collect()
+    }
+
+    /// The newest connection that this node opened to such an address, if the peer has others.
+    pub(super) fn last_of_several(
+        &self,
+        peer: &PeerId,
+        dialed: impl Fn(&Multiaddr) -> bool,
+    ) -> Option<ConnectionId> {
+        let connections = &self.peers.get(peer)?.connections;
+        let such = connections
+            .iter()
+            .rfind(|(_, it)| it.link.direction == Direction::Outbound && dialed(&it.link.address));
+        let (id, _) = such.filter(|_| connections.len() > 1)?;
+        Some(*id)
     }
 
     /// Takes leave of everybody.
@@ -75,10 +161,27 @@ impl Driver {
         let address = endpoint.get_remote_address().clone();
         let is_first = !self.peers.is_connected(&peer);
         let entry = self.peers.peers.entry(peer).or_default();
-        entry
-            .connections
-            .insert(connection, (direction, address.clone()));
+        let reused = matches!(
+            endpoint,
+            ConnectedPoint::Dialer {
+                port_use: PortUse::Reuse,
+                ..
+            }
+        );
+        entry.connections.insert(
+            connection,
+            Connection {
+                link: Link {
+                    direction,
+                    address: address.clone(),
+                    relayed: endpoint.is_relayed(),
+                },
+                shows_port: reused,
+                observed: None,
+            },
+        );
         if is_first {
+            self.admission.connected(peer);
             self.reconnect.connected(&peer, Instant::now());
             self.events.push(Event::Connected {
                 peer,
@@ -87,6 +190,7 @@ impl Driver {
             });
         }
         self.dials.succeeded(connection, peer);
+        self.leave_relays(&peer);
     }
 
     pub(super) fn on_closed(
@@ -115,6 +219,7 @@ impl Driver {
 
     fn end(&mut self, peer: PeerId, reason: DisconnectReason) {
         if self.peers.peers.remove(&peer).is_some() {
+            self.gone(&peer);
             self.reconnect.disconnected(&peer, Instant::now(), jitter());
             self.events.push(Event::Disconnected { peer, reason });
         }

@@ -7,5 +7,6 @@ mod gossip;
 mod harness;
 mod lifecycle;
 mod queue;
+mod reach;
 mod streams;
 mod tap;

@@ -6,6 +6,7 @@
 pub mod author;
 pub mod charter;
 pub mod community;
+pub mod doctor;
 pub mod document;
 pub mod list;
 pub mod member;

@@ -130,6 +130,7 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/quarantine", get(quarantine::list))
         .route("/v0/resolve", get(resolve::resolve))
         .route("/v0/origins", post(origins::origins))
+        .route("/v0/doctor", get(sync::doctor))
         .route("/v0/connect", post(sync::connect))
         .route("/v0/sync", post(sync::sync))
         .route("/v0/sync/status", get(sync::status))

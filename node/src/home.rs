@@ -148,6 +148,11 @@ impl Home {
         self.path.join("state.json")
     }
 
+    /// Where nodes of its communities say they can be called.
+    pub fn address_book(&self) -> PathBuf {
+        self.path.join("addresses")
+    }
+
     /// The node's key, made at first use.
     ///
     /// # Errors

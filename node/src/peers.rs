@@ -7,8 +7,11 @@
 
 mod address;
 mod asking;
+mod book;
 mod bringing;
+mod calling;
 mod chain;
+mod doctor;
 mod doubts;
 mod events;
 mod exchange;
@@ -23,6 +26,7 @@ mod linking;
 mod places;
 mod receipts;
 mod session;
+mod telling;
 
 use crate::{
     node::{Inner, NodeOptions},
@@ -30,6 +34,7 @@ use crate::{
 };
 pub(crate) use address::peer_of;
 pub(crate) use asking::queue_join;
+use book::BookFile;
 use comity_client::types::PeerInfo;
 use comity_net::{Config, Direction, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
 use comity_protocol::{access::LinkAnswer, sync::InFlight};
@@ -126,6 +131,7 @@ impl Peers {
             session::PROTOCOL,
             joining::PROTOCOL,
             linking::PROTOCOL,
+            telling::PROTOCOL,
         ];
         let seed = NodeSeed::new(*inner.key.seed());
         let mut config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
@@ -135,30 +141,18 @@ impl Peers {
             Some(tap) => Network::start_tapped(config, tap),
         };
         let (network, events) = started.map_err(|error| PeersError::Start(error.to_string()))?;
-        for text in &options.listen {
-            let failed = |why: String| PeersError::Listen {
-                address: text.clone(),
-                why,
-            };
-            let address = address::resolve(text).await.map_err(failed)?;
-            let failed = |why: String| PeersError::Listen {
-                address: text.clone(),
-                why,
-            };
-            let bound = network
-                .listen(address)
-                .await
-                .map_err(|error| failed(error.to_string()))?;
-            bound
-                .iter()
-                .for_each(|address| info!(%address, "listening"));
-        }
+        listen(&network, &options.listen).await?;
         let shared = Arc::new(Shared {
             inner: inner.clone(),
             in_flight: Mutex::new(InFlight::new()),
             since: Instant::now(),
             own_grants: watch::Sender::new(0),
             doubts: ClockDoubts::default(),
+        });
+        let book_file = BookFile::new(inner.home.address_book());
+        let book = book_file.read(&inner.public(), |id, node| {
+            let authority = inner.ingest.ledger().authority(id);
+            authority.is_some_and(|it| it.node_party(node).is_some())
         });
         let hub = Arc::new(Hub {
             shared,
@@ -168,12 +162,18 @@ impl Peers {
             joins_changed: Notify::new(),
             hearing: Arc::new(Semaphore::new(GOSSIP_AT_ONCE_MAX)),
             changes: watch::Sender::new(0),
-            reach_changed: Notify::new(),
+            reach_changed: watch::Sender::new(0),
+            book: Mutex::new(book),
+            book_file,
+            book_changed: Notify::new(),
+            calling: Mutex::default(),
+            failures: Mutex::default(),
         });
         let mut tasks = vec![
             tokio::spawn(events::listen_to_network(hub.clone(), events)),
             tokio::spawn(receipts::run(inner.clone())),
             tokio::spawn(asking::keep_joining(hub.clone())),
+            tokio::spawn(telling::keep_book(hub.clone(), options.public)),
             tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), options.gossip)),
         ];
         if gossip {
@@ -347,5 +347,30 @@ impl Peers {
             task.abort();
             let _ = task.await;
         }
+        let hub = self.hub.clone();
+        let _ = tokio::task::spawn_blocking(move || hub.write_book()).await;
     }
+}
+
+/// Listens on all of these, and says where.
+async fn listen(network: &Network, addresses: &[String]) -> Result<(), PeersError> {
+    for text in addresses {
+        let failed = |why: String| PeersError::Listen {
+            address: text.clone(),
+            why,
+        };
+        let address = address::resolve(text).await.map_err(failed)?;
+        let failed = |why: String| PeersError::Listen {
+            address: text.clone(),
+            why,
+        };
+        let bound = network
+            .listen(address)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        bound
+            .iter()
+            .for_each(|address| info!(%address, "listening"));
+    }
+    Ok(())
 }

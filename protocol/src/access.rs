@@ -1,7 +1,7 @@
 //! What two nodes say before they share anything: hello, grants, join requests, tickets, requests to
-//! link a device; and what a peer may read.
+//! link a device, where nodes can be called; and what a peer may read.
 //!
-//! Spec: `specs/wire.md` §2 (hello), §3 (join, link), §5 (grants), `specs/identity.md` §8 (tickets).
+//! Spec: `specs/wire.md` §2 (hello), §3 (join, link), §5 (grants), §7 (addresses), `specs/identity.md` §8 (tickets).
 
 use crate::{
     codec::{CodecError, ItemType, Reader},
@@ -12,6 +12,7 @@ use crate::{
 };
 use thiserror::Error;
 
+mod addresses;
 mod clock;
 mod grant;
 mod hello;
@@ -21,6 +22,10 @@ mod reader;
 mod reading;
 mod ticket;
 
+pub use addresses::{
+    ADDRESSES_MAX_BYTES, AddressNews, NODE_ADDRESS_MAX_BYTES, NODE_ADDRESSES_MAX, NodeAddresses,
+    STATEMENTS_MAX, VerifiedAddresses,
+};
 pub use clock::{GRANTS_FOR_DOUBT_MIN, clock_in_doubt};
 pub use grant::{GRANT_LIFETIME_MS, GRANTS_MAX, NodeGrant, ShownGrant, VerifiedGrant};
 pub use hello::{Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS};

@@ -56,6 +56,8 @@ pub mod domain {
     pub const TICKET: &[u8] = b"comity/1/ticket\0";
     /// Message that a device signs to let a node read on its behalf.
     pub const NODE_GRANT_SIGNATURE: &[u8] = b"comity/1/node-grant-signature\0";
+    /// Message by which a node says where it can be called.
+    pub const NODE_ADDRESSES_SIGNATURE: &[u8] = b"comity/1/node-addresses-signature\0";
     /// A community in a hello, as only those recognize it who know its id.
     pub const HELLO_COMMUNITY: &[u8] = b"comity/1/hello-community\0";
     /// The governance of a community in a hello.

@@ -118,22 +118,25 @@ impl Lab {
     /// only answers come in. False, and a line that says why, where the kernel cannot.
     pub fn translate(&self, test: &str, space: &Space, outside: &Wire) -> bool {
         let name = &outside.name;
-        let rules = format!(
-            "table ip home {{ \
-             chain out {{ type nat hook postrouting priority 100; oifname {name} masquerade; }} \
-             chain in {{ type filter hook forward priority 0; policy drop; \
-             ct state established,related accept; oifname {name} accept; }} \
-             chain own {{ type filter hook input priority 0; policy drop; \
-             ct state established,related accept; iifname != {name} accept; }} }}"
-        );
         let net = format!("--net={}", space.path());
-        match run("nsenter", &[&net, "nft", &rules]) {
-            Ok(()) => true,
-            Err(why) => {
-                eprintln!("SKIPPED {test}: no router that translates addresses here: {why}");
-                false
-            }
+        let nft = |rules: &str| run("nsenter", &[&net, "nft", rules]);
+        let out = "table ip home {\nchain out {\ntype nat hook postrouting priority 100\n}\n}";
+        if let Err(why) = nft(out) {
+            eprintln!("SKIPPED {test}: no router that translates addresses here: {why}");
+            return false;
         }
+        nft(&format!("add rule ip home out oifname {name} masquerade")).unwrap();
+        for (hook, open) in [
+            ("forward", format!("oifname {name}")),
+            ("input", format!("iifname != {name}")),
+        ] {
+            let chain = format!("type filter hook {hook} priority 0; policy drop;");
+            nft(&format!("add chain ip home {hook} {{ {chain} }}")).unwrap();
+            let answers = "ct state established,related accept";
+            nft(&format!("add rule ip home {hook} {answers}")).unwrap();
+            nft(&format!("add rule ip home {hook} {open} accept")).unwrap();
+        }
+        true
     }
 
     /// Sends what a machine does not know to `router`.

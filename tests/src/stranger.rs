@@ -6,7 +6,7 @@ use comity_net::{
     PeerId, PeerStream, StreamProtocol, error::PublishError,
 };
 use comity_protocol::{
-    access::{Hello, JoinAnswer, LinkAnswer, NodeGrant},
+    access::{AddressNews, Hello, JoinAnswer, LinkAnswer, NodeGrant},
     entry::Entry,
     id::{CommunityId, GovernanceDigest, SpaceId, digest},
     key::{PublicKey, SecretKey},
@@ -21,6 +21,7 @@ use tokio::io::{ReadHalf, WriteHalf};
 const HELLO: &str = "/comity/hello/1";
 const JOIN: &str = "/comity/join/1";
 const LINK: &str = "/comity/link/1";
+const ADDRESSES: &str = "/comity/addresses/1";
 const SYNC: &str = "/comity/sync/1";
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -52,7 +53,9 @@ impl Stranger {
         let node_peer: PeerId = node.client.status().await.unwrap().peer_id.parse().unwrap();
         for attempt in 0_u64.. {
             let seed = digest(name.as_bytes(), &[&attempt.to_be_bytes()]);
-            let protocols = [HELLO, JOIN, LINK, SYNC].map(StreamProtocol::new).to_vec();
+            let protocols = [HELLO, JOIN, LINK, ADDRESSES, SYNC]
+                .map(StreamProtocol::new)
+                .to_vec();
             let config = Config::new(NodeSeed::new(seed), protocols);
             let (network, events) = Network::start(config).unwrap();
             if (network.peer_id() < node_peer) == leads {
@@ -165,6 +168,12 @@ impl Stranger {
     pub async fn join(&self, node: &TestNode, bytes: &[u8]) -> JoinAnswer {
         let answer = self.ask(node, JOIN, bytes).await;
         JoinAnswer::decode(&answer.unwrap()).unwrap()
+    }
+
+    /// Tells where nodes can be called; whether it got an answer, which says that it was heard.
+    pub async fn tell_addresses(&self, node: &TestNode, news: &AddressNews) -> bool {
+        let answer = self.ask(node, ADDRESSES, &news.encode()).await;
+        answer.is_some()
     }
 
     /// Hands over any bytes as a request to link a device; gives back the answer, if there is one.

@@ -19,6 +19,9 @@ pub enum NodeCommand {
     /// Say whether the node is well, for scripts: exit code 0 if it is, 1 with the reasons if not.
     #[command(after_help = "Example:\n  comity node health || systemctl --user restart comity")]
     Health,
+    /// Say who can reach the node, how peers are connected, and what is in the way.
+    #[command(after_help = "Examples:\n  comity node doctor\n  comity node doctor --json")]
+    Doctor,
     /// Print the log of a node that runs in the background.
     #[command(
         after_help = "Examples:\n  comity node logs\n  comity node logs --lines 200 --follow"

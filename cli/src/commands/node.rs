@@ -45,6 +45,7 @@ pub(super) async fn run(app: &App, command: NodeCommand) -> Result<(), CommandEr
         NodeCommand::Stop => stop(app).await,
         NodeCommand::Status => status(app).await,
         NodeCommand::Health => health(app).await,
+        NodeCommand::Doctor => doctor(app).await,
         NodeCommand::Logs { lines, follow } => logs(app, lines, follow).await,
         NodeCommand::Connect { address } => connect(app, &address).await,
     }
@@ -371,6 +372,17 @@ fn unwell(health: &Health) -> CommandError {
     let said: Vec<String> = said.collect();
     let error = CommandError::failure(format!("the node is not well: {}", said.join("; ")));
     error.hints(health.reasons.iter().map(|it| it.hint.as_str()))
+}
+
+async fn doctor(app: &App) -> Result<(), CommandError> {
+    let client = require_running(&app.home()?).await?;
+    let found = client.doctor().await?;
+    if app.ui.is_json() {
+        return app.ui.json(&found);
+    }
+    render::doctor::doctor(&found)
+        .iter()
+        .try_for_each(|line| app.ui.line(line))
 }
 
 async fn connect(app: &App, address: &str) -> Result<(), CommandError> {

@@ -75,6 +75,11 @@ impl Client {
         self.get_bytes("/v0/metrics").await
     }
 
+    /// How the node can be reached, and what is in the way.
+    pub async fn doctor(&self) -> Answered<Doctor> {
+        self.get("/v0/doctor").await
+    }
+
     /// Communities the node takes part in.
     pub async fn communities(&self) -> Answered<Vec<CommunityInfo>> {
         self.get("/v0/communities").await

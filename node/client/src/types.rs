@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod doctor;
 mod document;
 mod governance;
 mod health;
@@ -11,6 +12,7 @@ mod members;
 mod node;
 mod progress;
 
+pub use doctor::*;
 pub use document::*;
 pub use governance::*;
 pub use health::*;

@@ -181,7 +181,7 @@ impl Driver {
                 let _ = reply.send(self.peers.snapshot());
             }
             Command::ListenAddresses { reply } => {
-                let _ = reply.send(self.swarm.listeners().cloned().collect());
+                let _ = reply.send(self.own_listeners().cloned().collect());
             }
             Command::SetReconnect {
                 peer,

@@ -39,4 +39,4 @@ pub use events::Events;
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use metrics::Metrics;
 pub use network::{ConnectedPeer, Network, Verdict};
-pub use reach::{Link, Probe, ReachReport, Reservation, is_private};
+pub use reach::{Bucket, Link, Probe, ReachReport, Reservation, is_private};

@@ -10,6 +10,7 @@ mod admission;
 mod guard;
 mod report;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -22,7 +23,8 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Multiaddr, dcutr, relay};
 
 pub use admission::Admission;
-pub(crate) use guard::{Bucket, Guarded, Rule};
+pub use guard::Bucket;
+pub(crate) use guard::{Guarded, Rule};
 pub use report::{Link, Probe, PunchCount, ReachReport, Reservation, Serving};
 
 /// Places that a public node gives away: each lets one peer be called through it.
@@ -121,6 +123,23 @@ pub fn is_private(address: &Multiaddr) -> bool {
         Some(Protocol::Memory(_)) | None => true,
         Some(_) => false,
     }
+}
+
+/// Of addresses those that mean something to most others: to all the world, to a network, or to this
+/// machine.
+pub fn widest<'a>(addresses: impl Iterator<Item = &'a Multiaddr>) -> BTreeSet<Multiaddr> {
+    let is_loopback = |address: &Multiaddr| match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.is_loopback(),
+        _ => false,
+    };
+    let mut ranked: BTreeMap<(bool, bool), BTreeSet<Multiaddr>> = BTreeMap::new();
+    for address in addresses {
+        let rank = (is_private(address), is_loopback(address));
+        ranked.entry(rank).or_default().insert(address.clone());
+    }
+    let first = ranked.pop_first();
+    first.map(|(_, widest)| widest).unwrap_or_default()
 }
 
 fn is_private_ip(ip: IpAddr) -> bool {

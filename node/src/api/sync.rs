@@ -13,7 +13,7 @@ use crate::{
 };
 use axum::Json;
 use comity_client::types::{
-    Connect, Connected, Holder, Holding, SpaceInfo, SyncRequest, SyncStatus,
+    Connect, Connected, Doctor, Holder, Holding, SpaceInfo, SyncRequest, SyncStatus,
 };
 use comity_protocol::{
     authority::Authority,
@@ -41,6 +41,11 @@ pub(super) async fn connect(
     let peers = app.inner.peers().ok_or_else(no_network)?;
     let peer_id = peers.connect(&request.address).await?;
     Ok(Json(Connected { peer_id }))
+}
+
+pub(super) async fn doctor(State(app): State<Arc<App>>) -> Result<Json<Doctor>, Failure> {
+    let peers = app.inner.peers().ok_or_else(no_network)?;
+    Ok(Json(peers.doctor().await))
 }
 
 pub(super) async fn sync(

@@ -1,6 +1,6 @@
 //! What the network tells, and who deals with it.
 
-use super::{gossip, hello, hub::Hub, joining, linking, session};
+use super::{gossip, hello, hub::Hub, joining, linking, session, telling};
 use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
 use comity_protocol::sync::Role;
 use std::{sync::Arc, time::Instant};
@@ -23,6 +23,7 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
                 retry_in,
             } => {
                 debug!(%peer, %error, ?retry_in, "not reached");
+                hub.not_reached(peer, error.to_string(), retry_in);
             }
             Event::Gossip {
                 source,
@@ -63,7 +64,9 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
             Event::Listening { address } => debug!(%address, "listening"),
             Event::IdentifyInfo { peer, agent, .. } => debug!(%peer, %agent, "identified"),
             Event::PingRtt { .. } => {}
-            Event::ReachChanged => hub.reach_changed.notify_one(),
+            Event::ReachChanged => hub
+                .reach_changed
+                .send_modify(|count| *count = count.wrapping_add(1)),
         }
     }
 }
@@ -85,6 +88,9 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
         }
         linking::PROTOCOL => {
             tokio::spawn(linking::answer(hub.inner().clone(), peer, stream));
+        }
+        telling::PROTOCOL => {
+            tokio::spawn(telling::hear(hub.clone(), peer, stream));
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

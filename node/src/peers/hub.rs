@@ -2,16 +2,17 @@
 
 use super::{
     OPEN_PATIENCE, PeersError, address,
+    book::{Book, BookFile},
+    calling::Calling,
     greeting::greet,
     hello::{self, Greeting},
     session::{self, Running, Shared},
+    telling,
 };
 use crate::node::Inner;
 use comity_client::types::PeerInfo;
-use comity_net::{ConnectedPeer, Direction, Network, PeerId, PeerStream};
+use comity_net::{Bucket, ConnectedPeer, Direction, Multiaddr, Network, PeerId, PeerStream};
 use comity_protocol::{id::CommunityId, sync::Role};
-use comity_net::{Multiaddr, Network, PeerId, PeerStream};
-use comity_protocol::sync::Role;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -28,6 +29,8 @@ use tokio::{
 use tracing::{debug, warn};
 
 const ADDRESSES_PER_PEER: usize = 8;
+/// Peers whose last failure is remembered.
+const FAILURES_MAX: usize = 256;
 
 /// A connected peer.
 pub(super) struct Peer {
@@ -38,6 +41,12 @@ pub(super) struct Peer {
     /// Whose gossip it was admitted to last; none yet.
     pub(super) gossips: Option<BTreeSet<CommunityId>>,
     pub(super) since: Instant,
+    /// Up to which change of the address book it was told, by community.
+    pub(super) told: BTreeMap<CommunityId, u64>,
+    /// Whether it is being told something now.
+    pub(super) telling: bool,
+    /// How much it may tell.
+    pub(super) hearing: Bucket,
 }
 
 impl Peer {
@@ -62,7 +71,21 @@ pub(super) struct Hub {
     /// Counts changes of peers and sync states, for those who wait for one.
     pub(super) changes: watch::Sender<u64>,
     /// Told when the network found out how this node is reached.
-    pub(super) reach_changed: Notify,
+    pub(super) reach_changed: watch::Sender<u64>,
+    pub(super) book: Mutex<Book>,
+    pub(super) book_file: BookFile,
+    pub(super) book_changed: Notify,
+    pub(super) calling: Mutex<Calling>,
+    /// Why peers were not reached, the last attempt at each.
+    pub(super) failures: Mutex<BTreeMap<PeerId, Failure>>,
+}
+
+/// An attempt to reach a peer that led nowhere.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) why: String,
+    pub(super) at: Instant,
+    pub(super) retry_in: Option<Duration>,
 }
 
 /// Keeps addresses at which a peer was or should be reached, newest first.
@@ -89,6 +112,24 @@ impl Hub {
 
     pub(super) fn peers(&self) -> MutexGuard<'_, BTreeMap<PeerId, Peer>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn calling(&self) -> MutexGuard<'_, Calling> {
+        self.calling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write_book(&self) {
+        self.book_file.write(&mut self.book());
+    }
+
+    /// Whether it is called whatever the address book says: a person named it, or a ticket.
+    pub(super) fn is_bootstrap(&self, peer: &PeerId) -> bool {
+        let state = self.inner().state.read();
+        state.peers.contains_key(&peer.to_string())
     }
 
     pub(super) fn changed(&self) {
@@ -166,6 +207,11 @@ impl Hub {
                 Err(why) => debug!(address = %text, %why, "an address is not usable now"),
             }
         }
+        for address in telling::stated(self, &peer).await {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
         if addresses.is_empty() {
             return;
         }
@@ -196,6 +242,23 @@ impl Hub {
         };
         let waited = timeout(OPEN_PATIENCE, greeted).await;
         waited.map_err(|_| format!("the relay {relay} did not say hello"))
+    }
+
+    pub(super) fn failures(&self) -> MutexGuard<'_, BTreeMap<PeerId, Failure>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn not_reached(&self, peer: PeerId, why: String, retry_in: Option<Duration>) {
+        self.calling().failed(&peer);
+        let mut failures = self.failures();
+        // As many as the network calls again by itself; those forgotten since make room.
+        if failures.len() >= FAILURES_MAX && !failures.contains_key(&peer) {
+            failures.pop_first();
+        }
+        let at = Instant::now();
+        failures.insert(peer, Failure { why, at, retry_in });
+        drop(failures);
+        self.book_changed.notify_one();
     }
 
     pub(super) async fn all_in_sync(&self) -> bool {
@@ -240,10 +303,14 @@ impl Hub {
             greeting_task,
             gossips: None,
             since: Instant::now(),
+            told: BTreeMap::new(),
+            telling: false,
+            hearing: Bucket::new(telling::HEAR_BURST, telling::HEAR_EVERY),
         };
         if let Some(before) = self.peers().insert(peer, known) {
             end(before);
         }
+        self.failures().remove(&peer);
         // The node that a queued join waits for may be back.
         self.joins_changed.notify_one();
         self.changed();

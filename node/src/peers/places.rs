@@ -53,6 +53,7 @@ struct Steps {
 /// Keeps the places that the node needs.
 pub(super) async fn keep_places(hub: Arc<Hub>) {
     let mut waiting = Waiting::default();
+    let mut changed = hub.reach_changed.subscribe();
     loop {
         let Ok(report) = hub.network.reach().await else {
             return;
@@ -77,7 +78,7 @@ pub(super) async fn keep_places(hub: Arc<Hub>) {
                 Err(error) => debug!(%error, "no relay was asked"),
             }
         }
-        let _ = timeout(LOOK_AGAIN, hub.reach_changed.notified()).await;
+        let _ = timeout(LOOK_AGAIN, changed.changed()).await;
     }
 }
 

@@ -9,10 +9,11 @@ use crate::{
 };
 use comity_protocol::{
     access::{
-        AccessError, Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello, JOIN_MAX_BYTES,
-        JoinAnswer, JoinRefusal, JoinRequest, NodeGrant, READER_LIFETIME_MS, ReaderToken, Ticket,
-        TicketError, VerifiedGrant, clock_in_doubt, may_be_shown_grants, next_end_ms,
-        readable_spaces,
+        AccessError, AddressNews, Agreement, Blinded, COMMUNITIES_MAX, HELLO_MAX_BYTES, Hello,
+        JOIN_MAX_BYTES, JoinAnswer, JoinRefusal, JoinRequest, NODE_ADDRESS_MAX_BYTES,
+        NODE_ADDRESSES_MAX, NodeAddresses, NodeGrant, READER_LIFETIME_MS, ReaderToken,
+        STATEMENTS_MAX, Ticket, TicketError, VerifiedGrant, clock_in_doubt, may_be_shown_grants,
+        next_end_ms, readable_spaces,
     },
     codec::CodecError,
     entry::Entry,
@@ -120,6 +121,90 @@ fn mutated_hellos_and_grants_decode_canonically_or_not_at_all() {
         Some(it.encode())
     });
     assert!(accepted > 5_000, "{accepted}");
+}
+
+fn stated(node: u8, addresses: &[&str]) -> NodeAddresses {
+    let addresses: Vec<String> = addresses.iter().map(|it| (*it).to_owned()).collect();
+    let key = secret(node);
+    NodeAddresses::sign(&key, told(1).0, TIME_MS, true, &addresses)
+}
+
+fn news() -> AddressNews {
+    let mut statements = vec![
+        stated(
+            NODE,
+            &["/ip4/192.0.2.7/tcp/7440", "/ip6/2001:db8::7/tcp/7440"],
+        ),
+        stated(MEMBERS_NODE, &[]),
+    ];
+    statements.sort_by_key(|it| it.node);
+    AddressNews {
+        community: told(1).0,
+        statements,
+    }
+}
+
+#[test]
+fn mutated_address_news_decode_canonically_or_not_at_all() {
+    let said = news().statements;
+    let accepted = decodes_canonically(&[news().encode()], 46, |bytes| {
+        let it = AddressNews::decode(bytes).ok()?;
+        for statement in &it.statements {
+            let holds = statement.clone().verify(it.community).is_ok();
+            assert!(
+                !holds || said.contains(statement) && it.community == told(1).0,
+                "a changed statement holds"
+            );
+        }
+        Some(it.encode())
+    });
+    assert!(accepted > 1_000, "{accepted}");
+}
+
+#[test]
+fn a_statement_holds_for_its_node_and_community_alone() {
+    let it = stated(NODE, &["/ip4/192.0.2.7/tcp/7440"]);
+    let verified = it.clone().verify(told(1).0).unwrap();
+    assert_eq!(verified.statement(), &it);
+    assert!(it.clone().verify(told(2).0).is_err());
+    let other = NodeAddresses {
+        node: public(STRANGER),
+        ..it.clone()
+    };
+    assert!(other.verify(told(1).0).is_err());
+    let later = NodeAddresses {
+        sequence: TIME_MS + 1,
+        ..it
+    };
+    assert!(later.verify(told(1).0).is_err());
+}
+
+#[test]
+fn address_news_are_bounded_and_ordered() {
+    let long = "/x".repeat(NODE_ADDRESS_MAX_BYTES);
+    let mut many = vec![long.as_str()];
+    many.extend(["/ip4/192.0.2.7/tcp/1"; NODE_ADDRESSES_MAX + 1]);
+    let it = stated(NODE, &many);
+    assert_eq!(it.addresses, ["/ip4/192.0.2.7/tcp/1"; NODE_ADDRESSES_MAX]);
+    assert!(it.clone().verify(told(1).0).is_ok());
+    let with = |statements: Vec<NodeAddresses>| {
+        let community = told(1).0;
+        AddressNews::decode(
+            &AddressNews {
+                community,
+                statements,
+            }
+            .encode(),
+        )
+    };
+    assert_eq!(with(vec![it.clone(), it.clone()]), Err(AccessError::Order));
+    let too_many = vec![it.clone(); STATEMENTS_MAX + 1];
+    assert!(matches!(with(too_many), Err(AccessError::Codec(_))));
+    let wordy = NodeAddresses {
+        addresses: vec![long],
+        ..it
+    };
+    assert!(matches!(with(vec![wordy]), Err(AccessError::Codec(_))));
 }
 
 #[test]

@@ -205,6 +205,7 @@ fn no_domain_begins_another_and_each_ends_in_zero() {
         domain::NODE_CONSENT_SIGNATURE,
         domain::TICKET,
         domain::NODE_GRANT_SIGNATURE,
+        domain::NODE_ADDRESSES_SIGNATURE,
         domain::TRIE_AUTHOR,
         domain::TRIE_BARE,
         domain::BARE_ID,

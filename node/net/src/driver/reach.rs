@@ -17,6 +17,7 @@ use crate::error::ReserveError;
 use crate::event::{Direction, Event};
 use crate::reach::{
     BehaviourEvent, Bucket, Probe, PunchCount, ReachReport, Reservation, Serving, is_private,
+    widest,
 };
 
 /// Places at relays that are held or asked for at one time.
@@ -106,24 +107,6 @@ fn without_peer(address: &Multiaddr) -> Multiaddr {
 
 fn with_port(ip: IpAddr, port: u16) -> Multiaddr {
     Multiaddr::from(ip).with(Protocol::Tcp(port))
-}
-
-/// Of addresses those that mean something to most others: to all the world, to a network, or to this
-/// machine.
-fn widest<'a>(addresses: impl Iterator<Item = &'a Multiaddr>) -> BTreeSet<Multiaddr> {
-    let is_loopback = |it: &Multiaddr| ip_of(it).is_some_and(|ip| ip.is_loopback());
-    let rank = |it: &Multiaddr| (is_private(it), is_loopback(it));
-    let mut ranked: BTreeMap<(bool, bool), BTreeSet<Multiaddr>> = BTreeMap::new();
-    for address in addresses {
-        ranked
-            .entry(rank(address))
-            .or_default()
-            .insert(address.clone());
-    }
-    ranked
-        .pop_first()
-        .map(|(_, widest)| widest)
-        .unwrap_or_default()
 }
 
 impl Driver {
@@ -222,7 +205,7 @@ impl Driver {
         self.events.push(Event::ReachChanged);
     }
 
-    fn own_listeners(&self) -> impl Iterator<Item = &Multiaddr> {
+    pub(super) fn own_listeners(&self) -> impl Iterator<Item = &Multiaddr> {
         self.swarm.listeners().filter(|it| !is_circuit(it))
     }
 

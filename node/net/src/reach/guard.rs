@@ -158,7 +158,7 @@ fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
 
 /// So many at once, then one more after each interval.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     burst: u32,
     every: Duration,
     left: u32,
@@ -166,7 +166,7 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
-    pub(crate) fn new(burst: u32, every: Duration) -> Self {
+    pub fn new(burst: u32, every: Duration) -> Self {
         Self {
             burst,
             every,
@@ -175,7 +175,8 @@ impl Bucket {
         }
     }
 
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
+    /// Takes one; `false` if there is none now.
+    pub fn take(&mut self, now: Instant) -> bool {
         let filled = *self.filled.get_or_insert(now);
         let passed =
             now.saturating_duration_since(filled).as_millis() / self.every.as_millis().max(1);

@@ -1,6 +1,7 @@
 //! The attack list: real nodes of several parties, and hand-made peers that mean harm.
 //! `specs/threats.md` names each of these tests.
 
+mod addresses;
 mod charter;
 mod forgery;
 mod invitations;

@@ -176,13 +176,12 @@ impl Peers {
             tokio::spawn(telling::keep_book(hub.clone(), options.public)),
             tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), options.gossip)),
         ];
-        if gossip {
-            tasks.push(tokio::spawn(gossip::admit(hub.clone())));
         // A node that does not listen is there for a moment only, or wants to be left alone.
         if !options.public && !options.listen.is_empty() {
             tasks.push(tokio::spawn(places::keep_places(hub.clone())));
         }
         if options.gossip {
+            tasks.push(tokio::spawn(gossip::admit(hub.clone())));
             tasks.push(tokio::spawn(gossip::publish(
                 inner.clone(),
                 hub.network.clone(),

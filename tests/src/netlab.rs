@@ -193,7 +193,8 @@ impl Wire {
     /// If that cannot be done.
     pub fn readdress(&self, from: &str, to: &str) {
         let space = &self.space.0;
-        run("ip", &["-n", space, "addr", "add", to, "dev", &self.name]).unwrap();
+        // In this order: an address added beside another would go with it.
         run("ip", &["-n", space, "addr", "del", from, "dev", &self.name]).unwrap();
+        run("ip", &["-n", space, "addr", "add", to, "dev", &self.name]).unwrap();
     }
 }

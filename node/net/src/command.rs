@@ -5,12 +5,10 @@ use std::collections::BTreeSet;
 use libp2p::{Multiaddr, PeerId, Stream, StreamProtocol};
 use tokio::sync::oneshot;
 
-use crate::error::{DialError, ListenError, PublishError, ReconnectError, SubscribeError};
-use crate::event::{GossipGroup, GossipId};
 use crate::error::{
     DialError, ListenError, PublishError, ReconnectError, ReserveError, SubscribeError,
 };
-use crate::event::GossipId;
+use crate::event::{GossipGroup, GossipId};
 use crate::metrics::Metrics;
 use crate::network::{ConnectedPeer, Verdict};
 use crate::reach::ReachReport;

@@ -109,7 +109,8 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
+            // Below the 10 s that AutoNAT waits for a dial back, so that it hears of the failure.
+            connect: Duration::from_secs(8),
             ping_interval: Duration::from_secs(15),
             ping_timeout: Duration::from_secs(20),
             idle: Duration::from_secs(60 * 60),

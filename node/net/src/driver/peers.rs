@@ -107,6 +107,17 @@ impl Peers {
             .collect()
     }
 
+    /// Whether this node called a peer directly before and now again. The second connection would take
+    /// the place that a peer has for calling back.
+    pub(super) fn has_called_twice(&self, peer: &PeerId, newest: ConnectionId) -> bool {
+        let called = |it: &Connection| it.link.direction == Direction::Outbound && !it.link.relayed;
+        let Some(peer) = self.peers.get(peer) else {
+            return false;
+        };
+        peer.connections.get(&newest).is_some_and(called)
+            && peer.connections.values().filter(|it| called(it)).count() > 1
+    }
+
     /// Relayed connections of a peer that has a direct one.
     pub(super) fn needlessly_relayed(&self, peer: &PeerId) -> Vec<ConnectionId> {
         let Some(peer) = self.peers.get(peer) else {
@@ -191,6 +202,9 @@ impl Driver {
         }
         self.dials.succeeded(connection, peer);
         self.leave_relays(&peer);
+        if self.peers.has_called_twice(&peer, connection) {
+            self.swarm.close_connection(connection);
+        }
     }
 
     pub(super) fn on_closed(

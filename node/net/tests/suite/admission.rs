@@ -252,7 +252,8 @@ async fn admission_and_its_end_hold_for_each_connection_of_a_peer() {
     a.publish(group(7), TOPIC, b"over one").await;
     assert_eq!(gossip(&mut b).await.1, b"over one");
     // Its address does not say who is there, so that the line is not known to stand already.
-    b.network.dial(a.address.clone()).await.expect("dials");
+    // The other way round: of two that one node opens, one is closed.
+    a.network.dial(b.address.clone()).await.expect("dials");
     patiently("two connections", async {
         while a.network.peers().await.expect("runs")[0].connections.len() < 2 {
             tokio::task::yield_now().await;

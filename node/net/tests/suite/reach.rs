@@ -240,3 +240,32 @@ async fn a_relayed_connection_gives_way_to_a_direct_one() {
     }
     assert!(made > 0);
 }
+
+#[tokio::test]
+async fn two_calls_at_once_leave_one_connection() {
+    let mut public = public(Carrier::Tcp).await;
+    let alice = Node::start(1, Carrier::Tcp).await;
+    let call = || alice.network.dial(public.address.clone());
+    let (one, other) = tokio::join!(call(), call());
+    assert_eq!(
+        (one.expect("dials"), other.expect("dials")),
+        (public.id(), public.id())
+    );
+    public.connected_to(alice.id()).await;
+    let waiting = async {
+        while public.network.peers().await.expect("runs")[0]
+            .connections
+            .len()
+            > 1
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    patiently("one connection alone", waiting).await;
+    // So there is room for trying its address.
+    alice.network.admit(public.id(), true);
+    public.network.admit(alice.id(), true);
+    let reached = |report: &ReachReport| report.confirmed().next().cloned();
+    let reached = reach(&alice.network, "a confirmed address", reached).await;
+    assert_eq!(reached, alice.address);
+}

@@ -135,6 +135,7 @@ async fn open(home: &Path, traffic: &Traffic) -> Node {
         listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
         network: true,
         gossip: true,
+        public: false,
     };
     Node::open_tapped(options, traffic.tap()).await.unwrap()
 }

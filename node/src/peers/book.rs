@@ -382,7 +382,7 @@ mod tests {
     fn a_node_states_itself_when_something_changed_and_above_all_it_ever_said() {
         let (mut book, own) = (Book::default(), key(1));
         let mut what = Own::default();
-        let mut state =
+        let state =
             |book: &mut Book, what: &Own, now_ms| book.state_self(community(1), &own, what, now_ms);
         assert!(
             !state(&mut book, &what, 100),

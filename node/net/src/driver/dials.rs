@@ -7,6 +7,7 @@ use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError as SwarmDialError};
 use libp2p::{Multiaddr, PeerId, TransportError, allow_block_list, connection_limits};
 
+use super::reach::{is_circuit, without_peer};
 use super::{Driver, innermost, jitter, peer_of};
 use crate::command::Reply;
 use crate::error::DialError;
@@ -104,7 +105,12 @@ impl Driver {
     /// A fresh port for each attempt, but where the listener's own is of use: with that one, two nodes
     /// that call each other at the same moment would meet in one TCP connection that both believe to
     /// have opened.
-    fn peer_opts(&self, peer: PeerId, addresses: Vec<Multiaddr>) -> DialOpts {
+    ///
+    /// Where this node listens itself nobody else is found. Such an address, `127.0.0.1` with the usual
+    /// port above all, would answer first and spoil the attempt at the others.
+    fn peer_opts(&self, peer: PeerId, mut addresses: Vec<Multiaddr>) -> DialOpts {
+        let own: Vec<&Multiaddr> = self.own_listeners().collect();
+        addresses.retain(|it| is_circuit(it) || !own.contains(&&without_peer(it)));
         let shows_port = self.reach.shows_its_port(&addresses);
         let opts = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)

@@ -87,7 +87,7 @@ impl Reach {
     }
 }
 
-fn is_circuit(address: &Multiaddr) -> bool {
+pub(super) fn is_circuit(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
 }
 
@@ -98,7 +98,7 @@ fn tcp_port(address: &Multiaddr) -> Option<u16> {
     })
 }
 
-fn without_peer(address: &Multiaddr) -> Multiaddr {
+pub(super) fn without_peer(address: &Multiaddr) -> Multiaddr {
     let parts = address.iter();
     parts
         .filter(|part| !matches!(part, Protocol::P2p(_)))

@@ -269,3 +269,21 @@ async fn two_calls_at_once_leave_one_connection() {
     let reached = reach(&alice.network, "a confirmed address", reached).await;
     assert_eq!(reached, alice.address);
 }
+
+#[tokio::test]
+async fn an_address_that_is_also_this_nodes_own_spoils_no_call() {
+    let bob = Node::start(2, Carrier::Tcp).await;
+    let mut alice = Node::start(1, Carrier::Tcp).await;
+    let at = |address: &Multiaddr| address.clone().with_p2p(bob.id()).expect("no peer in it");
+    let addresses = vec![at(&alice.address), at(&bob.address)];
+    let called = alice.network.set_reconnect(bob.id(), addresses).await;
+    called.expect("is called");
+    let first = alice
+        .wait("an outcome", |event| match event {
+            comity_net::Event::Connected { peer, .. } => Some(Ok(peer)),
+            comity_net::Event::DialFailed { error, .. } => Some(Err(error.to_string())),
+            _ => None,
+        })
+        .await;
+    assert_eq!(first, Ok(bob.id()));
+}

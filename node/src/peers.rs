@@ -211,7 +211,7 @@ impl Peers {
         let counted = network.metrics().await.ok()?;
         let connected = network.peers().await.ok()?;
         let directions = connected.iter().flat_map(|it| &it.connections);
-        let inbound = directions.filter(|(it, _)| *it == Direction::Inbound);
+        let inbound = directions.filter(|it| it.direction == Direction::Inbound);
         let inbound = inbound.count();
         let all: usize = connected.iter().map(|it| it.connections.len()).sum();
         let peers = self.hub.peers();

@@ -85,6 +85,7 @@ fn table(alliance: &Alliance, guess: &Guess) -> Vec<Asked> {
             "uptime_ms",
         ]),
         get("/v0/health", "/v0/health"),
+        get("/v0/doctor", "/v0/doctor"),
         // Totals of the whole node, and how long they took: nothing else is left out.
         get("/v0/metrics", "/v0/metrics").but(&[
             "comity_ingest_entries_total",

@@ -193,48 +193,77 @@ pub fn judge_state(
     signers: &[PublicKey],
     tree: &PartyTree,
 ) -> Result<(), StateError> {
-    let (party, parent) = state.parent.ok_or(StateError::NotFirst)?;
-    let parent = tree.state(&parent).filter(|_| party == tree.party);
-    let parent = parent.ok_or(StateError::NoParent)?;
+    let (party, parent) = p1_later(state)?;
+    let parent = p2_parent(party, &parent, tree)?;
     judge_place(state, parent)?;
     judge_signers(signers, parent)
 }
 
-/// P3, P6: what the state itself says about its place.
+/// P1: only a state with a parent continues a chain.
+fn p1_later(state: &PartyState) -> Result<(PartyId, EntryId), StateError> {
+    state.parent.ok_or(StateError::NotFirst)
+}
+
+/// P2: the parent is here, and a state of the same party.
+fn p2_parent<'a>(
+    party: PartyId,
+    parent: &EntryId,
+    tree: &'a PartyTree,
+) -> Result<&'a PartyState, StateError> {
+    let parent = tree.state(parent).filter(|_| party == tree.party);
+    parent.ok_or(StateError::NoParent)
+}
+
+/// What the state itself says about its place: P3, P6.
 pub(in crate::authority) fn judge_place(
     state: &PartyState,
     parent: &PartyState,
 ) -> Result<(), StateError> {
-    let expected = parent.height + 1;
-    if state.height != expected {
-        return Err(StateError::Height {
-            expected,
-            found: state.height,
-        });
-    }
-    if parent.delegates.binary_search(&state.proposer).is_err() {
-        return Err(StateError::Proposer);
-    }
-    Ok(())
+    p3_height(state, parent)?;
+    p6_proposer(state, parent)
 }
 
-/// P4, P5: who signed.
+/// P3: the height is one more than the parent's.
+fn p3_height(state: &PartyState, parent: &PartyState) -> Result<(), StateError> {
+    let (expected, found) = (parent.height + 1, state.height);
+    match found == expected {
+        true => Ok(()),
+        false => Err(StateError::Height { expected, found }),
+    }
+}
+
+/// P6: the proposer is a delegate of the parent.
+fn p6_proposer(state: &PartyState, parent: &PartyState) -> Result<(), StateError> {
+    match parent.delegates.binary_search(&state.proposer) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StateError::Proposer),
+    }
+}
+
+/// Who signed: P4, P5.
 pub(in crate::authority) fn judge_signers(
     signers: &[PublicKey],
     parent: &PartyState,
 ) -> Result<(), StateError> {
-    let stranger = signers
-        .iter()
-        .find(|it| parent.delegates.binary_search(it).is_err());
-    if let Some(stranger) = stranger {
-        return Err(StateError::Signer(*stranger));
+    p4_signers(signers, parent)?;
+    p5_enough(signers, parent)
+}
+
+/// P4: every signer is a delegate of the parent.
+fn p4_signers(signers: &[PublicKey], parent: &PartyState) -> Result<(), StateError> {
+    let is_stranger = |it: &&PublicKey| parent.delegates.binary_search(it).is_err();
+    match signers.iter().find(is_stranger) {
+        None => Ok(()),
+        Some(stranger) => Err(StateError::Signer(*stranger)),
     }
+}
+
+/// P5: as many of the parent's delegates sign as it needs.
+fn p5_enough(signers: &[PublicKey], parent: &PartyState) -> Result<(), StateError> {
+    let needed = parent.delegates_needed;
     let signed = signers.iter().collect::<BTreeSet<_>>().len() as u64;
-    if signed < parent.delegates_needed {
-        return Err(StateError::TooFew {
-            needed: parent.delegates_needed,
-            signed,
-        });
+    match signed >= needed {
+        true => Ok(()),
+        false => Err(StateError::TooFew { needed, signed }),
     }
-    Ok(())
 }

@@ -1,11 +1,11 @@
 //! The sync machine of one peer: inputs in, effects out, no I/O.
 //!
 //! A session is one `/comity/sync/1` stream. For every space that both sides have opened they tell
-//! each other their roots. Where roots differ one side starts a *round*: the peers alternate in
-//! stating what they have where they differ ([`claim`](super::claim)), then each sends what the other
-//! lacks, in its local order, within the credit it was given. The side that accepted the stream
-//! starts rounds, but the first about a space the one that has more; the side that opened the stream
-//! ends a round by telling its root again. New entries are announced by key while no round runs.
+//! each other their roots. Where roots differ the side that accepted the stream starts a *round*:
+//! the peers alternate in stating what they have where they differ ([`claim`](super::claim)), then
+//! each sends what the other lacks, in its local order, within the credit it was given. The side
+//! that opened the stream ends a round by telling its root again. New entries are announced by key
+//! while no round runs.
 //!
 //! The node owns tries and entries; a session owns cursors, and each of them is bounded. A session
 //! that saw the peer break the protocol says so once and is deaf from then on.
@@ -13,7 +13,6 @@
 //! Spec: `specs/sync.md` §4 to §9.
 
 mod expected;
-mod first;
 mod io;
 mod learning;
 mod news;
@@ -26,7 +25,6 @@ use super::message::{CloseReason, Message, ROOTS_MAX, SpaceRoot};
 use super::trie::Trie;
 use crate::access::GRANTS_MAX;
 use crate::id::{EntryId, SpaceId};
-use first::FirstRound;
 pub use io::{Context, Effect, Input, Misbehaviour, Replica, Role};
 use learning::Learning;
 use round::Round;
@@ -45,9 +43,6 @@ pub const SPACES_MAX: usize = 1024;
 pub const ROOTS_EVERY_MS: u64 = 5_000;
 /// Without a sign of life for so long a round that waits for the peer fails, in milliseconds.
 pub const SILENCE_MS: u64 = 120_000;
-/// How long the side that accepted the stream leaves the first round about a space to the side that
-/// has more, in milliseconds.
-pub const FIRST_ROUND_MS: u64 = 10_000;
 /// Longest pause before a round that brought nothing is tried again, in milliseconds.
 pub const RETRY_MAX_MS: u64 = 60_000;
 /// Most announced keys asked for and not yet here, per space.
@@ -84,9 +79,6 @@ struct SpaceState {
     /// Whether both sides have compared: from then on news are announced.
     live: bool,
     round: Option<Round>,
-    /// What decides who starts the first round.
-    first: FirstRound,
-    /// The last round that the acceptor started, 0 if none.
     last_round: u64,
     /// Entries given to the ingest path and not yet reported.
     ingesting: usize,
@@ -109,11 +101,8 @@ pub struct Session {
     role: Role,
     peer: PeerNumber,
     seed: [u8; 32],
-    /// The last round of this stream that we started and that the peer started, over all spaces.
-    started: u64,
-    joined: u64,
-    /// Spaces whose first round is no question any more, and whether the opener has started it.
-    settled: BTreeMap<SpaceId, bool>,
+    /// The last round of this stream, over all spaces.
+    last_round: u64,
     spaces: BTreeMap<SpaceId, SpaceState>,
     sending: Sending,
     learning: Learning,
@@ -137,9 +126,7 @@ impl Session {
             role,
             peer,
             seed,
-            started: 0,
-            joined: 0,
-            settled: BTreeMap::new(),
+            last_round: 0,
             spaces: BTreeMap::new(),
             sending: Sending::new(),
             learning: Learning::default(),
@@ -200,9 +187,7 @@ impl Session {
     /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
     pub fn held_bytes(&self) -> usize {
         let spaces: usize = self.spaces.values().map(SpaceState::held_bytes).sum();
-        let settled = self.settled.len() * 2 * size_of::<(SpaceId, bool)>();
-        let waiting = self.outbox_bytes + self.sending.held_bytes() + self.learning.held_bytes();
-        spaces + settled + waiting
+        spaces + self.outbox_bytes + self.sending.held_bytes() + self.learning.held_bytes()
     }
 
     /// Handles one input; what follows is in the outbox.
@@ -268,15 +253,14 @@ impl Session {
             return;
         }
         if context.replica.trie(&space).is_some() {
-            let mut state = SpaceState::default();
-            if let Some((root, first_count)) = self.learning.end(&space) {
-                state.heard = Some(root);
-                state.first.heard(first_count);
-            }
+            let state = SpaceState {
+                heard: self.learning.end(&space),
+                ..SpaceState::default()
+            };
             self.spaces.insert(space, state);
             self.tell_of(space, context);
             self.tell_roots(&[space], context);
-            if self.may_start(&space, context) {
+            if self.role == Role::Acceptor {
                 self.consider(space, context);
             }
         }
@@ -286,7 +270,6 @@ impl Session {
         if self.spaces.contains_key(&space) {
             self.forget(&space, context);
             self.spaces.remove(&space);
-            self.settled.entry(space).or_default();
             self.unsay(&space);
             self.send(Message::Refuse { space });
         }
@@ -362,7 +345,6 @@ impl Session {
             Message::Learn { spaces } => self.heard_learn(&spaces, context),
             Message::Refuse { space } => {
                 self.learning.end(&space);
-                self.settle_if_compared(space);
                 self.forget(&space, context);
                 if let Some(state) = self.spaces.get_mut(&space) {
                     state.refused = true;
@@ -400,7 +382,6 @@ impl Session {
             let root = trie.root();
             state.told = Some(root);
             state.told_ms = context.now_ms;
-            state.first.told(trie.len());
             let after = state.last_round;
             roots.push(SpaceRoot {
                 space: *space,
@@ -417,7 +398,7 @@ impl Session {
     fn heard_root(&mut self, theirs: &SpaceRoot, context: &mut Context<'_>) {
         let role = self.role;
         let Some(state) = self.open_space(&theirs.space, context) else {
-            self.learning.heard(theirs);
+            self.learning.heard(&theirs.space, theirs.root);
             return;
         };
         state.refused = false;
@@ -426,17 +407,13 @@ impl Session {
             return;
         }
         state.heard = Some(theirs.root);
-        state.first.heard(theirs.count);
         self.consider(theirs.space, context);
     }
 
     /// Draws the consequences of the roots told and heard, unless a round is under way.
     fn consider(&mut self, space: SpaceId, context: &mut Context<'_>) {
-        let Some(trie) = context.replica.trie(&space) else {
-            return;
-        };
-        let by_opener = self.opener_starts(&space, trie.len());
-        let Some(state) = self.spaces.get_mut(&space) else {
+        let (Some(state), Some(trie)) = (self.spaces.get_mut(&space), context.replica.trie(&space))
+        else {
             return;
         };
         let Some(heard) = state.heard.filter(|_| state.round.is_none()) else {
@@ -460,9 +437,6 @@ impl Session {
             return;
         }
         let pair = (ours, heard);
-        if by_opener {
-            return self.leave_to_opener_or_start(space, context);
-        }
         match self.role {
             Role::Acceptor
                 if state.fruitless_pair == Some(pair) && context.now_ms < state.not_before_ms =>
@@ -517,8 +491,9 @@ impl Session {
             }
         }
         self.tell_roots(&tell, context);
-        tell.retain(|space| self.may_start(space, context));
-        consider.extend(tell);
+        if self.role == Role::Acceptor {
+            consider.extend(tell);
+        }
         for space in consider {
             self.consider(space, context);
         }

@@ -1,7 +1,6 @@
 //! Sync: the trie, its messages, and sessions that converge whatever happens between them.
 
 mod figures;
-mod first;
 pub(crate) mod harness;
 mod hostile;
 pub(crate) mod messages;

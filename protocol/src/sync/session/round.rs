@@ -34,7 +34,7 @@ pub(super) struct Round {
     pub(super) plan: Plan,
     pub(super) sent_done: bool,
     got_done: bool,
-    /// Roots at the start: ours, and the peer's if it had told it.
+    /// Roots at the start: ours, and the peer's if we started.
     ours: TrieHash,
     theirs: Option<TrieHash>,
     /// Whether entries went either way.
@@ -89,12 +89,8 @@ impl Session {
         else {
             return;
         };
-        // Numbers of the two sides never meet: those of the acceptor are odd.
-        self.started = match self.started {
-            0 if self.role == Role::Acceptor => 1,
-            last => last + 2,
-        };
-        let number = self.started;
+        self.last_round += 1;
+        let number = self.last_round;
         let whole = digest(SALT, &[&self.seed, &number.to_be_bytes()]);
         let mut salt = [0; 8];
         salt.copy_from_slice(&whole[..8]);
@@ -102,18 +98,12 @@ impl Session {
             .in_flight
             .take_space(space, self.peer, context.now_ms);
         let mut round = Round::new(number, salt, 1, pull, trie, context.now_ms);
-        round.theirs = state.heard;
+        round.theirs = state.heard.take();
         let claims =
             vec![claim::state(trie, &salt, &Prefix::ALL).unwrap_or_else(claim::state_nothing)];
         round.expect(&claims, &[]);
+        state.last_round = number;
         state.round = Some(round);
-        if self.role == Role::Acceptor {
-            // What the opener told before it ends this round says nothing new.
-            state.heard = None;
-            state.last_round = number;
-        }
-        let by_opener = self.role == Role::Opener;
-        *self.settled.entry(space).or_default() |= by_opener;
         let wants = Vec::new();
         let turn = 0;
         self.send(Message::Compare(Compare {
@@ -132,11 +122,13 @@ impl Session {
             return;
         }
         if theirs.turn == 0 {
-            match self.may_join(&theirs) {
-                Ok(true) => self.join_round(&theirs, context),
-                Ok(false) => return,
-                Err(how) => return self.misbehaved(how),
+            if self.role == Role::Acceptor {
+                return self.misbehaved(Misbehaviour::WrongRole);
             }
+            if theirs.round <= self.last_round {
+                return self.misbehaved(Misbehaviour::WrongTurn);
+            }
+            self.join_round(&theirs, context);
         }
         let (Some(state), Some(trie)) = (
             self.spaces.get_mut(&theirs.space),
@@ -207,15 +199,13 @@ impl Session {
         if cut_off && state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
             return self.misbehaved(Misbehaviour::Fruitless);
         }
+        self.last_round = theirs.round;
         self.sending.forget(&theirs.space);
         let pull = context
             .in_flight
             .take_space(theirs.space, self.peer, context.now_ms);
-        let mut round = Round::new(theirs.round, theirs.salt, 0, pull, trie, context.now_ms);
-        match self.role {
-            Role::Acceptor => round.theirs = state.heard.take(),
-            Role::Opener => state.last_round = theirs.round,
-        }
+        let round = Round::new(theirs.round, theirs.salt, 0, pull, trie, context.now_ms);
+        state.last_round = theirs.round;
         state.round = Some(round);
     }
 

@@ -146,6 +146,7 @@ impl Peers {
             inner: inner.clone(),
             in_flight: Mutex::new(InFlight::new()),
             since: Instant::now(),
+            gossip: options.gossip,
             own_grants: watch::Sender::new(0),
             doubts: ClockDoubts::default(),
         });

@@ -6,6 +6,7 @@
 
 pub mod alliance;
 pub mod community;
+pub mod figures;
 pub mod files;
 pub mod histories;
 pub mod joining;
@@ -13,6 +14,7 @@ pub mod netlab;
 pub mod nodes;
 pub mod proxy;
 pub mod random;
+pub mod sightings;
 pub mod simulation;
 pub mod stories;
 pub mod stranger;

@@ -37,7 +37,8 @@ pub struct Stopped {
     gossip: bool,
     listen: String,
     public: bool,
-    tapped: Option<(Transcript, Tap)>,
+    tap: Option<Tap>,
+    transcript: Option<Transcript>,
     /// Proofs of those who look at it.
     readers: Vec<String>,
 }
@@ -78,7 +79,7 @@ impl TestNode {
     /// # Panics
     /// If it keeps no transcript.
     pub fn transcript(&self) -> &Transcript {
-        &self.rest.tapped.as_ref().expect("started tapped").0
+        self.rest.transcript.as_ref().expect("started tapped")
     }
 
     /// Starts a node whose key follows from a name.
@@ -323,7 +324,8 @@ impl Stopped {
             gossip,
             listen: "/ip4/127.0.0.1/tcp/0".into(),
             public: false,
-            tapped: None,
+            tap: None,
+            transcript: None,
         }
     }
 
@@ -337,8 +339,14 @@ impl Stopped {
     /// Has the node keep a transcript from its next start on.
     pub fn keep_transcript(&mut self) {
         let transcript = Transcript::default();
-        let tap = transcript.tap();
-        self.tapped = Some((transcript, tap));
+        self.tap = Some(transcript.tap());
+        self.transcript = Some(transcript);
+    }
+
+    /// Has a tap look at what passes the node from its next start on.
+    pub fn tapped_by(mut self, tap: Tap) -> Self {
+        self.tap = Some(tap);
+        self
     }
 
     /// Gives the node the key that follows from a name.
@@ -362,9 +370,9 @@ impl Stopped {
             gossip: self.gossip,
             public: self.public,
         };
-        let node = match &self.tapped {
+        let node = match &self.tap {
             None => Node::open(options).await,
-            Some((_, tap)) => Node::open_tapped(options, tap.clone()).await,
+            Some(tap) => Node::open_tapped(options, tap.clone()).await,
         };
         let node = node.unwrap();
         let client = Client::new(Transport::InProcess(node.in_process()));

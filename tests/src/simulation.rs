@@ -6,6 +6,7 @@
 //! thread, one queue of events: a seed always runs alike, so a failing one can be stepped through.
 
 mod carry;
+pub mod crowd;
 mod fault;
 mod invariants;
 mod links;
@@ -28,7 +29,7 @@ use comity_protocol::{
 };
 pub use fault::Fault;
 pub use invariants::INVARIANTS;
-use links::Link;
+use links::{Link, Paths};
 pub use log::{Log, Step, record, seed_of};
 use malice::Malice;
 use nodes::Node;
@@ -125,6 +126,7 @@ pub struct Simulation {
     now_ms: u64,
     /// The side of the partition that each node is on; all zero without one.
     sides: Vec<usize>,
+    paths: Paths,
     healed: bool,
     /// Inputs that sessions are still to handle before the next event.
     work: VecDeque<(usize, usize, Input)>,
@@ -142,18 +144,21 @@ pub struct Simulation {
 impl Simulation {
     /// The run of a seed.
     pub fn new(seed: u64, size: Size, log: Log) -> Self {
-        Self::with(seed, size, log, None)
+        let mut simulation = Self::with(seed, size, Paths::Wild, log, None);
+        simulation.plan();
+        simulation
     }
 
     /// The run of a seed with a fault, which ends where this invariant does not hold: no other is
     /// looked at.
     pub fn broken_by(seed: u64, size: Size, fault: Fault, invariant: &'static str) -> Self {
-        let mut simulation = Self::with(seed, size, Log::Off, Some(fault));
+        let mut simulation = Self::with(seed, size, Paths::Wild, Log::Off, Some(fault));
+        simulation.plan();
         simulation.awaited = Some(invariant);
         simulation
     }
 
-    fn with(seed: u64, size: Size, log: Log, fault: Option<Fault>) -> Self {
+    fn with(seed: u64, size: Size, paths: Paths, log: Log, fault: Option<Fault>) -> Self {
         let mut random = Random::new(seed);
         let shape = Shape {
             parties: size.parties,
@@ -165,7 +170,10 @@ impl Simulation {
         let count = size.parties * size.nodes;
         let mut liars: Vec<usize> = (0..count).collect();
         random.shuffle(&mut liars);
-        liars.truncate(count / 10);
+        liars.truncate(match paths {
+            Paths::Wild => count / 10,
+            Paths::Even { .. } => 0,
+        });
         let shared = Arc::new(Shared::new(fault));
         let nodes: Vec<Node> = (0..count)
             .map(|number| {
@@ -175,8 +183,12 @@ impl Simulation {
                 Node::new(key, world.id, malice, &shared)
             })
             .collect();
-        let mut simulation = Self {
-            links: links::overlay(&nodes, size, &mut random),
+        Self {
+            links: match paths {
+                Paths::Wild => links::overlay(&nodes, size, &mut random),
+                Paths::Even { chords, .. } => links::chords(count, chords, &mut random),
+            },
+            paths,
             sides: vec![0; count],
             queue: Queue::default(),
             now_ms: 0,
@@ -195,9 +207,7 @@ impl Simulation {
             shared,
             nodes,
             log,
-        };
-        simulation.plan();
-        simulation
+        }
     }
 
     fn plan(&mut self) {

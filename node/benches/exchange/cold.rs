@@ -3,7 +3,6 @@
 use crate::{
     corpus::Corpus,
     pair::{Pair, Side},
-    table::{Figures, Target},
 };
 use comity_node::{
     archive::Archive,
@@ -14,6 +13,7 @@ use comity_node::{
     projection::EntryProjection,
     store::{Opened, Options, RecordStore, Store},
 };
+use comity_tests::figures::{Figures, Target};
 use std::{sync::Arc, time::Instant};
 
 /// How many contributions a second are taken in without any network.

@@ -1,10 +1,7 @@
 //! From "saved here" to "visible there", for contributions that are published one by one.
 
-use crate::{
-    corpus::Corpus,
-    pair::Pair,
-    table::{Figures, Target},
-};
+use crate::{corpus::Corpus, pair::Pair};
+use comity_tests::figures::{Figures, Target};
 use std::{
     fs::File,
     io::{Read, Write},

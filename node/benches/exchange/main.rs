@@ -13,10 +13,9 @@ mod cold;
 mod corpus;
 mod live;
 mod pair;
-mod table;
 
+use comity_tests::figures::Figures;
 use corpus::Corpus;
-use table::Figures;
 
 /// Contributions that are published one by one.
 const LIVE: usize = 300;

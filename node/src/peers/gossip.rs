@@ -44,6 +44,14 @@ fn public_spaces(inner: &Inner) -> Vec<(SpaceId, CommunityId)> {
     spaces.collect()
 }
 
+/// Whether news of a space is gossiped where there is gossip.
+pub(super) fn brings(inner: &Inner, space: &SpaceId) -> bool {
+    let ledger = inner.ingest.ledger();
+    let known = ledger.spaces().get(space);
+    let authority = known.and_then(|it| ledger.authority(&it.community));
+    authority.is_some_and(|it| it.may_read(None, *space))
+}
+
 /// Subscribes to the topics of public spaces; those subscribed already stay so.
 pub(crate) async fn subscribe(inner: &Inner, network: &Network) {
     for (space, community) in public_spaces(inner) {

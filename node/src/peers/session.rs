@@ -10,18 +10,19 @@
 
 mod frames;
 mod kept;
+mod late;
 mod replica;
+mod rights;
 
 use super::{
     bringing::Bringing,
     doubts::ClockDoubts,
     gate::{Gate, Readable},
-    grants,
+    gossip,
     hello::Greeting,
 };
 use crate::{
     ingest::{Inserted, Outcome},
-    ledger::Ledger,
     node::Inner,
     pending::Source,
     random,
@@ -36,7 +37,9 @@ use comity_protocol::{
         session::Input,
     },
 };
+use late::Late;
 pub use replica::LedgerReplica;
+use rights::LookedAt;
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, PoisonError},
@@ -59,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) inner: Arc<Inner>,
     pub(crate) in_flight: Mutex<InFlight>,
     pub(crate) since: Instant,
+    /// Whether news may come by gossip, too.
+    pub(crate) gossip: bool,
     /// Counts changes of the grants that this node may show.
     pub(crate) own_grants: watch::Sender<u64>,
     pub(crate) doubts: ClockDoubts,
@@ -110,6 +115,7 @@ pub(crate) fn start(
             to_ingest: VecDeque::new(),
             ingesting: None,
             loading: None,
+            late: Late::default(),
             in_sync: in_sync_sender,
         };
         let ended = driver.run(stream, announcements, nudged).await;
@@ -129,15 +135,6 @@ struct Intake {
     space: SpaceId,
     entries: Vec<Vec<u8>>,
     arrived: Instant,
-}
-
-/// What spaces were last opened by; nothing needs to be done while it is the same.
-#[derive(PartialEq)]
-struct LookedAt {
-    readable: usize,
-    own_grants: u64,
-    synced: usize,
-    held: usize,
 }
 
 type Loading = JoinHandle<(SpaceId, Vec<Option<Vec<u8>>>)>;
@@ -160,6 +157,7 @@ struct Driver {
     to_ingest: VecDeque<Intake>,
     ingesting: Option<Ingesting>,
     loading: Option<Loading>,
+    late: Late,
     in_sync: watch::Sender<bool>,
 }
 
@@ -246,10 +244,9 @@ impl Driver {
                     while let Ok(news) = announcements.try_recv() {
                         self.hear(Ok(news));
                     }
-                    self.input(Input::Tick);
-                    // Nobody waits any more is no error.
-                    let _ = answer.send(self.is_in_sync());
+                    self.nudged(answer);
                 }
+                () = self.late.due() => self.hear_late(Instant::now()),
                 _ = ticks.tick() => self.input(Input::Tick),
             }
         };
@@ -317,58 +314,29 @@ impl Driver {
         }
     }
 
-    /// What the machine is to know of changes of rights: first the grants to show, then what is
-    /// closed and opened.
-    fn changes_of_rights(&mut self, ledger: &Ledger) -> Vec<Input> {
-        let readable = self.gate.readable(ledger, random::now_ms());
-        let looked_at = LookedAt {
-            readable: Arc::as_ptr(&readable).addr(),
-            own_grants: *self.own_grants.borrow_and_update(),
-            synced: self.synced_governance.len(),
-            held: ledger.spaces().len(),
-        };
-        if self
-            .looked_at
-            .as_ref()
-            .is_some_and(|(before, _)| *before == looked_at)
-        {
-            return Vec::new();
-        }
-        let mut inputs = self.grants_to_show(ledger);
-        let may_be_open = |space: &&SpaceId| {
-            ledger.spaces().get(space).is_some_and(|known| {
-                let governance = governance_space(known.community);
-                governance == **space || self.synced_governance.contains(&governance)
-            })
-        };
-        let now: BTreeSet<SpaceId> = readable.iter().filter(may_be_open).copied().collect();
-        let (lost, gained) = (self.open.difference(&now), now.difference(&self.open));
-        inputs.extend(lost.copied().map(Input::SpaceClosed));
-        inputs.extend(gained.copied().map(Input::SpaceOpened));
-        self.bringing.keep(&now);
-        self.open = now;
-        self.looked_at = Some((looked_at, readable));
-        inputs
-    }
-
-    /// Grants that the peer has not been shown yet, if it may be shown any.
-    fn grants_to_show(&mut self, ledger: &Ledger) -> Vec<Input> {
-        let mut inputs = Vec::new();
-        for community in self.greeting.borrow().communities.keys() {
-            let grants = grants::to_show(&self.shared.inner, ledger, *community, self.gate.node());
-            let before = self.shown.get(community);
-            if before.map_or(&[][..], Vec::as_slice) != grants.as_slice() {
-                self.shown.insert(*community, grants.clone());
-                let community = *community;
-                inputs.push(Input::ShowGrants { community, grants });
-            }
-        }
-        inputs
-    }
-
     fn received(&mut self, message: Message) {
         self.bringing.heard(&message, &self.open);
-        self.input(Input::Received(message));
+        let shared = self.shared.clone();
+        let is_gossiped = |space: &SpaceId| shared.gossip && gossip::brings(&shared.inner, space);
+        if let Some(message) = self.late.put_off(message, is_gossiped, Instant::now()) {
+            self.input(Input::Received(message));
+        }
+    }
+
+    /// Nothing is put off any longer; then tells whether all is equal.
+    fn nudged(&mut self, answer: Nudge) {
+        self.late.all_due();
+        self.hear_late(Instant::now());
+        self.input(Input::Tick);
+        // Nobody waits any more is no error.
+        let _ = answer.send(self.is_in_sync());
+    }
+
+    /// Has the machine hear what gossip had its time to bring.
+    fn hear_late(&mut self, now: Instant) {
+        while let Some(message) = self.late.next(now) {
+            self.input(Input::Received(message));
+        }
     }
 
     fn ingested(&mut self, space: SpaceId, entries: usize, bytes: u64) {

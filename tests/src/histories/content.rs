@@ -66,6 +66,19 @@ impl World {
         });
     }
 
+    /// A topic in the first public space, by somebody.
+    pub(crate) fn publish(&mut self, random: &mut Random) -> Entry {
+        let (person, number) = (random.below(self.people.len()), self.papers.len());
+        let draft = topic(
+            &format!("Topic {number}"),
+            "For everyone, as soon as can be.",
+        );
+        let entry = self.people[person].devices[0].create(self.public, &draft);
+        self.open_paper(self.public, &entry, false, person);
+        self.said(self.public, entry.clone());
+        entry
+    }
+
     fn papers_of<'a>(
         &'a self,
         space: SpaceId,

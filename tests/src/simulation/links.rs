@@ -15,6 +15,42 @@ const DELAY_MAX_MS: usize = 400;
 /// Pause before a lost connection is tried again, in milliseconds.
 const AGAIN_MS: u64 = 4_000;
 
+/// How links run and what travels on them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Paths {
+    /// Parties in rings, liars anywhere, every frame at its own pace.
+    Wild,
+    /// Each node calls so many others; frames take equally long, and longer where pieces are lost.
+    Even {
+        chords: usize,
+        one_way_ms: u64,
+        loss_percent: usize,
+        /// Until a lost piece is sent again.
+        again_ms: u64,
+    },
+}
+
+impl Paths {
+    /// How long a frame travels.
+    fn delay_ms(self, random: &mut Random) -> u64 {
+        match self {
+            Self::Wild => 5 + random.below(DELAY_MAX_MS) as u64,
+            Self::Even {
+                one_way_ms,
+                loss_percent,
+                again_ms,
+                ..
+            } => {
+                let mut delay = one_way_ms;
+                while random.chance(loss_percent) {
+                    delay += again_ms;
+                }
+                delay
+            }
+        }
+    }
+}
+
 /// One end of a link.
 pub(super) struct End {
     pub(super) node: usize,
@@ -105,6 +141,53 @@ pub(super) fn overlay(nodes: &[Node], size: Size, random: &mut Random) -> Vec<Li
         }
     }
     links
+}
+
+/// Each node joined to so many others, whoever they are.
+pub(super) fn chords(count: usize, each: usize, random: &mut Random) -> Vec<Link> {
+    let mut joined = BTreeSet::new();
+    for node in 0..count {
+        for _ in 0..each {
+            let other = random.below(count);
+            if other != node {
+                joined.insert((node.min(other), node.max(other)));
+            }
+        }
+    }
+    joined.into_iter().map(|(a, b)| Link::new(a, b)).collect()
+}
+
+/// The longest of the shortest ways between nodes, in links; none if some do not reach each other.
+pub(super) fn diameter(links: &[Link], count: usize) -> Option<usize> {
+    let mut next = vec![Vec::new(); count];
+    for link in links {
+        let [a, b] = [0, 1].map(|side| link.ends[side].node);
+        next[a].push(b);
+        next[b].push(a);
+    }
+    (0..count)
+        .map(|from| farthest(from, &next))
+        .try_fold(0, |most, it| Some(most.max(it?)))
+}
+
+fn farthest(from: usize, next: &[Vec<usize>]) -> Option<usize> {
+    let mut seen = vec![false; next.len()];
+    seen[from] = true;
+    let (mut reached, mut steps, mut edge) = (1, 0, vec![from]);
+    loop {
+        let mut further = Vec::new();
+        for to in edge.iter().flat_map(|it| &next[*it]) {
+            if !std::mem::replace(&mut seen[*to], true) {
+                further.push(*to);
+            }
+        }
+        if further.is_empty() {
+            return (reached == next.len()).then_some(steps);
+        }
+        reached += further.len();
+        steps += 1;
+        edge = further;
+    }
 }
 
 impl Simulation {
@@ -279,7 +362,7 @@ impl Simulation {
             }
         };
         for frame in frames {
-            let delay = 5 + self.random.below(DELAY_MAX_MS) as u64;
+            let delay = self.paths.delay_ms(&mut self.random);
             let stream = self.links[link].stream;
             let end = &mut self.links[link].ends[1 - side];
             let at = (self.now_ms + delay).max(end.last_arrival_ms + 1);

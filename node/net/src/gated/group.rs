@@ -20,6 +20,10 @@ const GOSSIP_QUEUE_MESSAGES: usize = 512;
 
 const GOSSIP_MESSAGES_PER_RPC: usize = 256;
 
+/// Peers that each node passes every message on to, give or take one. A node gets about as many
+/// copies less one; whoever is missed gets it by sync.
+const MESH_PEERS: usize = 3;
+
 type SubscriptionFilter =
     gossipsub::MaxCountSubscriptionFilter<gossipsub::AllowAllSubscriptionFilter>;
 
@@ -42,7 +46,11 @@ pub(super) fn build(group: GossipGroup) -> Result<Gossip, StartError> {
         .max_transmit_size(MAX_GOSSIP_BYTES + GOSSIP_ENVELOPE_BYTES)
         .max_publish_messages(GOSSIP_MESSAGES_PER_RPC)
         .connection_handler_queue_len(GOSSIP_QUEUE_MESSAGES)
-        .flood_publish(true)
+        .mesh_n_low(MESH_PEERS - 1)
+        .mesh_n(MESH_PEERS)
+        .mesh_n_high(MESH_PEERS + 1)
+        .mesh_outbound_min(1)
+        .flood_publish(false)
         .history_gossip(0)
         .build()
         .map_err(|error| StartError::Build(error.to_string()))?;

@@ -1,9 +1,13 @@
 //! Figures as JSON lines, and as a table for people.
 
+/// What a figure should be.
 #[derive(Clone, Copy)]
-pub(crate) enum Target {
+pub enum Target {
+    /// Nothing in particular.
     None,
+    /// This or more.
     AtLeast(f64),
+    /// This or less.
     AtMost(f64),
 }
 
@@ -14,8 +18,9 @@ struct Figure {
     target: Target,
 }
 
+/// Figures in the order in which they were measured.
 #[derive(Default)]
-pub(crate) struct Figures(Vec<Figure>);
+pub struct Figures(Vec<Figure>);
 
 impl Target {
     fn told(self) -> Option<String> {
@@ -36,13 +41,8 @@ impl Target {
 }
 
 impl Figures {
-    pub(crate) fn add(
-        &mut self,
-        name: impl Into<String>,
-        value: f64,
-        unit: &'static str,
-        target: Target,
-    ) {
+    /// Adds one, and tells it at once.
+    pub fn add(&mut self, name: impl Into<String>, value: f64, unit: &'static str, target: Target) {
         let name = name.into();
         eprintln!("{name}: {value:.3} {unit}");
         self.0.push(Figure {
@@ -53,7 +53,14 @@ impl Figures {
         });
     }
 
-    pub(crate) fn print(&self) {
+    /// Whether all that have a target reach it.
+    pub fn hold(&self) -> bool {
+        let held = |it: &Figure| it.target.holds(it.value);
+        self.0.iter().all(|it| held(it) != Some(false))
+    }
+
+    /// One JSON line each, then the table.
+    pub fn print(&self) {
         for it in &self.0 {
             let line = serde_json::json!({
                 "figure": it.name, "value": it.value, "unit": it.unit,

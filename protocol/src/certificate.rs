@@ -11,6 +11,7 @@
 
 use crate::{
     codec::{CodecError, Origin, Reader, Writer},
+    effort::{self, Effort},
     id::{CommunityId, EntryId, PartyId, SpaceId, digest, domain},
     key::{BadSignature, KeyError, PublicKey, SIGNATURE_BYTES, SecretKey, Signature},
     limits::PAYLOAD_MAX_BYTES,
@@ -423,6 +424,7 @@ pub fn community_id(genesis: &Genesis) -> CommunityId {
 /// The id of the party whose chain starts with this state.
 pub fn party_id(first: &PartyState) -> PartyId {
     let body = CertificateBody::Party(first.clone()).encode();
+    effort::add(Effort::FirstStateBytes, body.len());
     PartyId::from_bytes(digest(domain::PARTY, &[&body]))
 }
 

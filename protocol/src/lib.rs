@@ -22,6 +22,8 @@ pub mod codec;
 pub mod contribution;
 pub mod derive;
 pub mod document;
+#[doc(hidden)]
+pub mod effort;
 pub mod entry;
 pub mod id;
 pub mod key;

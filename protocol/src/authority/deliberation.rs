@@ -40,9 +40,11 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 mod motion;
+mod siblings;
 mod voices;
 
 pub use motion::{Flaw, Motion, Outcome, Refusal, SideVoices};
+use siblings::Siblings;
 pub use voices::{Approved, Proposed, Voices};
 
 /// All motions, weighed.
@@ -52,7 +54,7 @@ pub struct Deliberation<'a> {
     parties: &'a Parties,
     voices: &'a Voices,
     motions: BTreeMap<EntryId, Motion>,
-    by_parent: BTreeMap<EntryId, Vec<EntryId>>,
+    siblings: Siblings,
 }
 
 impl<'a> Deliberation<'a> {
@@ -68,17 +70,14 @@ impl<'a> Deliberation<'a> {
             parties,
             voices,
             motions: BTreeMap::new(),
-            by_parent: BTreeMap::new(),
+            siblings: Siblings::default(),
         };
         for (id, body) in proposed {
             let motion = deliberation.motion(id, body);
-            let parent = (!motion.is_order()).then_some(motion.parent);
-            if deliberation.motions.insert(id, motion).is_none()
-                && let Some(parent) = parent
-            {
-                let children = deliberation.by_parent.entry(parent).or_default();
-                children.push(id);
+            if !motion.is_order() {
+                deliberation.siblings.add(&motion, voices);
             }
+            deliberation.motions.insert(id, motion);
         }
         deliberation
     }
@@ -367,31 +366,22 @@ impl<'a> Deliberation<'a> {
         }
     }
 
-    /// D2: whatever else this delegate approved below the same parent is dead.
+    /// D2: whatever else this delegate, or earlier delegates of its party, approved below the same
+    /// parent is dead. D4: none has enough approvals.
     fn is_free(&self, delegate: &PublicKey, motion: &Motion) -> Result<(), Refusal> {
         let mut unseen = self.voices.unseen_of(delegate);
         if let Some(it) = unseen.find(|it| !self.knows(it)) {
             return Err(Refusal::Unseen(*it));
         }
-        for other in self.by_parent.get(&motion.parent).into_iter().flatten() {
-            let other = &self.motions[other];
-            if other.id == motion.id {
-                continue;
-            }
-            match other.outcome {
-                // What this delegate could judge when approving may lack a party's state here.
-                Outcome::Flawed(_) if self.voices.approved(&other.id, delegate) => {
-                    return Err(Refusal::Unseen(other.id));
-                }
-                Outcome::Dead | Outcome::Flawed(_) => {}
-                Outcome::Carried | Outcome::Certified => return Err(Refusal::Overtaken(other.id)),
-                Outcome::Open if self.binds(delegate, other, motion) => {
-                    return Err(Refusal::Bound(other.id));
-                }
-                Outcome::Open => {}
-            }
+        let Some(other) = self.siblings.in_the_way(delegate, motion) else {
+            return Ok(());
+        };
+        match self.motions[&other].outcome {
+            // What this delegate could judge when approving may lack a party's state here.
+            Outcome::Flawed(_) => Err(Refusal::Unseen(other)),
+            Outcome::Carried | Outcome::Certified => Err(Refusal::Overtaken(other)),
+            Outcome::Open | Outcome::Dead => Err(Refusal::Bound(other)),
         }
-        Ok(())
     }
 
     fn knows(&self, id: &EntryId) -> bool {
@@ -400,22 +390,6 @@ impl<'a> Deliberation<'a> {
         self.motions.contains_key(id)
             || self.charter.is_some_and(certified)
             || chains.any(|(_, chain)| chain.state(id).is_some())
-    }
-
-    /// D2: whether this delegate approved `other`, or earlier delegates of its party did.
-    fn binds(&self, delegate: &PublicKey, other: &Motion, motion: &Motion) -> bool {
-        let speaks_for = |side: &Side| side.delegates.binary_search(delegate).is_ok();
-        let mine = motion.sides.iter().map(|it| &it.side);
-        let mut mine = mine.filter(|it| speaks_for(it));
-        self.voices.approved(&other.id, delegate)
-            || mine.any(|mine| {
-                let mut before = other.sides.iter();
-                before.any(|it| {
-                    it.side.party == mine.party
-                        && it.side.pinned != mine.pinned
-                        && !it.approved.is_empty()
-                })
-            })
     }
 
     /// The certificate of a motion that is carried: of each party that approves, as many signatures

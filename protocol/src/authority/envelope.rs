@@ -109,6 +109,9 @@ pub(super) struct Envelope {
     /// Parties whose first states may come in.
     named: BTreeSet<PartyId>,
     pub(super) states: BTreeMap<EntryId, PartyState>,
+    /// The parties that start with these states. Each is told by a digest of all that the state says,
+    /// so it is reckoned once, however many states build on it.
+    starts: BTreeMap<EntryId, PartyId>,
     pub(super) resolutions: BTreeMap<EntryId, (Resolution, Vec<PublicKey>)>,
     /// Of every branch: the genesis once it is founded, and what resolutions made of it.
     charters: BTreeMap<EntryId, CharterState>,
@@ -133,6 +136,7 @@ impl Envelope {
             genesis: None,
             named: BTreeSet::new(),
             states: BTreeMap::new(),
+            starts: BTreeMap::new(),
             resolutions: BTreeMap::new(),
             charters: BTreeMap::new(),
             restricted: BTreeMap::new(),
@@ -358,13 +362,5 @@ fn signers(entry: &Entry) -> Vec<PublicKey> {
     match entry {
         Entry::Certificate(it) => it.signers().collect(),
         _ => Vec::new(),
-    }
-}
-
-/// The party of a state.
-fn party_of(state: &PartyState) -> PartyId {
-    match &state.parent {
-        Some((party, _)) => *party,
-        None => certificate::party_id(state),
     }
 }

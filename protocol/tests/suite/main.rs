@@ -15,6 +15,7 @@ mod derivation;
 mod effective;
 mod entry;
 mod envelope;
+mod floods;
 mod forms;
 mod governance;
 

@@ -3,7 +3,7 @@
 //! Each rule looks at what a certificate builds on and at who signed it, never at which branch is
 //! followed: losing branches stay in the set.
 
-use super::{Envelope, EnvelopeError, Need, Refused, party_of, rules};
+use super::{Envelope, EnvelopeError, Need, Refused, rules};
 use crate::{
     authority::{
         charter::{self, CharterState},
@@ -13,7 +13,7 @@ use crate::{
         self, Certificate, CertificateBody, Change, Declarer, ErasureOrder, PartyState, Resolution,
         SpaceDeclaration,
     },
-    id::EntryId,
+    id::{EntryId, PartyId},
     key::PublicKey,
 };
 
@@ -46,7 +46,16 @@ impl Envelope {
         signers: &[PublicKey],
     ) -> Result<(), Refused> {
         let before = rules::e11_builds_on(parent, &self.states)?;
-        Ok(rules::e3_state(state, signers, before)?)
+        let of = self.party_of(&parent, before);
+        Ok(rules::e3_state(state, signers, (of, before))?)
+    }
+
+    /// The party of a state that is here.
+    fn party_of(&self, id: &EntryId, state: &PartyState) -> Option<PartyId> {
+        match &state.parent {
+            Some((party, _)) => Some(*party),
+            None => self.starts.get(id).copied(),
+        }
     }
 
     fn judge_resolution(&self, it: &Resolution, signers: &[PublicKey]) -> Result<(), Refused> {
@@ -68,8 +77,9 @@ impl Envelope {
         rules::e10_community(it.community, self.community)?;
         match &it.declarer {
             Declarer::Party { party, state, .. } => {
-                let state = rules::e11_builds_on(*state, &self.states)?;
-                Ok(rules::e5_party_declares(*party, state, signers)?)
+                let named = rules::e11_builds_on(*state, &self.states)?;
+                let of = self.party_of(state, named);
+                Ok(rules::e5_party_declares(*party, (of, named), signers)?)
             }
             Declarer::Member { root, signer } => {
                 let unknown = match self.keys.is_root(root) {
@@ -110,13 +120,7 @@ impl Envelope {
                 self.trees_lag = true;
             }
             CertificateBody::Party(state) => {
-                self.keys.list(party_of(state), state, learned);
-                if state.parent.is_some() {
-                    self.sealed.insert(id, state.cuts.sealed);
-                }
-                self.states.insert(id, state.clone());
-                self.trees_lag = true;
-                learned.push(Need::Entry(id));
+                self.take_state(id, state, learned);
             }
             CertificateBody::Resolution(resolution) => {
                 self.name_parties(resolution, learned);
@@ -136,6 +140,24 @@ impl Envelope {
             }
             CertificateBody::ErasureOrder(_) => {}
         }
+    }
+
+    fn take_state(&mut self, id: EntryId, state: &PartyState, learned: &mut Vec<Need>) {
+        let party = match &state.parent {
+            Some((party, _)) => {
+                self.sealed.insert(id, state.cuts.sealed);
+                *party
+            }
+            None => {
+                let party = certificate::party_id(state);
+                self.starts.insert(id, party);
+                party
+            }
+        };
+        self.keys.list(party, state, learned);
+        self.states.insert(id, state.clone());
+        self.trees_lag = true;
+        learned.push(Need::Entry(id));
     }
 
     /// Puts the states of parties in order. False if they were.

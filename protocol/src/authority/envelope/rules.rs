@@ -4,7 +4,7 @@
 //!
 //! E7 says which keys are known: [`Keys`].
 
-use super::{DeclarationFault, EnvelopeError, keys::Keys, party_of};
+use super::{DeclarationFault, EnvelopeError, keys::Keys};
 use crate::{
     authority::{
         charter::{self, CharterState},
@@ -39,9 +39,13 @@ pub(super) fn e2_named(party: PartyId, named: &BTreeSet<PartyId>) -> Judged {
 }
 
 /// E3: a later state continues a state that is here, by its delegates.
-pub(super) fn e3_state(state: &PartyState, signers: &[PublicKey], before: &PartyState) -> Judged {
+pub(super) fn e3_state(
+    state: &PartyState,
+    signers: &[PublicKey],
+    (of, before): (Option<PartyId>, &PartyState),
+) -> Judged {
     let of_one_party = match state.parent {
-        Some((party, _)) if party == party_of(before) => Ok(()),
+        Some((party, _)) if Some(party) == of => Ok(()),
         Some(_) => Err(StateError::NoParent),
         None => Err(StateError::NotFirst),
     };
@@ -65,13 +69,13 @@ pub(super) fn e4_resolution(
 /// E5: a party declares a space by enough delegates of a state of it, and nobody else.
 pub(super) fn e5_party_declares(
     party: PartyId,
-    state: &PartyState,
+    (of, state): (Option<PartyId>, &PartyState),
     signers: &[PublicKey],
 ) -> Judged {
     let speaks = |key: &&PublicKey| state.delegates.binary_search(key).is_ok();
     let signed = signers.iter().filter(speaks).count() as u64;
     let needed = state.delegates_needed;
-    let fault = if party_of(state) != party {
+    let fault = if of != Some(party) {
         Some(DeclarationFault::OtherParty)
     } else if let Some(stranger) = signers.iter().find(|key| !speaks(key)) {
         Some(DeclarationFault::Signer(*stranger))

@@ -61,6 +61,9 @@ pub(crate) struct Node {
     pub(crate) spaces: BTreeMap<SpaceId, Space>,
     /// Entries of these authors are refused, as a node with other governance would.
     pub(crate) refuses: Vec<AuthorTag>,
+    /// What an entry depends on: it waits until that is here.
+    pub(crate) needs: BTreeMap<EntryId, EntryId>,
+    waiting: BTreeMap<EntryId, Vec<u8>>,
     /// Ingested entries in order of arrival.
     pub(crate) arrived: Vec<Key>,
     /// Entries that declare spaces.
@@ -111,6 +114,33 @@ impl Node {
         }
         space.entries.insert(key.id, bytes);
         Some(key)
+    }
+
+    /// Takes an entry in, unless it waits for another, and those that waited for it. The keys of what
+    /// is in the set now.
+    pub(crate) fn take_in(&mut self, space: SpaceId, bytes: Vec<u8>) -> Vec<Key> {
+        let mut taken = Vec::new();
+        let mut queue = vec![bytes];
+        while let Some(bytes) = queue.pop() {
+            let id = key_of(&bytes).unwrap().id;
+            let held = &self.spaces.entry(space).or_default().entries;
+            if let Some(needed) = self.needs.get(&id)
+                && !held.contains_key(needed)
+            {
+                self.waiting.insert(id, bytes);
+                continue;
+            }
+            let Some(key) = self.insert(space, bytes) else {
+                continue;
+            };
+            taken.push(key);
+            let needs = &self.needs;
+            let freed = self
+                .waiting
+                .extract_if(.., |it, _| needs.get(it) == Some(&id));
+            queue.extend(freed.map(|(_, bytes)| bytes));
+        }
+        taken
     }
 
     /// Has an entry without keeping its bytes: for sets of which nothing is sent.
@@ -320,10 +350,9 @@ impl World {
             if self.nodes[node].spaces[&space].trie.contains(&key) {
                 self.nodes[node].repeated += 1;
             }
-            if let Some(key) = self.nodes[node].insert(space, entry) {
-                self.nodes[node].arrived.push(key);
-                keys.push(key);
-            }
+            let taken = self.nodes[node].take_in(space, entry);
+            self.nodes[node].arrived.extend(&taken);
+            keys.extend(taken);
         }
         self.told(node, space, keys);
         let answer = Input::Ingested {
@@ -354,8 +383,9 @@ impl World {
 
     /// A new entry of a node's own people.
     pub(crate) fn publish(&mut self, node: usize, space: SpaceId, bytes: Vec<u8>) {
-        if let Some(key) = self.nodes[node].insert(space, bytes) {
-            self.told(node, space, vec![key]);
+        let taken = self.nodes[node].take_in(space, bytes);
+        if !taken.is_empty() {
+            self.told(node, space, taken);
         }
     }
 

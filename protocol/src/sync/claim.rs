@@ -80,10 +80,10 @@ fn state_run(salt: &Salt, run: &AuthorRun) -> Run {
     }
 }
 
-/// The claim that nothing at all is held.
-pub fn state_nothing() -> Claim {
+/// The claim that nothing is held under a prefix, which is no longer than a tag.
+pub fn state_nothing(prefix: &Prefix) -> Claim {
     Claim::Runs {
-        prefix: Prefix::ALL,
+        prefix: *prefix,
         runs: Vec::new(),
     }
 }

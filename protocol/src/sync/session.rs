@@ -21,9 +21,10 @@ mod news;
 mod round;
 mod send;
 
-use super::in_flight::{IDLE_MS, PeerNumber};
+use super::in_flight::{IDLE_MS, PeerNumber, SHARED_FROM};
 use super::key::{Key, TrieHash};
 use super::message::{CloseReason, Message, ROOTS_MAX, SpaceRoot};
+use super::parts::Parts;
 use super::trie::Trie;
 use crate::access::GRANTS_MAX;
 use crate::id::{EntryId, SpaceId};
@@ -77,6 +78,8 @@ struct SpaceState {
     told_ms: u64,
     /// The peer's root as it last told it, if it is not outdated by a round.
     heard: Option<TrieHash>,
+    /// How many keys the peer has, as it last told.
+    heard_count: u64,
     /// The pair of roots (ours, theirs) that we last answered with our own.
     answered: Option<(TrieHash, TrieHash)>,
     in_sync_at: Option<TrieHash>,
@@ -90,8 +93,8 @@ struct SpaceState {
     last_round: u64,
     /// Entries given to the ingest path and not yet reported.
     ingesting: usize,
-    /// We did not ask for what we lack because another session was pulling.
-    deferred: bool,
+    /// What we did not ask for because other sessions were pulling it.
+    deferred: Parts,
     /// A comparison is due that was put off until `not_before_ms`.
     put_off: bool,
     not_before_ms: u64,
@@ -272,8 +275,11 @@ impl Session {
             if let Some((root, first_count)) = self.learning.end(&space) {
                 state.heard = Some(root);
                 state.first.heard(first_count);
+                state.heard_count = first_count;
             }
             self.spaces.insert(space, state);
+            // Until it has told.
+            context.in_flight.note_source(space, self.peer, true);
             self.tell_of(space, context);
             self.tell_roots(&[space], context);
             if self.may_start(&space, context) {
@@ -312,6 +318,7 @@ impl Session {
     /// Drops all that is under way about a space.
     fn forget(&mut self, space: &SpaceId, context: &mut Context<'_>) {
         context.in_flight.release_space(space, self.peer);
+        context.in_flight.note_source(*space, self.peer, false);
         self.sending.forget(space);
         if let Some(state) = self.spaces.get_mut(space) {
             for key in state.wanted.keys() {
@@ -428,8 +435,16 @@ impl Session {
             // Sent before the round that we started meanwhile: it says nothing new.
             return;
         }
+        if role == Role::Acceptor && state.round.is_none() {
+            state.fruit.asked();
+        }
         state.heard = Some(theirs.root);
         state.first.heard(theirs.count);
+        state.heard_count = theirs.count;
+        if let Some(trie) = context.replica.trie(&theirs.space) {
+            let has_much = state.lacks_much(trie);
+            (context.in_flight).note_source(theirs.space, self.peer, has_much);
+        }
         self.consider(theirs.space, context);
     }
 
@@ -452,7 +467,7 @@ impl Session {
             state.fruit.acceptor_hears((ours, heard), context.now_ms);
         }
         if ours == heard {
-            state.deferred = false;
+            state.deferred = Parts::NONE;
             state.exact = false;
             if state.in_sync_at.replace(ours) != Some(ours) {
                 self.outbox.push_back(Effect::InSync { space });
@@ -514,10 +529,14 @@ impl Session {
             if state.refused {
                 continue;
             }
-            let free = context.in_flight.space_is_free(space, self.peer, now_ms);
+            let free = context.in_flight.free_parts(space, self.peer, now_ms);
+            let is_free = !free.and(state.deferred).is_none();
             let due = now_ms.saturating_sub(state.told_ms) >= ROOTS_EVERY_MS;
-            if (state.deferred && free) || (state.told != Some(root) && due) {
-                state.deferred = false;
+            if is_free || (state.told != Some(root) && due) {
+                if is_free && self.role == Role::Acceptor {
+                    state.fruit.asked();
+                }
+                state.deferred = state.deferred.without(free);
                 tell.push(*space);
             }
             let equal = state.heard == Some(root) && state.in_sync_at != Some(root);
@@ -535,6 +554,11 @@ impl Session {
 }
 
 impl SpaceState {
+    /// Whether the peer has so much more that it is worth sharing among several.
+    fn lacks_much(&self, trie: &Trie) -> bool {
+        self.heard_count.saturating_sub(trie.len()) >= SHARED_FROM
+    }
+
     fn held_bytes(&self) -> usize {
         let keys = self.wanted.len() + self.asked.len();
         size_of::<Self>()

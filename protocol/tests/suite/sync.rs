@@ -7,6 +7,7 @@ mod hostile;
 pub(crate) mod messages;
 mod restricted;
 mod sessions;
+mod shares;
 mod trie;
 mod vain;
 mod vectors;

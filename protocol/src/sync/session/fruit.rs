@@ -23,6 +23,8 @@ const COUNTED_OVER_MS: u64 = 2 * RETRY_MAX_MS;
 const VAIN_KEPT: u32 = 6;
 /// Rounds in vain after which the next follows at once if the roots are others.
 const VAIN_FREE: u32 = 8;
+/// Longest pause after rounds in vain if there is a reason for one, in milliseconds.
+const ASKED_MAX_MS: u64 = 15_000;
 
 // What an opener can count at most: what it kept, what follows at once, what is spaced.
 const _: () = assert!(
@@ -54,7 +56,11 @@ pub(super) struct Fruit {
     pair: Option<(TrieHash, TrieHash)>,
     /// When a round may follow if the roots are still these, and if they are not.
     same_from_ms: u64,
+    asked_from_ms: u64,
     other_from_ms: u64,
+    /// Whether somebody asked for a round about the same roots: one side may fetch now what another
+    /// session fetched before.
+    is_asked: bool,
 }
 
 impl Fruit {
@@ -90,6 +96,12 @@ impl Fruit {
         self.open = Some(brought);
     }
 
+    /// There is a reason for a round though the roots may be the same, unless that is the root told
+    /// after the last one.
+    pub(super) fn asked(&mut self) {
+        self.is_asked = self.open.is_none();
+    }
+
     /// The acceptor compares the roots, ours and theirs, while no round runs.
     pub(super) fn acceptor_hears(&mut self, roots: (TrieHash, TrieHash), now_ms: u64) {
         let Some(brought) = self.open.take() else {
@@ -103,7 +115,10 @@ impl Fruit {
         }
         self.note_vain(now_ms);
         self.pair = Some(roots);
-        self.same_from_ms = now_ms + RETRY_MAX_MS.min(1000 << self.vain.min(VAIN_KEPT));
+        self.is_asked = false;
+        let pause_ms = RETRY_MAX_MS.min(1000 << self.vain.min(VAIN_KEPT));
+        self.same_from_ms = now_ms + pause_ms;
+        self.asked_from_ms = now_ms + pause_ms.min(ASKED_MAX_MS);
         let is_free = self.vain <= VAIN_FREE;
         self.other_from_ms = if is_free { 0 } else { now_ms + ROOTS_EVERY_MS };
     }
@@ -111,6 +126,7 @@ impl Fruit {
     /// From when on the acceptor may start a round about these roots, in milliseconds.
     pub(super) fn from_ms(&self, roots: (TrieHash, TrieHash)) -> u64 {
         match self.pair {
+            Some(pair) if pair == roots && self.is_asked => self.asked_from_ms,
             Some(pair) if pair == roots => self.same_from_ms,
             Some(_) => self.other_from_ms,
             None => 0,

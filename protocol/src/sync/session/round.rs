@@ -10,6 +10,7 @@ use crate::id::{SpaceId, digest};
 use crate::sync::claim::{self, Findings};
 use crate::sync::key::{Item, Prefix, TrieHash};
 use crate::sync::message::{Claim, Compare, Message, Salt};
+use crate::sync::parts::Parts;
 use crate::sync::trie::Trie;
 
 /// Domain of the salts of rounds.
@@ -28,8 +29,9 @@ pub(super) struct Round {
     next_turn: u64,
     /// Whether turns are still being taken.
     pub(super) comparing: bool,
-    /// Whether this session is the one that pulls in this space.
-    pulling: bool,
+    /// What this session pulls in this space, and whether it should be much.
+    parts: Parts,
+    lacked_much: bool,
     expected: Expected,
     pub(super) plan: Plan,
     pub(super) sent_done: bool,
@@ -47,7 +49,7 @@ impl Round {
         number: u64,
         salt: Salt,
         next_turn: u64,
-        pulling: bool,
+        parts: Parts,
         trie: &Trie,
         now_ms: u64,
     ) -> Self {
@@ -56,7 +58,8 @@ impl Round {
             salt,
             next_turn,
             comparing: true,
-            pulling,
+            parts,
+            lacked_much: false,
             expected: Expected::default(),
             plan: Plan::default(),
             sent_done: false,
@@ -74,7 +77,7 @@ impl Round {
 
     /// Notes what the peer may send because of what we are about to tell it.
     fn expect(&mut self, claims: &[Claim], wants: &[Item]) {
-        if self.pulling {
+        if !self.parts.is_none() {
             for claim in claims {
                 self.expected.add(&Item::Under(claim.subject()));
             }
@@ -98,12 +101,24 @@ impl Session {
         let whole = digest(SALT, &[&self.seed, &number.to_be_bytes()]);
         let mut salt = [0; 8];
         salt.copy_from_slice(&whole[..8]);
-        let pull = context
-            .in_flight
-            .take_space(space, self.peer, context.now_ms);
-        let mut round = Round::new(number, salt, 1, pull, trie, context.now_ms);
-        let claims =
-            vec![claim::state(trie, &salt, &Prefix::ALL).unwrap_or_else(claim::state_nothing)];
+        let parts = context.in_flight.take_space(
+            space,
+            self.peer,
+            Parts::ALL,
+            state.lacks_much(trie),
+            context.now_ms,
+        );
+        let mut round = Round::new(number, salt, 1, parts, trie, context.now_ms);
+        round.lacked_much = state.lacks_much(trie);
+        // Who pulls a share claims nothing about the rest, which would come, too.
+        let whole = vec![Prefix::ALL];
+        let subjects = match parts.is_none() {
+            true => whole,
+            false => parts.prefixes(),
+        };
+        let claims: Vec<Claim> = (subjects.iter())
+            .map(|it| claim::state(trie, &salt, it).unwrap_or_else(|| claim::state_nothing(it)))
+            .collect();
         round.expect(&claims, &[]);
         state.round = Some(round);
         if self.role == Role::Acceptor {
@@ -120,7 +135,7 @@ impl Session {
             round: number,
             turn,
             salt,
-            pull,
+            pull: !parts.is_none(),
             claims,
             wants,
         }));
@@ -166,14 +181,15 @@ impl Session {
         if theirs.pull {
             round.plan.add(found.surplus);
         }
-        let wants = if round.pulling {
-            found.lacking
-        } else {
-            Vec::new()
+        state.deferred = Parts::ALL.without(round.parts);
+        let wants = round.parts.items_in(found.lacking);
+        let differing = match round.parts.is_none() {
+            true => found.differing,
+            false => round.parts.prefixes_in(found.differing),
         };
-        state.deferred |= !round.pulling;
-        let claims = if theirs.turn + 1 < TURNS_MAX && (theirs.pull || round.pulling) {
-            detail(trie, &round.salt, found.differing)
+        let goes_on = theirs.pull || !round.parts.is_none();
+        let claims = if theirs.turn + 1 < TURNS_MAX && goes_on {
+            detail(trie, &round.salt, differing)
         } else {
             Vec::new()
         };
@@ -187,7 +203,7 @@ impl Session {
             round: round.number,
             turn: theirs.turn + 1,
             salt: round.salt,
-            pull: round.pulling,
+            pull: !round.parts.is_none(),
             claims,
             wants,
         };
@@ -207,10 +223,16 @@ impl Session {
             return self.misbehaved(Misbehaviour::Fruitless);
         }
         self.sending.forget(&theirs.space);
-        let pull = context
-            .in_flight
-            .take_space(theirs.space, self.peer, context.now_ms);
-        let round = Round::new(theirs.round, theirs.salt, 0, pull, trie, context.now_ms);
+        let told = theirs.claims.iter().map(Claim::subject);
+        let parts = context.in_flight.take_space(
+            theirs.space,
+            self.peer,
+            told.fold(Parts::NONE, |all, it| all.or(Parts::of(&it))),
+            state.lacks_much(trie),
+            context.now_ms,
+        );
+        let mut round = Round::new(theirs.round, theirs.salt, 0, parts, trie, context.now_ms);
+        round.lacked_much = state.lacks_much(trie);
         match self.role {
             Role::Acceptor => state.heard = None,
             Role::Opener => state.last_round = theirs.round,
@@ -352,7 +374,10 @@ impl Session {
         let Some(round) = state.round.take_if(ready) else {
             return;
         };
-        context.in_flight.release_space(&space, self.peer);
+        match state.lacks_much(trie) || round.lacked_much {
+            true => (context.in_flight).end_share(&space, self.peer, round.got, context.now_ms),
+            false => context.in_flight.release_space(&space, self.peer),
+        }
         state.from_peer.clear();
         let ours = trie.root();
         state.exact = true;

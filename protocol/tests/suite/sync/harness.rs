@@ -68,6 +68,8 @@ pub(crate) struct Node {
     pub(crate) arrived: Vec<Key>,
     /// Entries that declare spaces.
     pub(crate) declarations: BTreeMap<SpaceId, Vec<u8>>,
+    /// Entries that arrived, those included that were here already.
+    pub(crate) received: usize,
     /// Entries that came when they were here already.
     pub(crate) repeated: usize,
 }
@@ -173,6 +175,8 @@ pub(crate) struct End {
     /// Frames on their way to this end.
     pub(crate) arriving: VecDeque<Vec<u8>>,
     pub(crate) in_sync: Vec<SpaceId>,
+    /// Entries that arrived at this end.
+    pub(crate) brought: usize,
     pub(crate) fault: Option<Effect>,
     /// Grants that the other end showed last.
     pub(crate) granted: Vec<ShownGrant>,
@@ -231,6 +235,7 @@ impl World {
             answers: VecDeque::new(),
             arriving: VecDeque::new(),
             in_sync: Vec::new(),
+            brought: 0,
             fault: None,
             granted: Vec::new(),
         }
@@ -268,6 +273,26 @@ impl World {
             self.links[link].ends[side] = self.new_end(node, role);
         }
         self.open_spaces(link);
+    }
+
+    /// Nothing passes a link any more, and neither side knows.
+    pub(crate) fn stall(&mut self, link: usize) {
+        self.links[link].cut = true;
+        self.links[link]
+            .ends
+            .iter_mut()
+            .for_each(|it| it.arriving.clear());
+    }
+
+    /// Ends a link for good.
+    pub(crate) fn hang_up(&mut self, link: usize) {
+        for side in 0..2 {
+            let node = self.links[link].ends[side].node;
+            let old = self.links[link].ends[side].session.peer();
+            self.in_flight[node].release_peer(old);
+            let role = [Role::Opener, Role::Acceptor][side];
+            self.links[link].ends[side] = self.new_end(node, role);
+        }
     }
 
     pub(crate) fn input(&mut self, link: usize, side: usize, input: Input) {
@@ -443,6 +468,11 @@ impl World {
         let length = Message::frame_length(frame[..4].try_into().unwrap()).unwrap();
         assert_eq!(length, frame.len() - 4);
         let message = Message::decode(&frame[4..]).unwrap();
+        if let Message::Entries { entries, .. } = &message {
+            let node = self.links[link].ends[side].node;
+            self.nodes[node].received += entries.len();
+            self.links[link].ends[side].brought += entries.len();
+        }
         self.input(link, side, Input::Received(message));
     }
 

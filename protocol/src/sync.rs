@@ -4,7 +4,7 @@
 //! [`trie`] keeps that set so that equal roots mean equal sets; [`message`] is what travels on a
 //! `/comity/sync/1` stream; [`claim`] states and compares what lies under a prefix; [`session`] is
 //! the state machine of one peer, free of I/O; [`in_flight`] keeps several sessions from fetching
-//! the same things.
+//! the same things, and shares what is much among them by [`parts`].
 //!
 //! Nothing is remembered about a peer between connections. What a cut transfer has brought is in
 //! the trie, so resuming is nothing but starting again.
@@ -15,6 +15,7 @@ pub mod claim;
 pub mod in_flight;
 pub mod key;
 pub mod message;
+pub mod parts;
 pub mod session;
 pub mod trie;
 

@@ -80,10 +80,10 @@ fn state_run(salt: &Salt, run: &AuthorRun) -> Run {
     }
 }
 
-/// The claim that nothing at all is held.
-pub fn state_nothing() -> Claim {
+/// The claim that nothing is held under a prefix, which is no longer than a tag.
+pub fn state_nothing(prefix: &Prefix) -> Claim {
     Claim::Runs {
-        prefix: Prefix::ALL,
+        prefix: *prefix,
         runs: Vec::new(),
     }
 }
@@ -98,9 +98,20 @@ pub struct Findings {
     pub surplus: Vec<Item>,
     /// Where both have something and more detail is needed.
     pub differing: Vec<Prefix>,
+    /// Nothing is guessed.
+    exact: bool,
 }
 
 impl Findings {
+    /// None yet. `exact` if nothing is to be guessed: a guess saves two trips where the peer's chain
+    /// only went on, but where it is wrong what comes may be of no use, time and again.
+    pub fn new(exact: bool) -> Self {
+        Self {
+            exact,
+            ..Self::default()
+        }
+    }
+
     fn lack(&mut self, item: Item) {
         if self.lacking.len() < WANTS_MAX {
             self.lacking.push(item);
@@ -199,10 +210,11 @@ fn compare_run(trie: &Trie, salt: &Salt, ours: &AuthorRun, theirs: &Run, found: 
     if fingerprint(salt, &hash) == theirs.print {
         return;
     }
-    let tail_only =
-        theirs.last > ours.last && theirs.count.checked_sub(count) == Some(theirs.last - ours.last);
+    let tail_only = !found.exact
+        && theirs.last > ours.last
+        && theirs.count.checked_sub(count) == Some(theirs.last - ours.last);
     if tail_only {
-        // If below the tail something differs too, the next round finds it.
+        // If below the tail something differs too, the next round, which is exact, finds it.
         found.lack(Item::Span {
             author,
             first: ours.last + 1,

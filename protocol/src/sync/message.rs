@@ -95,9 +95,10 @@ pub struct SpaceRoot {
     pub space: SpaceId,
     /// Root of the sender's trie.
     pub root: TrieHash,
-    /// Number of keys in it.
+    /// Number of keys in it. The first that both sides tell decide who starts the first round.
     pub count: u64,
-    /// The last round about this space that the sender has finished on this stream, 0 if none.
+    /// The last round about this space that the acceptor started and the sender has finished on this
+    /// stream, 0 if none.
     pub after: u64,
 }
 
@@ -159,7 +160,7 @@ impl Claim {
 pub struct Compare {
     /// The space.
     pub space: SpaceId,
-    /// Number of the round; ascending on a stream, from 1.
+    /// Number of the round; ascending for each side of a stream, odd if the acceptor started it.
     pub round: u64,
     /// Number of the turn within the round; from 0, peers alternate.
     pub turn: u64,

@@ -1,11 +1,11 @@
 //! The sync machine of one peer: inputs in, effects out, no I/O.
 //!
 //! A session is one `/comity/sync/1` stream. For every space that both sides have opened they tell
-//! each other their roots. Where roots differ the side that accepted the stream starts a *round*:
-//! the peers alternate in stating what they have where they differ ([`claim`](super::claim)), then
-//! each sends what the other lacks, in its local order, within the credit it was given. The side
-//! that opened the stream ends a round by telling its root again. New entries are announced by key
-//! while no round runs.
+//! each other their roots. Where roots differ one side starts a *round*: the peers alternate in
+//! stating what they have where they differ ([`claim`](super::claim)), then each sends what the other
+//! lacks, in its local order, within the credit it was given. The side that accepted the stream
+//! starts rounds, but the first about a space the one that has more; the side that opened the stream
+//! ends a round by telling its root again. New entries are announced by key while no round runs.
 //!
 //! The node owns tries and entries; a session owns cursors, and each of them is bounded. A session
 //! that saw the peer break the protocol says so once and is deaf from then on.
@@ -13,18 +13,23 @@
 //! Spec: `specs/sync.md` §4 to §9.
 
 mod expected;
+mod first;
+mod fruit;
 mod io;
 mod learning;
 mod news;
 mod round;
 mod send;
 
-use super::in_flight::{IDLE_MS, PeerNumber};
+use super::in_flight::{IDLE_MS, PeerNumber, SHARED_FROM};
 use super::key::{Key, TrieHash};
 use super::message::{CloseReason, Message, ROOTS_MAX, SpaceRoot};
+use super::parts::Parts;
 use super::trie::Trie;
 use crate::access::GRANTS_MAX;
 use crate::id::{EntryId, SpaceId};
+use first::FirstRound;
+use fruit::Fruit;
 pub use io::{Context, Effect, Input, Misbehaviour, Replica, Role};
 use learning::Learning;
 use round::Round;
@@ -43,6 +48,9 @@ pub const SPACES_MAX: usize = 1024;
 pub const ROOTS_EVERY_MS: u64 = 5_000;
 /// Without a sign of life for so long a round that waits for the peer fails, in milliseconds.
 pub const SILENCE_MS: u64 = 120_000;
+/// How long the side that accepted the stream leaves the first round about a space to the side that
+/// has more, in milliseconds.
+pub const FIRST_ROUND_MS: u64 = 10_000;
 /// Longest pause before a round that brought nothing is tried again, in milliseconds.
 pub const RETRY_MAX_MS: u64 = 60_000;
 /// Most announced keys asked for and not yet here, per space.
@@ -61,8 +69,6 @@ const FROM_PEER_MAX: usize = 4096;
 const UNASKED_MAX: u32 = 16;
 /// Bytes of entries of rounds long over before the peer is taken for hostile.
 const WASTED_MAX_BYTES: u64 = 2 * WINDOW_BYTES;
-/// Rounds that brought nothing, within [`RETRY_MAX_MS`], before the peer is taken for hostile.
-const FRUITLESS_MAX: u32 = 64;
 
 /// What a session knows about one space.
 #[derive(Debug, Default)]
@@ -72,6 +78,8 @@ struct SpaceState {
     told_ms: u64,
     /// The peer's root as it last told it, if it is not outdated by a round.
     heard: Option<TrieHash>,
+    /// How many keys the peer has, as it last told.
+    heard_count: u64,
     /// The pair of roots (ours, theirs) that we last answered with our own.
     answered: Option<(TrieHash, TrieHash)>,
     in_sync_at: Option<TrieHash>,
@@ -79,17 +87,20 @@ struct SpaceState {
     /// Whether both sides have compared: from then on news are announced.
     live: bool,
     round: Option<Round>,
+    /// What decides who starts the first round.
+    first: FirstRound,
+    /// The last round that the acceptor started, 0 if none.
     last_round: u64,
     /// Entries given to the ingest path and not yet reported.
     ingesting: usize,
-    /// We did not ask for what we lack because another session was pulling.
-    deferred: bool,
+    /// What we did not ask for because other sessions were pulling it.
+    deferred: Parts,
     /// A comparison is due that was put off until `not_before_ms`.
     put_off: bool,
     not_before_ms: u64,
-    fruitless: u32,
-    fruitless_since_ms: u64,
-    fruitless_pair: Option<(TrieHash, TrieHash)>,
+    fruit: Fruit,
+    /// A round has ended since the sets were last equal: what differs is compared without guesses.
+    exact: bool,
     wanted: BTreeMap<Key, u64>,
     from_peer: BTreeSet<EntryId>,
     asked: VecDeque<Key>,
@@ -101,8 +112,11 @@ pub struct Session {
     role: Role,
     peer: PeerNumber,
     seed: [u8; 32],
-    /// The last round of this stream, over all spaces.
-    last_round: u64,
+    /// The last round of this stream that we started and that the peer started, over all spaces.
+    started: u64,
+    joined: u64,
+    /// Spaces whose first round is no question any more, and whether the opener has started it.
+    settled: BTreeMap<SpaceId, bool>,
     spaces: BTreeMap<SpaceId, SpaceState>,
     sending: Sending,
     learning: Learning,
@@ -126,7 +140,9 @@ impl Session {
             role,
             peer,
             seed,
-            last_round: 0,
+            started: 0,
+            joined: 0,
+            settled: BTreeMap::new(),
             spaces: BTreeMap::new(),
             sending: Sending::new(),
             learning: Learning::default(),
@@ -187,7 +203,9 @@ impl Session {
     /// An upper estimate of the memory held for this peer, in bytes, apart from loaded tries.
     pub fn held_bytes(&self) -> usize {
         let spaces: usize = self.spaces.values().map(SpaceState::held_bytes).sum();
-        spaces + self.outbox_bytes + self.sending.held_bytes() + self.learning.held_bytes()
+        let settled = self.settled.len() * 2 * size_of::<(SpaceId, bool)>();
+        let waiting = self.outbox_bytes + self.sending.held_bytes() + self.learning.held_bytes();
+        spaces + settled + waiting
     }
 
     /// Handles one input; what follows is in the outbox.
@@ -253,14 +271,18 @@ impl Session {
             return;
         }
         if context.replica.trie(&space).is_some() {
-            let state = SpaceState {
-                heard: self.learning.end(&space),
-                ..SpaceState::default()
-            };
+            let mut state = SpaceState::default();
+            if let Some((root, first_count)) = self.learning.end(&space) {
+                state.heard = Some(root);
+                state.first.heard(first_count);
+                state.heard_count = first_count;
+            }
             self.spaces.insert(space, state);
+            // Until it has told.
+            context.in_flight.note_source(space, self.peer, true);
             self.tell_of(space, context);
             self.tell_roots(&[space], context);
-            if self.role == Role::Acceptor {
+            if self.may_start(&space, context) {
                 self.consider(space, context);
             }
         }
@@ -270,6 +292,7 @@ impl Session {
         if self.spaces.contains_key(&space) {
             self.forget(&space, context);
             self.spaces.remove(&space);
+            self.settled.entry(space).or_default();
             self.unsay(&space);
             self.send(Message::Refuse { space });
         }
@@ -295,6 +318,7 @@ impl Session {
     /// Drops all that is under way about a space.
     fn forget(&mut self, space: &SpaceId, context: &mut Context<'_>) {
         context.in_flight.release_space(space, self.peer);
+        context.in_flight.note_source(*space, self.peer, false);
         self.sending.forget(space);
         if let Some(state) = self.spaces.get_mut(space) {
             for key in state.wanted.keys() {
@@ -345,6 +369,7 @@ impl Session {
             Message::Learn { spaces } => self.heard_learn(&spaces, context),
             Message::Refuse { space } => {
                 self.learning.end(&space);
+                self.settle_if_compared(space);
                 self.forget(&space, context);
                 if let Some(state) = self.spaces.get_mut(&space) {
                     state.refused = true;
@@ -380,8 +405,12 @@ impl Session {
                 continue;
             };
             let root = trie.root();
+            if self.role == Role::Opener {
+                state.fruit.opener_tells(root);
+            }
             state.told = Some(root);
             state.told_ms = context.now_ms;
+            state.first.told(trie.len());
             let after = state.last_round;
             roots.push(SpaceRoot {
                 space: *space,
@@ -398,7 +427,7 @@ impl Session {
     fn heard_root(&mut self, theirs: &SpaceRoot, context: &mut Context<'_>) {
         let role = self.role;
         let Some(state) = self.open_space(&theirs.space, context) else {
-            self.learning.heard(&theirs.space, theirs.root);
+            self.learning.heard(theirs);
             return;
         };
         state.refused = false;
@@ -406,14 +435,26 @@ impl Session {
             // Sent before the round that we started meanwhile: it says nothing new.
             return;
         }
+        if role == Role::Acceptor && state.round.is_none() {
+            state.fruit.asked();
+        }
         state.heard = Some(theirs.root);
+        state.first.heard(theirs.count);
+        state.heard_count = theirs.count;
+        if let Some(trie) = context.replica.trie(&theirs.space) {
+            let has_much = state.lacks_much(trie);
+            (context.in_flight).note_source(theirs.space, self.peer, has_much);
+        }
         self.consider(theirs.space, context);
     }
 
     /// Draws the consequences of the roots told and heard, unless a round is under way.
     fn consider(&mut self, space: SpaceId, context: &mut Context<'_>) {
-        let (Some(state), Some(trie)) = (self.spaces.get_mut(&space), context.replica.trie(&space))
-        else {
+        let Some(trie) = context.replica.trie(&space) else {
+            return;
+        };
+        let by_opener = self.opener_starts(&space, trie.len());
+        let Some(state) = self.spaces.get_mut(&space) else {
             return;
         };
         let Some(heard) = state.heard.filter(|_| state.round.is_none()) else {
@@ -422,8 +463,12 @@ impl Session {
         let ours = trie.root();
         state.put_off = false;
         state.live = true;
+        if self.role == Role::Acceptor {
+            state.fruit.acceptor_hears((ours, heard), context.now_ms);
+        }
         if ours == heard {
-            state.deferred = false;
+            state.deferred = Parts::NONE;
+            state.exact = false;
             if state.in_sync_at.replace(ours) != Some(ours) {
                 self.outbox.push_back(Effect::InSync { space });
             }
@@ -437,13 +482,18 @@ impl Session {
             return;
         }
         let pair = (ours, heard);
+        if by_opener {
+            return self.leave_to_opener_or_start(space, context);
+        }
         match self.role {
-            Role::Acceptor
-                if state.fruitless_pair == Some(pair) && context.now_ms < state.not_before_ms =>
-            {
+            Role::Acceptor => {
+                let from_ms = state.fruit.from_ms(pair);
+                if context.now_ms >= from_ms {
+                    return self.start_round(space, context);
+                }
                 state.put_off = true;
+                state.not_before_ms = from_ms;
             }
-            Role::Acceptor => self.start_round(space, context),
             Role::Opener => {
                 if state.told != Some(ours) || state.answered != Some(pair) {
                     state.answered = Some(pair);
@@ -479,10 +529,14 @@ impl Session {
             if state.refused {
                 continue;
             }
-            let free = context.in_flight.space_is_free(space, self.peer, now_ms);
+            let free = context.in_flight.free_parts(space, self.peer, now_ms);
+            let is_free = !free.and(state.deferred).is_none();
             let due = now_ms.saturating_sub(state.told_ms) >= ROOTS_EVERY_MS;
-            if (state.deferred && free) || (state.told != Some(root) && due) {
-                state.deferred = false;
+            if is_free || (state.told != Some(root) && due) {
+                if is_free && self.role == Role::Acceptor {
+                    state.fruit.asked();
+                }
+                state.deferred = state.deferred.without(free);
                 tell.push(*space);
             }
             let equal = state.heard == Some(root) && state.in_sync_at != Some(root);
@@ -491,9 +545,8 @@ impl Session {
             }
         }
         self.tell_roots(&tell, context);
-        if self.role == Role::Acceptor {
-            consider.extend(tell);
-        }
+        tell.retain(|space| self.may_start(space, context));
+        consider.extend(tell);
         for space in consider {
             self.consider(space, context);
         }
@@ -501,6 +554,11 @@ impl Session {
 }
 
 impl SpaceState {
+    /// Whether the peer has so much more that it is worth sharing among several.
+    fn lacks_much(&self, trie: &Trie) -> bool {
+        self.heard_count.saturating_sub(trie.len()) >= SHARED_FROM
+    }
+
     fn held_bytes(&self) -> usize {
         let keys = self.wanted.len() + self.asked.len();
         size_of::<Self>()

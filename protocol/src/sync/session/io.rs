@@ -10,9 +10,9 @@ use crate::sync::trie::Trie;
 /// Which end of the stream this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The side that opened the stream. It ends rounds.
+    /// The side that opened the stream. It ends rounds, and may start the first about a space.
     Opener,
-    /// The side that accepted the stream. It starts rounds.
+    /// The side that accepted the stream. It starts all other rounds.
     Acceptor,
 }
 

@@ -14,7 +14,7 @@ use crate::access::ShownGrant;
 use crate::id::{CommunityId, SpaceId};
 use crate::sync::in_flight::IDLE_MS;
 use crate::sync::key::TrieHash;
-use crate::sync::message::Message;
+use crate::sync::message::{Message, SpaceRoot};
 use std::collections::BTreeMap;
 
 /// A space asked about.
@@ -22,8 +22,8 @@ use std::collections::BTreeMap;
 struct Asked {
     community: CommunityId,
     since_ms: u64,
-    /// The peer's root as it told it meanwhile.
-    heard: Option<TrieHash>,
+    /// The peer's root as it told it last meanwhile, and its number of keys as it told it first.
+    heard: Option<(TrieHash, u64)>,
     /// Whether the declaration came and is being taken in.
     declared: bool,
 }
@@ -41,15 +41,17 @@ impl Learning {
         self.asked.contains_key(space)
     }
 
-    /// Ends learning of a space; gives back the root that the peer told meanwhile.
-    pub(super) fn end(&mut self, space: &SpaceId) -> Option<TrieHash> {
+    /// Ends learning of a space; gives back the root that the peer told last meanwhile, and the
+    /// number of keys that it told first.
+    pub(super) fn end(&mut self, space: &SpaceId) -> Option<(TrieHash, u64)> {
         self.asked.remove(space)?.heard
     }
 
     /// Notes a root told about a space that is not open yet.
-    pub(super) fn heard(&mut self, space: &SpaceId, root: TrieHash) {
-        if let Some(asked) = self.asked.get_mut(space) {
-            asked.heard = Some(root);
+    pub(super) fn heard(&mut self, theirs: &SpaceRoot) {
+        if let Some(asked) = self.asked.get_mut(&theirs.space) {
+            let (root, _) = asked.heard.get_or_insert((theirs.root, theirs.count));
+            *root = theirs.root;
         }
     }
 

@@ -3,13 +3,14 @@
 use super::expected::Expected;
 use super::send::Plan;
 use super::{
-    Context, Effect, FROM_PEER_MAX, FRUITLESS_MAX, Misbehaviour, RETRY_MAX_MS, Role, Session,
-    SpaceState, UNASKED_MAX, WASTED_MAX_BYTES, WINDOW_BYTES,
+    Context, Effect, FROM_PEER_MAX, Misbehaviour, Role, Session, UNASKED_MAX, WASTED_MAX_BYTES,
+    WINDOW_BYTES, fruit::Brought,
 };
 use crate::id::{SpaceId, digest};
 use crate::sync::claim::{self, Findings};
 use crate::sync::key::{Item, Prefix, TrieHash};
 use crate::sync::message::{Claim, Compare, Message, Salt};
+use crate::sync::parts::Parts;
 use crate::sync::trie::Trie;
 
 /// Domain of the salts of rounds.
@@ -28,17 +29,18 @@ pub(super) struct Round {
     next_turn: u64,
     /// Whether turns are still being taken.
     pub(super) comparing: bool,
-    /// Whether this session is the one that pulls in this space.
-    pulling: bool,
+    /// What this session pulls in this space, and whether it should be much.
+    parts: Parts,
+    lacked_much: bool,
     expected: Expected,
     pub(super) plan: Plan,
     pub(super) sent_done: bool,
     got_done: bool,
-    /// Roots at the start: ours, and the peer's if we started.
+    /// Our root at the start.
     ours: TrieHash,
-    theirs: Option<TrieHash>,
-    /// Whether entries went either way.
-    pub(super) moved: bool,
+    /// Whether entries came, and whether entries went.
+    got: bool,
+    pub(super) gave: bool,
     pub(super) active_ms: u64,
 }
 
@@ -47,7 +49,7 @@ impl Round {
         number: u64,
         salt: Salt,
         next_turn: u64,
-        pulling: bool,
+        parts: Parts,
         trie: &Trie,
         now_ms: u64,
     ) -> Self {
@@ -56,14 +58,15 @@ impl Round {
             salt,
             next_turn,
             comparing: true,
-            pulling,
+            parts,
+            lacked_much: false,
             expected: Expected::default(),
             plan: Plan::default(),
             sent_done: false,
             got_done: false,
             ours: trie.root(),
-            theirs: None,
-            moved: false,
+            got: false,
+            gave: false,
             active_ms: now_ms,
         }
     }
@@ -74,7 +77,7 @@ impl Round {
 
     /// Notes what the peer may send because of what we are about to tell it.
     fn expect(&mut self, claims: &[Claim], wants: &[Item]) {
-        if self.pulling {
+        if !self.parts.is_none() {
             for claim in claims {
                 self.expected.add(&Item::Under(claim.subject()));
             }
@@ -89,21 +92,42 @@ impl Session {
         else {
             return;
         };
-        self.last_round += 1;
-        let number = self.last_round;
+        // Numbers of the two sides never meet: those of the acceptor are odd.
+        self.started = match self.started {
+            0 if self.role == Role::Acceptor => 1,
+            last => last + 2,
+        };
+        let number = self.started;
         let whole = digest(SALT, &[&self.seed, &number.to_be_bytes()]);
         let mut salt = [0; 8];
         salt.copy_from_slice(&whole[..8]);
-        let pull = context
-            .in_flight
-            .take_space(space, self.peer, context.now_ms);
-        let mut round = Round::new(number, salt, 1, pull, trie, context.now_ms);
-        round.theirs = state.heard.take();
-        let claims =
-            vec![claim::state(trie, &salt, &Prefix::ALL).unwrap_or_else(claim::state_nothing)];
+        let parts = context.in_flight.take_space(
+            space,
+            self.peer,
+            Parts::ALL,
+            state.lacks_much(trie),
+            context.now_ms,
+        );
+        let mut round = Round::new(number, salt, 1, parts, trie, context.now_ms);
+        round.lacked_much = state.lacks_much(trie);
+        // Who pulls a share claims nothing about the rest, which would come, too.
+        let whole = vec![Prefix::ALL];
+        let subjects = match parts.is_none() {
+            true => whole,
+            false => parts.prefixes(),
+        };
+        let claims: Vec<Claim> = (subjects.iter())
+            .map(|it| claim::state(trie, &salt, it).unwrap_or_else(|| claim::state_nothing(it)))
+            .collect();
         round.expect(&claims, &[]);
-        state.last_round = number;
         state.round = Some(round);
+        if self.role == Role::Acceptor {
+            // What the opener told before it ends this round says nothing new.
+            state.heard = None;
+            state.last_round = number;
+        }
+        let by_opener = self.role == Role::Opener;
+        *self.settled.entry(space).or_default() |= by_opener;
         let wants = Vec::new();
         let turn = 0;
         self.send(Message::Compare(Compare {
@@ -111,7 +135,7 @@ impl Session {
             round: number,
             turn,
             salt,
-            pull,
+            pull: !parts.is_none(),
             claims,
             wants,
         }));
@@ -122,13 +146,11 @@ impl Session {
             return;
         }
         if theirs.turn == 0 {
-            if self.role == Role::Acceptor {
-                return self.misbehaved(Misbehaviour::WrongRole);
+            match self.may_join(&theirs) {
+                Ok(true) => self.join_round(&theirs, context),
+                Ok(false) => return,
+                Err(how) => return self.misbehaved(how),
             }
-            if theirs.round <= self.last_round {
-                return self.misbehaved(Misbehaviour::WrongTurn);
-            }
-            self.join_round(&theirs, context);
         }
         let (Some(state), Some(trie)) = (
             self.spaces.get_mut(&theirs.space),
@@ -155,18 +177,19 @@ impl Session {
             round.plan.start(trie);
             return;
         }
-        let found = findings(trie, &round.salt, &theirs.claims);
+        let found = findings(trie, &round.salt, &theirs.claims, state.exact);
         if theirs.pull {
             round.plan.add(found.surplus);
         }
-        let wants = if round.pulling {
-            found.lacking
-        } else {
-            Vec::new()
+        state.deferred = Parts::ALL.without(round.parts);
+        let wants = round.parts.items_in(found.lacking);
+        let differing = match round.parts.is_none() {
+            true => found.differing,
+            false => round.parts.prefixes_in(found.differing),
         };
-        state.deferred |= !round.pulling;
-        let claims = if theirs.turn + 1 < TURNS_MAX && (theirs.pull || round.pulling) {
-            detail(trie, &round.salt, found.differing)
+        let goes_on = theirs.pull || !round.parts.is_none();
+        let claims = if theirs.turn + 1 < TURNS_MAX && goes_on {
+            detail(trie, &round.salt, differing)
         } else {
             Vec::new()
         };
@@ -180,7 +203,7 @@ impl Session {
             round: round.number,
             turn: theirs.turn + 1,
             salt: round.salt,
-            pull: round.pulling,
+            pull: !round.parts.is_none(),
             claims,
             wants,
         };
@@ -196,16 +219,24 @@ impl Session {
         };
         // A round that a new one cuts off brought nothing, whatever was asked for in it.
         let cut_off = state.round.is_some();
-        if cut_off && state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
+        if cut_off && state.fruit.note_vain(context.now_ms) {
             return self.misbehaved(Misbehaviour::Fruitless);
         }
-        self.last_round = theirs.round;
         self.sending.forget(&theirs.space);
-        let pull = context
-            .in_flight
-            .take_space(theirs.space, self.peer, context.now_ms);
-        let round = Round::new(theirs.round, theirs.salt, 0, pull, trie, context.now_ms);
-        state.last_round = theirs.round;
+        let told = theirs.claims.iter().map(Claim::subject);
+        let parts = context.in_flight.take_space(
+            theirs.space,
+            self.peer,
+            told.fold(Parts::NONE, |all, it| all.or(Parts::of(&it))),
+            state.lacks_much(trie),
+            context.now_ms,
+        );
+        let mut round = Round::new(theirs.round, theirs.salt, 0, parts, trie, context.now_ms);
+        round.lacked_much = state.lacks_much(trie);
+        match self.role {
+            Role::Acceptor => state.heard = None,
+            Role::Opener => state.last_round = theirs.round,
+        }
         state.round = Some(round);
     }
 
@@ -253,7 +284,7 @@ impl Session {
                 continue;
             }
             if let Some(round) = current {
-                round.moved = true;
+                round.got = true;
                 round.active_ms = context.now_ms;
             }
             if state.from_peer.len() < FROM_PEER_MAX {
@@ -343,44 +374,34 @@ impl Session {
         let Some(round) = state.round.take_if(ready) else {
             return;
         };
-        context.in_flight.release_space(&space, self.peer);
+        match state.lacks_much(trie) || round.lacked_much {
+            true => (context.in_flight).end_share(&space, self.peer, round.got, context.now_ms),
+            false => context.in_flight.release_space(&space, self.peer),
+        }
         state.from_peer.clear();
         let ours = trie.root();
-        if round.moved && (ours != round.ours || round.plan.sent > 0) {
-            state.fruitless = 0;
-        } else if state.note_fruitless(context.now_ms) > FRUITLESS_MAX {
-            return self.misbehaved(Misbehaviour::Fruitless);
-        } else {
-            state.fruitless_pair = round.theirs.map(|theirs| (ours, theirs));
-        }
+        state.exact = true;
         match self.role {
             Role::Opener => {
+                let sent = round.plan.sent > 0;
+                if state.fruit.opener_ends(ours, sent, context.now_ms) {
+                    return self.misbehaved(Misbehaviour::Fruitless);
+                }
                 // The acceptor's root as heard before the round still stands: it tells of changes.
                 state.answered = state.heard.map(|heard| (ours, heard));
                 self.tell_roots(&[space], context);
             }
-            Role::Acceptor => {}
+            Role::Acceptor => state.fruit.acceptor_ends(Brought {
+                here: round.got && ours != round.ours,
+                sent: round.gave,
+            }),
         }
         self.consider(space, context);
     }
 }
 
-impl SpaceState {
-    /// Counts a round that brought nothing and puts off the next; returns how many there were of
-    /// late.
-    fn note_fruitless(&mut self, now_ms: u64) -> u32 {
-        if now_ms.saturating_sub(self.fruitless_since_ms) >= RETRY_MAX_MS * 2 {
-            self.fruitless = self.fruitless.min(6);
-            self.fruitless_since_ms = now_ms;
-        }
-        self.fruitless += 1;
-        self.not_before_ms = now_ms + RETRY_MAX_MS.min(1000 << self.fruitless.min(6));
-        self.fruitless
-    }
-}
-
-fn findings(trie: &Trie, salt: &Salt, claims: &[Claim]) -> Findings {
-    let mut found = Findings::default();
+fn findings(trie: &Trie, salt: &Salt, claims: &[Claim], exact: bool) -> Findings {
+    let mut found = Findings::new(exact);
     for claim in claims {
         claim::compare(trie, salt, claim, &mut found);
     }

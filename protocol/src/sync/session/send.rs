@@ -156,14 +156,14 @@ impl Session {
                 let Some(space) = self.sending.space.filter(|_| !entries.is_empty()) else {
                     return;
                 };
-                let round = self.sending.round;
+                let number = self.sending.round;
                 self.send(Message::Entries {
                     space,
-                    round,
+                    round: number,
                     entries,
                 });
                 if let Some(round) = self.spaces.get_mut(&space).and_then(|s| s.round.as_mut()) {
-                    round.moved = true;
+                    round.gave |= round.number == number;
                     round.active_ms = context.now_ms;
                 }
                 continue;

@@ -61,10 +61,15 @@ pub(crate) struct Node {
     pub(crate) spaces: BTreeMap<SpaceId, Space>,
     /// Entries of these authors are refused, as a node with other governance would.
     pub(crate) refuses: Vec<AuthorTag>,
+    /// What an entry depends on: it waits until that is here.
+    pub(crate) needs: BTreeMap<EntryId, EntryId>,
+    waiting: BTreeMap<EntryId, Vec<u8>>,
     /// Ingested entries in order of arrival.
     pub(crate) arrived: Vec<Key>,
     /// Entries that declare spaces.
     pub(crate) declarations: BTreeMap<SpaceId, Vec<u8>>,
+    /// Entries that arrived, those included that were here already.
+    pub(crate) received: usize,
     /// Entries that came when they were here already.
     pub(crate) repeated: usize,
 }
@@ -113,6 +118,33 @@ impl Node {
         Some(key)
     }
 
+    /// Takes an entry in, unless it waits for another, and those that waited for it. The keys of what
+    /// is in the set now.
+    pub(crate) fn take_in(&mut self, space: SpaceId, bytes: Vec<u8>) -> Vec<Key> {
+        let mut taken = Vec::new();
+        let mut queue = vec![bytes];
+        while let Some(bytes) = queue.pop() {
+            let id = key_of(&bytes).unwrap().id;
+            let held = &self.spaces.entry(space).or_default().entries;
+            if let Some(needed) = self.needs.get(&id)
+                && !held.contains_key(needed)
+            {
+                self.waiting.insert(id, bytes);
+                continue;
+            }
+            let Some(key) = self.insert(space, bytes) else {
+                continue;
+            };
+            taken.push(key);
+            let needs = &self.needs;
+            let freed = self
+                .waiting
+                .extract_if(.., |it, _| needs.get(it) == Some(&id));
+            queue.extend(freed.map(|(_, bytes)| bytes));
+        }
+        taken
+    }
+
     /// Has an entry without keeping its bytes: for sets of which nothing is sent.
     #[allow(dead_code)] // Benches have such sets, tests do not.
     pub(crate) fn insert_key(&mut self, space: SpaceId, bytes: &[u8]) {
@@ -143,6 +175,8 @@ pub(crate) struct End {
     /// Frames on their way to this end.
     pub(crate) arriving: VecDeque<Vec<u8>>,
     pub(crate) in_sync: Vec<SpaceId>,
+    /// Entries that arrived at this end.
+    pub(crate) brought: usize,
     pub(crate) fault: Option<Effect>,
     /// Grants that the other end showed last.
     pub(crate) granted: Vec<ShownGrant>,
@@ -201,6 +235,7 @@ impl World {
             answers: VecDeque::new(),
             arriving: VecDeque::new(),
             in_sync: Vec::new(),
+            brought: 0,
             fault: None,
             granted: Vec::new(),
         }
@@ -238,6 +273,26 @@ impl World {
             self.links[link].ends[side] = self.new_end(node, role);
         }
         self.open_spaces(link);
+    }
+
+    /// Nothing passes a link any more, and neither side knows.
+    pub(crate) fn stall(&mut self, link: usize) {
+        self.links[link].cut = true;
+        self.links[link]
+            .ends
+            .iter_mut()
+            .for_each(|it| it.arriving.clear());
+    }
+
+    /// Ends a link for good.
+    pub(crate) fn hang_up(&mut self, link: usize) {
+        for side in 0..2 {
+            let node = self.links[link].ends[side].node;
+            let old = self.links[link].ends[side].session.peer();
+            self.in_flight[node].release_peer(old);
+            let role = [Role::Opener, Role::Acceptor][side];
+            self.links[link].ends[side] = self.new_end(node, role);
+        }
     }
 
     pub(crate) fn input(&mut self, link: usize, side: usize, input: Input) {
@@ -320,10 +375,9 @@ impl World {
             if self.nodes[node].spaces[&space].trie.contains(&key) {
                 self.nodes[node].repeated += 1;
             }
-            if let Some(key) = self.nodes[node].insert(space, entry) {
-                self.nodes[node].arrived.push(key);
-                keys.push(key);
-            }
+            let taken = self.nodes[node].take_in(space, entry);
+            self.nodes[node].arrived.extend(&taken);
+            keys.extend(taken);
         }
         self.told(node, space, keys);
         let answer = Input::Ingested {
@@ -354,8 +408,9 @@ impl World {
 
     /// A new entry of a node's own people.
     pub(crate) fn publish(&mut self, node: usize, space: SpaceId, bytes: Vec<u8>) {
-        if let Some(key) = self.nodes[node].insert(space, bytes) {
-            self.told(node, space, vec![key]);
+        let taken = self.nodes[node].take_in(space, bytes);
+        if !taken.is_empty() {
+            self.told(node, space, taken);
         }
     }
 
@@ -413,6 +468,11 @@ impl World {
         let length = Message::frame_length(frame[..4].try_into().unwrap()).unwrap();
         assert_eq!(length, frame.len() - 4);
         let message = Message::decode(&frame[4..]).unwrap();
+        if let Message::Entries { entries, .. } = &message {
+            let node = self.links[link].ends[side].node;
+            self.nodes[node].received += entries.len();
+            self.links[link].ends[side].brought += entries.len();
+        }
         self.input(link, side, Input::Received(message));
     }
 

@@ -24,7 +24,7 @@ fn fill(world: &mut World, rng: &mut Rng, spaces: u8, entries: usize, authors: u
     }
 }
 
-fn assert_converged(world: &World, spaces: u8) {
+pub(super) fn assert_converged(world: &World, spaces: u8) {
     world.assert_no_faults();
     for number in 0..spaces {
         let space = space(number);

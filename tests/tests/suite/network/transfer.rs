@@ -78,6 +78,46 @@ async fn a_transfer_that_is_cut_goes_on_where_it_was() {
     bob.stop().await;
 }
 
+/// Three peers have what one lacks: whoever brings which share, all of it comes about once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_peers_bring_what_one_lacks_and_hardly_a_byte_twice() {
+    let ([sink, alice, bob, carol], mut community) = nodes("Shares", false).await;
+    let sources = [&alice, &bob, &carol];
+    let text = "A line of some length, to have bytes on the wire. ".repeat(20);
+    let mut entries = Vec::new();
+    for number in 0..40 {
+        let mut person = community.member(&format!("author {number}"));
+        entries.extend(topics(&mut person.device, &community, 60, &text));
+    }
+    let total: u64 = entries.iter().map(|it| it.encode().len() as u64).sum();
+    let mut proxies = Vec::new();
+    for source in sources {
+        source.take_part(&community).await;
+        for part in entries.chunks(500) {
+            source.submit(community.id, part).await;
+        }
+        let address = source.address().await;
+        let port: u16 = address.split('/').nth(4).unwrap().parse().unwrap();
+        let proxy = Proxy::to(port).await;
+        let there = format!("tcp/{}/", proxy.port());
+        proxies.push((proxy, address.replace(&format!("tcp/{port}/"), &there)));
+    }
+    sink.take_part(&community).await;
+    for (_, address) in &proxies {
+        let address = address.clone();
+        sink.client.connect(&Connect { address }).await.unwrap();
+    }
+    wait_for_equal_roots(&[&sink, &alice, &bob, &carol]).await;
+    assert!(sink.set_of(community.space("members")).await.0 >= entries.len() as u64);
+    let brought: Vec<u64> = proxies.iter().map(|(proxy, _)| proxy.brought()).collect();
+    let all: u64 = brought.iter().sum();
+    println!("{total} bytes of entries, brought {brought:?}");
+    assert!(all <= total + total / 10, "{all} of {total}: {brought:?}");
+    for node in [sink, alice, bob, carol] {
+        node.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn news_travel_at_once_both_ways_without_gossip() {
     let ([alice, bob], community) = nodes("News", false).await;

@@ -10,7 +10,7 @@ use super::{
     session::{self, Running, Shared},
     telling,
 };
-use crate::node::Inner;
+use crate::{node::Inner, pending::Source};
 use comity_client::types::PeerInfo;
 use comity_net::{Bucket, ConnectedPeer, Direction, Multiaddr, Network, PeerId, PeerStream};
 use comity_protocol::{id::CommunityId, sync::Role};
@@ -360,6 +360,9 @@ impl Hub {
         if let Some(peer) = self.peers().remove(peer) {
             end(peer);
         }
+        let (inner, source) = (self.inner().clone(), Source::Peer(peer.to_string()));
+        // The writer may be at work for a while.
+        tokio::task::spawn_blocking(move || inner.ingest.gone(&source));
         self.changed();
     }
 

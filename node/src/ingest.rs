@@ -200,6 +200,11 @@ impl Ingest {
         self.writer().pending.counts()
     }
 
+    /// A source is gone. Blocks until the writer's turn is over.
+    pub fn gone(&self, source: &Source) {
+        self.writer().pending.gone(source);
+    }
+
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

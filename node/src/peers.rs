@@ -5,12 +5,14 @@
 //! follows from its hello and the authority of the moment; the session looks again whenever either
 //! changes. Gossip only hurries news along: everything arrives without it (I10).
 
+mod account;
 mod address;
 mod asking;
 mod book;
 mod bringing;
 mod calling;
 mod chain;
+mod conduct;
 mod doctor;
 mod doubts;
 mod events;
@@ -27,6 +29,7 @@ mod places;
 mod receipts;
 mod session;
 mod telling;
+mod warden;
 
 use crate::{
     node::{Inner, NodeOptions},
@@ -55,6 +58,7 @@ use tokio::{
     time::timeout,
 };
 use tracing::info;
+pub(crate) use warden::Warden;
 
 const OPEN_PATIENCE: Duration = Duration::from_secs(15);
 /// Gossip judged at once.
@@ -149,6 +153,7 @@ impl Peers {
             gossip: options.gossip,
             own_grants: watch::Sender::new(0),
             doubts: ClockDoubts::default(),
+            warden: Arc::default(),
         });
         let book_file = BookFile::new(inner.home.address_book());
         let book = book_file.read(&inner.public(), |id, node| {
@@ -172,6 +177,7 @@ impl Peers {
         });
         let mut tasks = vec![
             tokio::spawn(events::listen_to_network(hub.clone(), events)),
+            tokio::spawn(warden::keep_order(hub.clone())),
             tokio::spawn(receipts::run(inner.clone())),
             tokio::spawn(asking::keep_joining(hub.clone())),
             tokio::spawn(telling::keep_book(hub.clone(), options.public)),
@@ -313,6 +319,16 @@ impl Peers {
     /// What is to be said about this node's clock, if the grants of peers cast doubt on it.
     pub fn clock_in_doubt(&self) -> Option<String> {
         self.hub.shared.doubts.tell()
+    }
+
+    /// What is to be said about peers that are kept out for what they did.
+    pub(crate) fn kept_out(&self) -> Option<String> {
+        self.hub.shared.warden.tell()
+    }
+
+    /// Who keeps order here.
+    pub(crate) fn warden(&self) -> &Warden {
+        &self.hub.shared.warden
     }
 
     /// Known peers that are not connected, in words.

@@ -32,8 +32,13 @@ pub const PENDING_PER_SOURCE_MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const PENDING_BELOW_CUT_MAX: usize = 16_384;
 /// Most bytes of one author that wait for the top of a cut, per space.
 pub const PENDING_BELOW_CUT_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Most sources whose entries wait.
-const SOURCES_MAX: usize = 256;
+/// Most entries that wait for all peers together, apart from those below cuts.
+pub const PENDING_OF_PEERS_MAX: usize = 32_768;
+/// Most bytes of them.
+pub const PENDING_OF_PEERS_MAX_BYTES: usize = 48 * 1024 * 1024;
+/// Most sources whose entries wait: more than can be connected at a time, so whoever is connected finds
+/// room.
+const SOURCES_MAX: usize = 640;
 /// Most authors whose entries wait for the top of a cut.
 const AUTHORS_MAX: usize = 64;
 
@@ -104,6 +109,8 @@ struct Quota {
     number: u64,
     /// Whose share of the room below cuts it is.
     person: Option<PublicKey>,
+    /// Whether the peer is gone: then it gives way before those who are there.
+    gone: bool,
 }
 
 /// The waiting room.
@@ -115,6 +122,8 @@ pub struct Pending {
     /// How many accounts were ever opened.
     opened: u64,
     links: Links,
+    /// Entries and bytes that wait for peers.
+    of_peers: (usize, usize),
 }
 
 impl Pending {
@@ -233,6 +242,11 @@ impl Pending {
         }
         quota.order.push_back(id);
         quota.bytes += encoded.len();
+        quota.gone = false;
+        if is_of_peer(&account) {
+            self.of_peers.0 += 1;
+            self.of_peers.1 += encoded.len();
+        }
         let waiting = Waiting {
             entry,
             community,
@@ -252,11 +266,21 @@ impl Pending {
         }
     }
 
-    /// Lets go what waits for the peer that has had something waiting for longest.
+    /// A peer is not connected any more: what waits for it stays as long as nobody needs the room.
+    pub fn gone(&mut self, source: &Source) {
+        if let Some(quota) = self.quotas.get_mut(&Account::Source(source.clone())) {
+            quota.gone = true;
+        }
+    }
+
+    /// Lets go what waits for the peer that has had something waiting for longest, of those who are gone
+    /// if there is one.
     fn close_oldest_of_peers(&mut self) {
-        let of_peer = |it: &Account| matches!(it, Account::Source(Source::Peer(_)));
-        let peers = self.quotas.iter().filter(|(account, _)| of_peer(account));
-        let oldest = peers.min_by_key(|(_, quota)| quota.number);
+        let peers = self
+            .quotas
+            .iter()
+            .filter(|(account, _)| is_of_peer(account));
+        let oldest = peers.min_by_key(|(_, quota)| (!quota.gone, quota.number));
         let waiting = oldest.map(|(_, quota)| quota.order.clone());
         for id in waiting.into_iter().flatten() {
             self.remove(&id);
@@ -312,6 +336,20 @@ impl Pending {
         {
             self.take_out(&gives_way);
         }
+        // Whoever has most gives way, so a flood takes no room of those who have little.
+        while self.of_peers.0 > PENDING_OF_PEERS_MAX || self.of_peers.1 > PENDING_OF_PEERS_MAX_BYTES
+        {
+            let peers = self
+                .quotas
+                .iter()
+                .filter(|(account, _)| is_of_peer(account));
+            let largest = peers.max_by_key(|(_, quota)| (quota.bytes, quota.number));
+            let Some(gives_way) = largest.and_then(|(_, quota)| quota.order.front().copied())
+            else {
+                return;
+            };
+            self.take_out(&gives_way);
+        }
     }
 
     fn gives_way(&self, account: &Account, quota: &Quota) -> Option<Variant> {
@@ -352,6 +390,10 @@ impl Pending {
                     }
                 }
             }
+        }
+        if is_of_peer(&waiting.account) {
+            self.of_peers.0 -= 1;
+            self.of_peers.1 -= waiting.bytes;
         }
         if let Some(quota) = self.quotas.get_mut(&waiting.account) {
             quota.bytes -= waiting.bytes;
@@ -445,6 +487,10 @@ fn headed(entry: &Entry) -> Option<(EntryId, Link)> {
         }
         Entry::Certificate(_) => None,
     }
+}
+
+fn is_of_peer(account: &Account) -> bool {
+    matches!(account, Account::Source(Source::Peer(_)))
 }
 
 fn person_of(waits: &Waits) -> Option<PublicKey> {

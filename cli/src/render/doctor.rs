@@ -1,7 +1,7 @@
 //! How the node can be reached.
 
 use crate::{moment, ui::sanitize};
-use comity_client::types::{Doctor, OwnAddress, PeerPath, Place, Unreached};
+use comity_client::types::{Doctor, KeptOut, OwnAddress, PeerPath, Place, Unreached};
 
 /// What was found, the details behind it, and what to do.
 pub fn doctor(doctor: &Doctor) -> Vec<String> {
@@ -27,6 +27,7 @@ pub fn doctor(doctor: &Doctor) -> Vec<String> {
         "called in vain",
         doctor.unreached.iter().map(unreached),
     );
+    section(&mut lines, "kept out", doctor.kept_out.iter().map(kept_out));
     lines.push(String::new());
     lines.push(format!(
         "address book: {} nodes, {} of them public",
@@ -90,6 +91,14 @@ fn peer(it: &PeerPath) -> impl Iterator<Item = String> {
             it.peer_id, link.direction, link.address
         )
     })
+}
+
+fn kept_out(it: &KeptOut) -> String {
+    let left = moment::show_duration(it.left_ms);
+    format!(
+        "{}, {left} more, for the time no. {}: it {}",
+        it.peer_id, it.times, it.reason
+    )
 }
 
 fn unreached(it: &Unreached) -> String {

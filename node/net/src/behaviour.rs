@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use crate::config::{Carrier, Config, IDENTIFY_PROTOCOL, Limits};
+use crate::door::{self, Door, Known};
 use crate::error::StartError;
 use crate::gated;
 use crate::reach::{self, Admission, Guarded, Rule};
@@ -27,6 +28,7 @@ use crate::tap::Tap;
 #[derive(NetworkBehaviour)]
 pub(crate) struct Behaviour {
     pub(crate) gate: allow_block_list::Behaviour<allow_block_list::BlockedPeers>,
+    door: door::Behaviour,
     limits: connection_limits::Behaviour,
     identify: Guarded<identify::Behaviour>,
     ping: ping::Behaviour,
@@ -55,6 +57,7 @@ pub(crate) fn build_swarm(
     config: &Config,
     tasks: &ConnectionTasks,
     admission: &Admission,
+    known: Known,
     tap: Option<Tap>,
 ) -> Result<Swarm<Behaviour>, StartError> {
     let mut seed = Zeroizing::new(config.seed.0);
@@ -66,7 +69,7 @@ pub(crate) fn build_swarm(
         let tapped = transport.map(move |(peer, muxer), _| (peer, tap.on(peer, muxer)));
         transport = tapped.boxed();
     }
-    let behaviour = build_behaviour(config, &key, reach)?;
+    let behaviour = build_behaviour(config, &key, reach, known)?;
     let tasks = tasks.clone();
     let executor = move |task| {
         tasks
@@ -111,6 +114,7 @@ fn build_behaviour(
     config: &Config,
     key: &Keypair,
     reach: reach::Behaviour,
+    known: Known,
 ) -> Result<Behaviour, StartError> {
     // Addresses that strangers claim are never dialed: the cache of identify is off.
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
@@ -122,6 +126,7 @@ fn build_behaviour(
         .with_timeout(config.timing.ping_timeout);
     Ok(Behaviour {
         gate: allow_block_list::Behaviour::default(),
+        door: door::Behaviour(Door::new(config.limits.door, known)),
         limits: connection_limits::Behaviour::new(connection_limits(&config.limits)),
         identify: Guarded::new(identify::Behaviour::new(identify), Rule::Quiet),
         ping: ping::Behaviour::new(ping),

@@ -54,9 +54,25 @@ pub enum Carrier {
     Memory,
 }
 
+/// Bounds for those who call, by the place they call from: an IPv4 address, or a /56 of IPv6.
+#[derive(Debug, Clone, Copy)]
+pub struct DoorLimits {
+    /// Connections being set up from one place.
+    pub pending_per_place: usize,
+    /// Calls from one place at once, without those of peers that are known.
+    pub calls_per_place: u32,
+    /// How long until there is another.
+    pub calls_every: Duration,
+    /// Connections from one place of peers that are not known.
+    pub strangers_per_place: usize,
+    /// The same from anywhere; the rest of `max_connections` is left to those who are known.
+    pub strangers: usize,
+}
+
 /// Bounds that hold whatever peers do.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    pub door: DoorLimits,
     pub max_connections: u32,
     pub max_connections_per_peer: u32,
     /// Connections being set up, per direction.
@@ -78,9 +94,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            door: DoorLimits::default(),
             max_connections: 600,
             max_connections_per_peer: 2,
-            max_pending_connections: 64,
+            max_pending_connections: 128,
             max_queued_commands: 256,
             max_queued_gossip: 1_024,
             max_queued_gossip_bytes: 16 * 1024 * 1024,

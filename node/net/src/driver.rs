@@ -21,6 +21,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::behaviour::{Behaviour, BehaviourEvent, ConnectionTasks, build_swarm};
 use crate::command::Command;
 use crate::config::{Config, Timing};
+use crate::door::Known;
 use crate::error::{ReconnectError, StartError};
 use crate::event::{Dropped, Event, PeerStream};
 use crate::events::EventSender;
@@ -62,11 +63,11 @@ impl Driver {
         config: &Config,
         commands: mpsc::Receiver<Command>,
         events: EventSender,
-        admission: Admission,
+        (admission, known): (Admission, Known),
         tap: Option<Tap>,
     ) -> Result<Self, StartError> {
         let tasks = ConnectionTasks::default();
-        let swarm = build_swarm(config, &tasks, &admission, tap)?;
+        let swarm = build_swarm(config, &tasks, &admission, known, tap)?;
         Ok(Self {
             swarm,
             tasks,

@@ -32,6 +32,8 @@ pub enum FrameError {
     Truncated { received_bytes: usize },
     #[error("no whole frame passed within {after:?}; the peer is too slow or gone")]
     TimedOut { after: Duration },
+    #[error("a frame was begun and did not arrive whole within {after:?}")]
+    TooSlow { after: Duration },
     #[error("an earlier frame failed half-way; close this stream and open a new one")]
     Broken,
     #[error("the stream failed: {0}")]
@@ -91,6 +93,36 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
             Err(_) => Err(FrameError::TimedOut { after: within }),
         }
+    }
+
+    /// The same, where a frame that has begun must be whole after `frame`: nobody holds a half-read one
+    /// for as long as a stream may be idle. `TooSlow` breaks the reader.
+    pub async fn read_begun(
+        &mut self,
+        idle: Duration,
+        frame: Duration,
+    ) -> Result<Option<Vec<u8>>, FrameError> {
+        if self.broken {
+            return Err(FrameError::Broken);
+        }
+        if self.prefix_filled == 0 {
+            let first = timeout(idle, self.inner.read(&mut self.prefix[..1])).await;
+            match first.map_err(|_| FrameError::TimedOut { after: idle })? {
+                Ok(0) => return Ok(None),
+                Ok(received) => self.prefix_filled = received,
+                Err(error) => {
+                    self.broken = true;
+                    return Err(error.into());
+                }
+            }
+        }
+        let read = self.read(frame).await;
+        if let Err(FrameError::TimedOut { after }) = read {
+            self.broken = true;
+            self.body = Vec::new();
+            return Err(FrameError::TooSlow { after });
+        }
+        read
     }
 
     async fn read_frame(&mut self) -> Result<Option<Vec<u8>>, FrameError> {

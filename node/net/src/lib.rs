@@ -18,6 +18,7 @@
 mod behaviour;
 mod command;
 pub mod config;
+mod door;
 mod driver;
 pub mod error;
 pub mod event;
@@ -33,7 +34,7 @@ pub mod tap;
 
 pub use libp2p::{Multiaddr, PeerId, StreamProtocol};
 
-pub use config::{Carrier, Config, Limits, NodeSeed, Timing};
+pub use config::{Carrier, Config, DoorLimits, Limits, NodeSeed, Timing};
 pub use event::{Direction, DisconnectReason, Dropped, Event, GossipGroup, GossipId, PeerStream};
 pub use events::Events;
 pub use frame::{FrameError, FrameReader, FrameWriter};

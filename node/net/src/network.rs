@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::command::{Command, GossipCommand, Reply};
 use crate::config::{Config, MAX_GOSSIP_BYTES, MAX_TOPIC_BYTES};
+use crate::door::Known;
 use crate::driver::Driver;
 use crate::error::{
     DialError, ListenError, OpenError, PublishError, ReconnectError, ReserveError, StartError,
@@ -59,6 +60,7 @@ pub struct Network {
     commands: mpsc::Sender<Command>,
     opening: Arc<Semaphore>,
     admission: Admission,
+    known: Known,
     ended: watch::Receiver<()>,
 }
 
@@ -86,12 +88,15 @@ impl Network {
         let (sender, events) = events::queue(config.limits);
         let (ended_sender, ended) = watch::channel(());
         let admission = Admission::default();
-        let driver = Driver::new(&config, received, sender, admission.clone(), tap)?;
+        let known = Known::default();
+        let seen = (admission.clone(), known.clone());
+        let driver = Driver::new(&config, received, sender, seen, tap)?;
         let network = Self {
             own_id: driver.own_id(),
             commands,
             opening: Arc::new(Semaphore::new(config.limits.max_opening_streams.max(1))),
             admission,
+            known,
             ended,
         };
         tokio::spawn(async move {
@@ -280,6 +285,12 @@ impl Network {
             // With a full queue its observations wait for its next hello; nothing hangs on them.
             let _ = self.commands.try_send(Command::Admitted { peer });
         }
+    }
+
+    /// Keeps room for a peer from now on: whoever is not known finds less (`DoorLimits`). `false` if it
+    /// was known, or too many are.
+    pub fn know(&self, peer: PeerId) -> bool {
+        self.known.add(peer)
     }
 
     /// Asks a connected peer for a place, by which others can call this node through it. Returns once

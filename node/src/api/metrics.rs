@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     metrics::Text,
-    peers::Measured,
+    peers::{Measured, Peers, Warden},
     store::{Stats, StoreState},
 };
 use axum::response::{IntoResponse, Response};
@@ -30,6 +30,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<Response, Fai
         store(&mut text, app, &stats);
         exchange(&mut text, app);
         network(&mut text, measured);
+        order(&mut text, app);
         rest(&mut text, app);
         Ok(text.into_string())
     })
@@ -225,6 +226,34 @@ fn network(text: &mut Text, measured: Option<Measured>) {
         "Gossip messages as the network sees them; not_sent: a peer was too slow to take them.",
         "event",
         &gossip,
+    );
+}
+
+fn order(text: &mut Text, app: &App) {
+    let nobody = Warden::default();
+    let warden = app.inner.peers().map_or(&nobody, Peers::warden);
+    let counted = &warden.counted;
+    text.counters(
+        "comity_peer_offences_total",
+        "What peers did that no honest one does.",
+        "offence",
+        &counted.offences(),
+    );
+    text.counters(
+        "comity_peer_limits_total",
+        "Times a peer met a limit; banned: it was shut out for a while.",
+        "limit",
+        &[
+            ("banned", counted.bans.get()),
+            ("stream_not_answered", counted.unanswered.get()),
+            ("not_read_from", counted.pauses.get()),
+            ("gossip_not_heard", counted.muted.get()),
+        ],
+    );
+    text.gauge(
+        "comity_peers_kept_out",
+        "Peers that are shut out now.",
+        warden.banned().len() as u64,
     );
 }
 

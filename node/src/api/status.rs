@@ -78,6 +78,7 @@ fn warnings(app: &App, damaged: usize) -> Vec<String> {
         ));
     }
     warnings.extend(app.inner.peers().and_then(Peers::clock_in_doubt));
+    warnings.extend(app.inner.peers().and_then(Peers::kept_out));
     warnings
 }
 

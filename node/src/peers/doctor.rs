@@ -3,9 +3,9 @@
 //! The facts come from the network; [`findings`] says what they come to, in an order of its own, and
 //! what to do about it.
 
-use super::{Peers, hub::Hub};
+use super::{Peers, conduct::Banned, hub::Hub};
 use comity_client::types::{
-    Carries, Doctor, Finding, OwnAddress, PeerInfo, PeerLink, PeerPath, Place, Unreached,
+    Carries, Doctor, Finding, KeptOut, OwnAddress, PeerInfo, PeerLink, PeerPath, Place, Unreached,
 };
 use comity_net::{ConnectedPeer, Direction, Multiaddr, ReachReport, is_private};
 use std::{collections::BTreeMap, time::Duration};
@@ -77,6 +77,7 @@ fn facts(report: &ReachReport, links: &[ConnectedPeer], known: &[PeerInfo], hub:
             .map(|it| path(it, known.get(it.peer.to_string().as_str()).copied()))
             .collect(),
         unreached,
+        kept_out: hub.shared.warden.banned().iter().map(kept_out).collect(),
         book_nodes,
         book_public,
     }
@@ -166,6 +167,7 @@ fn findings(doctor: &Doctor) -> Vec<Finding> {
         places(doctor),
         peers(doctor),
         own_calls(doctor),
+        order(doctor),
     ]
     .into_iter()
     .flatten()
@@ -347,6 +349,29 @@ fn own_calls(doctor: &Doctor) -> Option<Said> {
     Some((level, text, Some(advice.to_owned())))
 }
 
+/// Who is kept out.
+fn order(doctor: &Doctor) -> Option<Said> {
+    let first = doctor.kept_out.first()?;
+    let text = format!(
+        "{} peers are kept out for what they did, {} among them: it {}.",
+        doctor.kept_out.len(),
+        first.peer_id,
+        first.reason
+    );
+    let advice = "No honest software does that. If you know the node, have it updated and its disk looked at; it \
+                  may come back by itself, or at once after `comity node stop` and `comity node start`.";
+    Some(("note", text, Some(advice.to_owned())))
+}
+
+fn kept_out(it: &Banned) -> KeptOut {
+    KeptOut {
+        peer_id: it.peer.to_string(),
+        reason: it.offence.words().to_owned(),
+        left_ms: millis(it.left),
+        times: it.times,
+    }
+}
+
 fn name(peer: &str, party: Option<&str>) -> String {
     match party {
         Some(party) => format!("{peer} ({party})"),
@@ -373,6 +398,7 @@ mod tests {
             holes_failed: 0,
             peers: Vec::new(),
             unreached: Vec::new(),
+            kept_out: Vec::new(),
             book_nodes: 0,
             book_public: 0,
         }
@@ -462,6 +488,24 @@ mod tests {
             lines[0].starts_with("note: Nodes in the same network"),
             "{lines:?}"
         );
+    }
+
+    #[test]
+    fn who_is_kept_out_is_told_with_what_it_did() {
+        let mut doctor = listening("", None);
+        doctor.kept_out.push(KeptOut {
+            peer_id: "12D3".to_owned(),
+            reason: "asks without end".to_owned(),
+            left_ms: 1,
+            times: 1,
+        });
+        let (lines, advice) = told(&doctor);
+        let last = lines.last().unwrap();
+        assert!(
+            last.contains("12D3 among them: it asks without end"),
+            "{last}"
+        );
+        assert!(advice.contains("comity node stop"));
     }
 
     #[test]

@@ -33,17 +33,19 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
                 id,
             } => {
                 let (hub, arrived) = (hub.clone(), Instant::now());
+                let heard = hub.shared.warden.gossips(source);
                 let place = hub.hearing.clone().try_acquire_owned();
                 tokio::spawn(async move {
                     // Whoever floods gets ignored; what was in it comes by sync.
-                    let Ok(_place) = place else {
+                    let Some(_place) = place.ok().filter(|_| heard) else {
                         hub.inner().metrics.exchange.heard.dropped.add(1);
                         let _ = hub.network.report_validation(id, Verdict::Ignore).await;
                         return;
                     };
                     let inner = hub.inner().clone();
-                    let verdict =
-                        gossip::hear(inner, source, (group, topic), (data, arrived)).await;
+                    let warden = hub.shared.warden.clone();
+                    let from = (source, warden);
+                    let verdict = gossip::hear(inner, from, (group, topic), (data, arrived)).await;
                     // Too late is no error: gossip is a hint.
                     let _ = hub.network.report_validation(id, verdict).await;
                 });
@@ -72,10 +74,16 @@ pub(super) async fn listen_to_network(hub: Arc<Hub>, mut events: Events) {
 }
 
 pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: PeerStream) {
+    if !hub.shared.warden.opens(peer, protocol) {
+        debug!(%peer, protocol, "a peer opens more streams than are answered");
+        return;
+    }
+    let warden = hub.shared.warden.clone();
     match protocol {
         hello::PROTOCOL => {
             let hub = hub.clone();
             tokio::spawn(async move {
+                let _talk = warden.talk(peer);
                 let greeted = |greeting| hub.greeted(&peer, greeting);
                 if let Err(error) = hello::answer(hub.inner(), peer, stream, greeted).await {
                     hub.hello_failed(&peer, &error);
@@ -84,13 +92,25 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
         }
         session::PROTOCOL => hub.start_session(peer, Role::Acceptor, stream),
         joining::PROTOCOL => {
-            tokio::spawn(joining::answer(hub.inner().clone(), peer, stream));
+            let inner = hub.inner().clone();
+            tokio::spawn(async move {
+                let _talk = warden.talk(peer);
+                joining::answer(inner, (peer, &warden), stream).await;
+            });
         }
         linking::PROTOCOL => {
-            tokio::spawn(linking::answer(hub.inner().clone(), peer, stream));
+            let inner = hub.inner().clone();
+            tokio::spawn(async move {
+                let _talk = warden.talk(peer);
+                linking::answer(inner, peer, stream).await;
+            });
         }
         telling::PROTOCOL => {
-            tokio::spawn(telling::hear(hub.clone(), peer, stream));
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                let _talk = warden.talk(peer);
+                telling::hear(hub, peer, stream).await;
+            });
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

@@ -4,8 +4,10 @@
 //! both to be in: topics name spaces, which tells strangers who has what in common (I9).
 
 use super::{
+    conduct::Offence,
     hello,
     hub::{Hub, Peer},
+    warden::Warden,
 };
 use crate::{ingest::Outcome, node::Inner, pending::Source};
 use comity_net::{GossipGroup, Network, PeerId, Verdict, error::PublishError};
@@ -74,8 +76,13 @@ pub(super) async fn admit(hub: Arc<Hub>) {
         let differing: Vec<_> = {
             let mut peers = hub.peers();
             let peers = peers.iter_mut();
+            let nothing = BTreeSet::new();
+            let may = |id| match hub.shared.warden.is_muted(id) {
+                true => &nothing,
+                false => &followed,
+            };
             peers
-                .filter_map(|(id, peer)| Some((*id, readmitted(peer, &followed)?)))
+                .filter_map(|(id, peer)| Some((*id, readmitted(peer, may(id))?)))
                 .collect()
         };
         for (peer, communities) in differing {
@@ -150,7 +157,7 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
 /// Takes in what a peer gossiped; says whether it is worth passing on.
 pub(crate) async fn hear(
     inner: Arc<Inner>,
-    source: PeerId,
+    (source, warden): (PeerId, Arc<Warden>),
     (among, topic): (GossipGroup, String),
     (data, arrived): (Vec<u8>, Instant),
 ) -> Verdict {
@@ -185,25 +192,32 @@ pub(crate) async fn hear(
         Some((named, _)) if named.unwrap_or(governance) == space => {}
         _ => {
             heard.refused.add(1);
+            warden.offended(source, Offence::BrokenMessage);
             return Verdict::Reject;
         }
     }
     // Without a runtime there is nobody left to pass anything on to.
     tokio::task::spawn_blocking(move || {
         inner.ingest.metrics().stages.queued.note_since(arrived);
-        judge(&inner, community, source, data)
+        judge(&inner, community, (source, &warden), data)
     })
     .await
     .unwrap_or(Verdict::Ignore)
 }
 
-fn judge(inner: &Inner, community: CommunityId, source: PeerId, data: Vec<u8>) -> Verdict {
+fn judge(
+    inner: &Inner,
+    community: CommunityId,
+    (source, warden): (PeerId, &Warden),
+    data: Vec<u8>,
+) -> Verdict {
     let entries = [data];
     let from = Source::Peer(source.to_string());
     let outcomes = match inner.ingest.take_in(community, &entries, &from) {
         Ok(outcomes) => outcomes,
         Err(_) => return Verdict::Ignore,
     };
+    warden.gave_entries(source, &outcomes);
     let heard = &inner.metrics.exchange.heard;
     match outcomes.first() {
         Some((_, Outcome::Saved)) => heard.new.add(1),

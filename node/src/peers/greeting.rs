@@ -80,6 +80,7 @@ pub(super) async fn keep_greetings_fresh(hub: Arc<Hub>, gossip: bool) {
             gossip::subscribe(hub.inner(), &hub.network).await;
         }
         say_hello_again(&hub, owed).await;
+        hub.leave_silent().await;
         sleep(REFRESH).await;
     }
 }

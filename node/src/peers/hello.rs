@@ -1,7 +1,7 @@
 //! Hello: which communities two nodes share, told without naming any.
 
 use crate::{ledger::Ledger, node::Inner, random};
-use comity_net::{Network, PeerId, PeerStream, StreamProtocol};
+use comity_net::{FrameError, Network, PeerId, PeerStream, StreamProtocol};
 use comity_protocol::{
     access::{Agreement, HELLO_MAX_BYTES, Hello, PROTOCOL_VERSIONS},
     id::CommunityId,
@@ -22,6 +22,7 @@ pub(crate) const CLOCK_TOLERANCE_MS: i64 = 10 * 60 * 1000;
 pub(crate) enum HelloError {
     #[error("the stream failed: {0}")]
     Stream(String),
+    /// No hello of any version.
     #[error("its hello is broken: {0}")]
     Broken(String),
     #[error("its peer id holds no key that a node may have")]
@@ -81,7 +82,10 @@ pub(crate) async fn answer(
 ) -> Result<(), HelloError> {
     let node = node_of(&peer)?;
     let (mut reader, mut writer) = stream.into_frames(HELLO_MAX_BYTES);
-    let stream_failed = |error: comity_net::FrameError| HelloError::Stream(error.to_string());
+    let stream_failed = |error: FrameError| match error {
+        FrameError::TooLarge { .. } => HelloError::Broken(error.to_string()),
+        _ => HelloError::Stream(error.to_string()),
+    };
     let received = reader.read(PATIENCE).await.map_err(stream_failed)?;
     let received = received.ok_or_else(|| HelloError::Stream("it ended at once".into()))?;
     let hello = Hello::decode(&received).map_err(|error| HelloError::Broken(error.to_string()))?;

@@ -4,12 +4,13 @@ use super::{
     OPEN_PATIENCE, PeersError, address,
     book::{Book, BookFile},
     calling::Calling,
+    conduct::Offence,
     greeting::greet,
     hello::{self, Greeting},
     session::{self, Running, Shared},
     telling,
 };
-use crate::node::Inner;
+use crate::{node::Inner, pending::Source};
 use comity_client::types::PeerInfo;
 use comity_net::{Bucket, ConnectedPeer, Direction, Multiaddr, Network, PeerId, PeerStream};
 use comity_protocol::{id::CommunityId, sync::Role};
@@ -31,6 +32,9 @@ use tracing::{debug, warn};
 const ADDRESSES_PER_PEER: usize = 8;
 /// Peers whose last failure is remembered.
 const FAILURES_MAX: usize = 256;
+
+/// A connection on which no hello came to a good end for so long is closed.
+const GREETED_WITHIN: Duration = Duration::from_secs(60);
 
 /// A connected peer.
 pub(super) struct Peer {
@@ -185,8 +189,44 @@ impl Hub {
 
     pub(super) async fn call_known_peers(&self) {
         let known: Vec<String> = self.inner().state.read().peers.keys().cloned().collect();
+        let of_book = {
+            let communities = hello::followed(self.inner(), &self.inner().ingest.ledger());
+            self.book().nodes(&communities)
+        };
+        for peer in of_book.iter().filter_map(address::peer_of) {
+            self.network.know(peer);
+        }
         for peer in known.iter().filter_map(|peer| peer.parse().ok()) {
+            self.network.know(peer);
             self.call(peer).await;
+        }
+    }
+
+    /// Whether the governance of a community that both take part in knows the node behind a peer.
+    fn is_known(&self, peer: &PeerId, greeting: &Greeting) -> bool {
+        let Some(node) = address::node_of(peer) else {
+            return false;
+        };
+        let ledger = self.inner().ingest.ledger();
+        let mut communities = greeting.communities.keys();
+        communities.any(|id| {
+            let authority = ledger.authority(id);
+            authority.is_some_and(|it| it.node_party(&node).is_some())
+        })
+    }
+
+    /// Takes leave of those who have not said hello for too long.
+    pub(super) async fn leave_silent(&self) {
+        let silent: Vec<PeerId> = {
+            let peers = self.peers();
+            let silent = |it: &Peer| it.greeting.is_none() && it.since.elapsed() > GREETED_WITHIN;
+            let silent = peers.iter().filter(|(_, it)| silent(it));
+            silent.map(|(peer, _)| *peer).collect()
+        };
+        for peer in silent {
+            debug!(%peer, "no hello; the connection is closed");
+            // An error means that the network has stopped.
+            let _ = self.network.disconnect(peer).await;
         }
     }
 
@@ -320,6 +360,9 @@ impl Hub {
         if let Some(peer) = self.peers().remove(peer) {
             end(peer);
         }
+        let (inner, source) = (self.inner().clone(), Source::Peer(peer.to_string()));
+        // The writer may be at work for a while.
+        tokio::task::spawn_blocking(move || inner.ingest.gone(&source));
         self.changed();
     }
 
@@ -335,6 +378,9 @@ impl Hub {
         }
         // Before the answer goes out: the peer may ask for a place as soon as it has it.
         self.network.admit(*peer, !greeting.communities.is_empty());
+        if self.is_known(peer, &greeting) {
+            self.network.know(*peer);
+        }
         let mut peers = self.peers();
         if let Some(peer) = peers.get_mut(peer) {
             match &peer.greeting {
@@ -354,6 +400,10 @@ impl Hub {
             hello::HelloError::NoCommonVersion { .. } => {
                 self.inner()
                     .warn(format!("cannot sync with peer {peer}: {error}"));
+            }
+            hello::HelloError::Broken(_) => {
+                warn!(%peer, %error, "a hello failed");
+                self.shared.warden.offended(*peer, Offence::BrokenMessage);
             }
             _ => warn!(%peer, %error, "a hello failed"),
         }

@@ -1,6 +1,6 @@
 //! Joining: asking into a community with a ticket, and answering those who ask.
 
-use super::{chain, exchange::exchange};
+use super::{chain, conduct::Offence, exchange::exchange, warden::Warden};
 use crate::{node::Inner, pending::Source, random};
 use comity_net::{Network, PeerId, PeerStream};
 use comity_protocol::{
@@ -30,11 +30,18 @@ pub(crate) async fn ask(
 }
 
 /// Answers one request.
-pub(crate) async fn answer(inner: Arc<Inner>, peer: PeerId, stream: PeerStream) {
+pub(crate) async fn answer(
+    inner: Arc<Inner>,
+    (peer, warden): (PeerId, &Warden),
+    stream: PeerStream,
+) {
     let (mut reader, mut writer) = stream.into_frames(JOIN_MAX_BYTES);
     let Ok(Some(bytes)) = reader.read(PATIENCE).await else {
         return;
     };
+    if JoinRequest::decode(&bytes).is_err() {
+        warden.offended(peer, Offence::BrokenMessage);
+    }
     let decided = tokio::task::spawn_blocking(move || decide(&inner, &peer, &bytes)).await;
     let answer = decided.unwrap_or(JoinAnswer::Refused(JoinRefusal::Unavailable));
     if let Err(error) = writer.write(&answer.encode(), PATIENCE).await {

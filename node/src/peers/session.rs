@@ -20,6 +20,7 @@ use super::{
     gate::{Gate, Readable},
     gossip,
     hello::Greeting,
+    warden::Warden,
 };
 use crate::{
     ingest::{Inserted, Outcome},
@@ -27,7 +28,7 @@ use crate::{
     pending::Source,
     random,
 };
-use comity_net::{FrameWriter, PeerId, PeerStream};
+use comity_net::{FrameReader, FrameWriter, PeerId, PeerStream};
 use comity_protocol::{
     access::{Agreement, ShownGrant},
     certificate::governance_space,
@@ -46,7 +47,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::WriteHalf,
+    io::{ReadHalf, WriteHalf},
     sync::{broadcast, mpsc, oneshot, watch},
     task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     /// Counts changes of the grants that this node may show.
     pub(crate) own_grants: watch::Sender<u64>,
     pub(crate) doubts: ClockDoubts,
+    pub(crate) warden: Arc<Warden>,
 }
 
 impl Shared {
@@ -185,8 +187,7 @@ impl Driver {
         let (frames, mut received) = mpsc::channel(FRAMES_AHEAD);
         let (outgoing, to_write) = mpsc::channel::<Message>(FRAMES_AHEAD);
         let mut halves = JoinSet::new();
-        let inner = self.shared.inner.clone();
-        halves.spawn(frames::read_frames(reader, frames, inner));
+        halves.spawn(self.reading(reader, frames));
         let mut writing = self.write_frames(&mut halves, writer, to_write);
         self.greet();
         let mut ticks = interval(Duration::from_secs(1));
@@ -257,6 +258,15 @@ impl Driver {
         ended
     }
 
+    /// Reads until the stream ends.
+    fn reading(
+        &self,
+        reader: FrameReader<ReadHalf<PeerStream>>,
+        frames: mpsc::Sender<Result<Message, String>>,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        frames::read_frames(reader, frames, self.shared.clone(), self.peer)
+    }
+
     /// Starts to write what the machine says; tells how that ended.
     fn write_frames(
         &self,
@@ -265,10 +275,11 @@ impl Driver {
         to_write: mpsc::Receiver<Message>,
     ) -> oneshot::Receiver<Result<(), String>> {
         let (wrote, writing) = oneshot::channel();
-        let (inner, gate) = (self.shared.inner.clone(), self.gate.clone());
+        let (shared, gate, peer) = (self.shared.clone(), self.gate.clone(), self.peer);
         halves.spawn(async move {
             // A session that is gone does not wait to hear how writing ended.
-            let _ = wrote.send(frames::write_frames(writer, to_write, &inner, &gate).await);
+            let _ =
+                wrote.send(frames::write_frames(writer, to_write, &shared, (&gate, peer)).await);
         });
         writing
     }
@@ -417,6 +428,7 @@ impl Driver {
                 }
                 Effect::PeerMisbehaved(how) => {
                     warn!(peer = %self.peer, %how, "a peer misbehaved");
+                    self.shared.warden.misbehaved(self.peer, how);
                 }
                 Effect::Closed(reason) => {
                     return Err(format!("the peer ended the conversation: {reason:?}"));
@@ -483,6 +495,7 @@ impl Driver {
             }
             intake.community.or(known.map(|it| it.community))
         };
+        let (warden, peer) = (self.shared.warden.clone(), self.peer);
         self.ingesting = Some(tokio::task::spawn_blocking(move || {
             let bytes = entries.iter().map(|entry| entry.len() as u64).sum();
             let Some(community) = community else {
@@ -491,6 +504,7 @@ impl Driver {
             inner.ingest.metrics().stages.queued.note_since(arrived);
             match inner.ingest.take_in(community, &entries, &source) {
                 Ok(outcomes) => {
+                    warden.gave_entries(peer, &outcomes);
                     for (id, outcome) in outcomes {
                         if let Outcome::Refused(refusal) = outcome {
                             warn!(?source, ?id, %refusal, "a peer sent a broken entry");

@@ -7,6 +7,7 @@ use super::{
     address,
     book::{Own, Taken},
     calling::may_dial,
+    conduct::Offence,
     exchange::exchange,
     hub::Hub,
 };
@@ -218,6 +219,7 @@ pub(super) async fn hear(hub: Arc<Hub>, peer: PeerId, stream: PeerStream) {
         Ok(_) => debug!(%peer, "addresses of a community that is not shared"),
         Err(error) => {
             debug!(%peer, %error, "address news that are none");
+            hub.shared.warden.offended(peer, Offence::BrokenMessage);
             return;
         }
     }
@@ -245,6 +247,7 @@ async fn take(hub: &Arc<Hub>, peer: PeerId, news: AddressNews) {
         }
         let Ok(statement) = statement.verify(news.community) else {
             debug!(%peer, "a statement of addresses that its node did not sign");
+            hub.shared.warden.offended(peer, Offence::Forged);
             continue;
         };
         let mut book = hub.book();

@@ -23,6 +23,9 @@ pub struct Doctor {
     pub peers: Vec<PeerPath>,
     /// Peers that were called in vain, and what comes next.
     pub unreached: Vec<Unreached>,
+    /// Peers that are kept out for what they did.
+    #[serde(default)]
+    pub kept_out: Vec<KeptOut>,
     /// Nodes of its communities whose addresses it knows from themselves.
     pub book_nodes: usize,
     /// How many of them carry others.
@@ -109,6 +112,19 @@ pub struct PeerLink {
     pub address: String,
     /// Whether a third node carries it.
     pub relayed: bool,
+}
+
+/// A peer that is kept out for what it did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptOut {
+    /// Its peer id.
+    pub peer_id: String,
+    /// What it does.
+    pub reason: String,
+    /// Milliseconds until it may come back.
+    pub left_ms: u64,
+    /// How often it was kept out lately, this time included.
+    pub times: u32,
 }
 
 /// A peer that was called in vain.

@@ -191,6 +191,22 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Puts one back that was taken for nothing.
+    pub(crate) fn give_back(&mut self) {
+        self.left = self.left.saturating_add(1).min(self.burst);
+    }
+
+    /// Whether it holds all it can.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        let taken = self.take(now);
+        if taken {
+            self.give_back();
+        }
+        self.left >= self.burst
+    }
+}
+
 /// A behaviour behind the fence.
 pub(crate) struct Guarded<B: NetworkBehaviour> {
     pub(crate) inner: B,

@@ -147,3 +147,21 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_stream_may_be_idle_for_long_and_a_frame_that_has_begun_may_not() {
+    let (mut slow, stream) = duplex(64);
+    let (mut reader, _) = framed(stream, 1_000);
+    let (idle, frame) = (SHORT, SHORT * 2);
+    let waited = reader.read_begun(idle, frame).await;
+    assert!(matches!(waited, Err(FrameError::TimedOut { .. })));
+    // Nothing was begun, so nothing is lost.
+    slow.write_all(&[0, 0, 0, 1, 7]).await.expect("writes");
+    let whole = reader.read_begun(idle, frame).await.expect("reads");
+    assert_eq!(whole, Some(vec![7]));
+    slow.write_all(&[0]).await.expect("writes");
+    let slowly = reader.read_begun(idle, frame).await;
+    assert!(matches!(slowly, Err(FrameError::TooSlow { .. })));
+    let broken = reader.read_begun(idle, frame).await;
+    assert!(matches!(broken, Err(FrameError::Broken)));
+}

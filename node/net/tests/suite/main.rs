@@ -2,6 +2,7 @@
 
 mod admission;
 mod connections;
+mod door;
 mod frames;
 mod gossip;
 mod harness;

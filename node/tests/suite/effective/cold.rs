@@ -1,7 +1,7 @@
 //! A node that hears of a removal before it hears what was written until then.
 
 use super::{bare::Bare, world::World};
-use comity_node::pending::Source;
+use comity_node::pending::{PENDING_OF_PEERS_MAX_BYTES, Source};
 use comity_protocol::entry::Entry;
 use comity_tests::community::{Person, document, put, topic};
 
@@ -52,7 +52,7 @@ fn peers_without_end_keep_nobody_else_from_waiting() {
     let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
     let node = Bare::new(world.id);
     node.save(&world.governance);
-    for n in 0..300 {
+    for n in 0..700 {
         let draft = topic(&format!("Flood {n}"), "");
         let flood = eve.device.create(world.public, &draft);
         node.take_from(&[&flood], &Source::Peer(format!("peer {n}")));
@@ -80,8 +80,61 @@ fn peers_without_end_keep_nobody_else_from_waiting() {
     node.take_from(&[&edit], &Source::Local);
     let (missing, unauthorized) = node.ingest.pending();
     assert_eq!(missing, 3);
-    assert!(unauthorized < 300, "bounded: {unauthorized}");
+    assert!(unauthorized < 700, "bounded: {unauthorized}");
     node.save([&first]);
     assert!(node.is_in_effect(&edit));
     assert_eq!(node.ingest.pending().0, 0);
+}
+
+#[test]
+fn ten_peers_that_flood_take_no_room_of_one_with_little() {
+    let mut world = World::new();
+    let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
+    let node = Bare::new(world.id);
+    node.save(&world.governance);
+    let first = ada.device.create(world.public, &topic("First", ""));
+    let change = vec![put("title", "Changed")];
+    let edit = ada
+        .device
+        .edit(world.public, document(&first), &[first.id()], change);
+    // It waits before all others do, so it is the oldest.
+    node.take_from(&[&edit], &Source::Peer("honest".to_owned()));
+    let long = "x".repeat(200_000);
+    for n in 0..400 {
+        let flood = eve
+            .device
+            .create(world.public, &topic(&format!("Flood {n}"), &long));
+        node.take_from(&[&flood], &Source::Peer(format!("peer {}", n % 10)));
+    }
+    let (missing, unauthorized) = node.ingest.pending();
+    assert_eq!(missing, 1);
+    assert!(unauthorized <= PENDING_OF_PEERS_MAX_BYTES / long.len());
+    node.save([&first]);
+    assert!(node.is_in_effect(&edit));
+}
+
+#[test]
+fn who_is_gone_gives_way_before_who_is_there() {
+    let mut world = World::new();
+    let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
+    let node = Bare::new(world.id);
+    node.save(&world.governance);
+    let first = ada.device.create(world.public, &topic("First", ""));
+    let change = vec![put("title", "Changed")];
+    let edit = ada
+        .device
+        .edit(world.public, document(&first), &[first.id()], change);
+    node.take_from(&[&edit], &Source::Peer("honest".to_owned()));
+    // One peer after the other, under names without end.
+    for n in 0..1_000 {
+        let source = Source::Peer(format!("peer {n}"));
+        let flood = eve
+            .device
+            .create(world.public, &topic(&format!("Flood {n}"), ""));
+        node.take_from(&[&flood], &source);
+        node.ingest.gone(&source);
+    }
+    assert_eq!(node.ingest.pending().0, 1);
+    node.save([&first]);
+    assert!(node.is_in_effect(&edit));
 }

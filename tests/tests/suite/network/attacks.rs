@@ -3,6 +3,7 @@
 
 mod addresses;
 mod charter;
+mod conduct;
 mod forgery;
 mod invitations;
 mod reading;

@@ -142,9 +142,18 @@ async fn peers_that_send_nonsense_do_not_disturb_honest_ones() {
     assert_eq!(vandal.hello_bytes(&alice, &vec![0x9f; 70_000]).await, None);
     let refused = JoinAnswer::Refused(JoinRefusal::BadSignature);
     assert_eq!(vandal.join(&alice, &broken).await, refused);
+    vandal.network.shutdown().await;
 
     let mut heard = 0;
+    let mut vandals = Vec::new();
     for attempt in 0..12 {
+        // Who goes on like this is shut out: `attacks/conduct`.
+        if attempt % 3 == 0 {
+            let name = format!("Hostile/vandal {attempt}");
+            vandals.push(Stranger::meeting(&alice, &name, true).await);
+        }
+        let vandal = vandals.last().unwrap();
+        let good = vandal.hello_to(&alice, &[community.id]);
         vandal.hello(&alice, &good).await;
         let mut talk = vandal.sync(&alice).await;
         for frame in nonsense(&mut random, &spaces) {
@@ -173,7 +182,9 @@ async fn peers_that_send_nonsense_do_not_disturb_honest_ones() {
     let began = std::time::Instant::now();
     let wait_ms = 40_000;
     let request = comity_client::types::SyncRequest { wait_ms };
-    vandal.network.shutdown().await;
+    for vandal in vandals {
+        vandal.network.shutdown().await;
+    }
     alice.client.sync(&request).await.unwrap();
     assert!(
         began.elapsed() < Duration::from_secs(30),

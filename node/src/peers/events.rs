@@ -1,6 +1,6 @@
 //! What the network tells, and who deals with it.
 
-use super::{gossip, hello, hub::Hub, joining, linking, session, telling};
+use super::{gossip, hello, hub::Hub, joining, linking, session, telling, words};
 use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
 use comity_protocol::sync::Role;
 use std::{sync::Arc, time::Instant};
@@ -91,6 +91,9 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
         }
         telling::PROTOCOL => {
             tokio::spawn(telling::hear(hub.clone(), peer, stream));
+        }
+        words::PROTOCOL => {
+            tokio::spawn(words::answer(hub.clone(), peer, stream));
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

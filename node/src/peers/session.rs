@@ -77,6 +77,8 @@ pub(crate) type Nudge = oneshot::Sender<bool>;
 pub(crate) struct Running {
     pub(crate) nudges: mpsc::Sender<Nudge>,
     pub(crate) in_sync: watch::Receiver<bool>,
+    /// What the peer may read.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) task: JoinHandle<()>,
 }
 
@@ -92,12 +94,15 @@ pub(crate) fn start(
     let node = super::address::node_of(&peer)?;
     let (nudges, nudged) = mpsc::channel(8);
     let (in_sync_sender, in_sync) = watch::channel(false);
+    let gate = Arc::new(Gate::new(node));
+    let of_peer = gate.clone();
     let task = tokio::spawn(async move {
         let announcements = shared.inner.ingest.announcements();
         let number = PeerNumber(number);
         let driver = Driver {
             peer,
-            gate: Arc::new(Gate::new(node)),
+            gate: of_peer,
+            decisions: shared.inner.archive.kept().decisions(),
             machine: Session::new(role, number, random::bytes()),
             own_grants: shared.own_grants.subscribe(),
             shared: shared.clone(),
@@ -118,6 +123,7 @@ pub(crate) fn start(
     Some(Running {
         nudges,
         in_sync,
+        gate,
         task,
     })
 }
@@ -136,6 +142,7 @@ struct Intake {
 struct LookedAt {
     readable: usize,
     own_grants: u64,
+    decisions: u64,
     synced: usize,
     held: usize,
 }
@@ -150,6 +157,8 @@ struct Driver {
     machine: Session,
     greeting: watch::Receiver<Greeting>,
     own_grants: watch::Receiver<u64>,
+    /// Told when something else is to be kept of a space.
+    decisions: watch::Receiver<u64>,
     /// Grants shown to the peer.
     shown: BTreeMap<CommunityId, Vec<ShownGrant>>,
     /// Kept beside the answer it was compared by, so that its address stays its own.
@@ -242,6 +251,7 @@ impl Driver {
                 }
                 // The sender lives as long as this node; what changed is seen by `follow_rights`.
                 Ok(()) = self.own_grants.changed() => {}
+                Ok(()) = self.decisions.changed() => {}
                 Some(answer) = nudged.recv() => {
                     while let Ok(news) = announcements.try_recv() {
                         self.hear(Ok(news));
@@ -324,6 +334,7 @@ impl Driver {
         let looked_at = LookedAt {
             readable: Arc::as_ptr(&readable).addr(),
             own_grants: *self.own_grants.borrow_and_update(),
+            decisions: *self.decisions.borrow_and_update(),
             synced: self.synced_governance.len(),
             held: ledger.spaces().len(),
         };
@@ -335,8 +346,10 @@ impl Driver {
             return Vec::new();
         }
         let mut inputs = self.grants_to_show(ledger);
+        let kept = self.shared.inner.archive.kept();
         let may_be_open = |space: &&SpaceId| {
-            ledger.spaces().get(space).is_some_and(|known| {
+            let known = ledger.spaces().get(space).filter(|_| kept.exchanges(space));
+            known.is_some_and(|known| {
                 let governance = governance_space(known.community);
                 governance == **space || self.synced_governance.contains(&governance)
             })

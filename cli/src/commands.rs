@@ -15,6 +15,7 @@ mod import;
 mod init;
 mod input;
 mod join;
+mod keep;
 mod list;
 mod maintain;
 mod member;

@@ -24,6 +24,7 @@ mod export;
 mod extract;
 mod governance;
 mod health;
+mod keeping;
 mod lookup;
 mod maintenance;
 mod members;
@@ -115,6 +116,7 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         .route("/v0/entries", post(entries::submit))
         .route("/v0/entries/{id}", get(entries::show))
         .route("/v0/spaces/{space}/context", get(signing::context))
+        .route("/v0/spaces/{space}/keep", post(keeping::keep))
         .route("/v0/consent", post(membership::consent))
         .route("/v0/grants", post(membership::put_grant))
         .route("/v0/joins", get(membership::joins).post(membership::join))
@@ -124,6 +126,7 @@ pub(crate) fn router(inner: Arc<Inner>) -> Router {
         )
         .route("/v0/documents", get(documents::list))
         .route("/v0/documents/{id}", get(document::show))
+        .route("/v0/documents/{id}/fetch", post(keeping::fetch))
         .route("/v0/documents/{id}/history", get(document::history))
         .route("/v0/documents/{id}/blame", get(document::blame))
         .route("/v0/documents/{id}/automerge", get(document::automerge))

@@ -3,9 +3,10 @@
 use crate::{
     bare::{Bares, StoredHeader},
     held::Held,
+    keeping::Keeping,
     projection::{
-        BARE_CONTRIBUTION, BARE_RECORD, CERTIFICATE, CONTRIBUTION, RECORD, document_prefix,
-        erasure_key, position_of_key,
+        BARE_CONTRIBUTION, BARE_RECORD, CERTIFICATE, CONTRIBUTION, LATE_WORDS, RECORD,
+        document_prefix, erasure_key, position_of_key,
     },
     store::{IndexScan, NewEntry, Position, Store, StoreError, StoredEntry, Words as StoredWords},
 };
@@ -17,7 +18,7 @@ use comity_protocol::{
     entry::{
         BareHeader, Contribution, Entry, EntryError, ErasedBy, Headed, Record, Words, bare_id,
     },
-    id::{DocumentId, EntryId, SpaceId},
+    id::{DocumentId, EntryId, SpaceId, digest, domain},
     key::Signature,
     pipeline::{Known, KnownContribution, KnownDocument},
     record::RecordHeader,
@@ -53,6 +54,7 @@ pub struct Archive {
     facts: Arc<Mutex<Facts>>,
     held: Arc<RwLock<Held>>,
     bare: Arc<RwLock<Bares>>,
+    keeping: Arc<Keeping>,
 }
 
 /// Facts that linking asks again and again; immutable, so a bounded cache is always right.
@@ -66,14 +68,25 @@ const FACTS_MAX: usize = 20_000;
 const HEADERS_PAGE: usize = 1_024;
 
 impl Archive {
-    /// An archive over a store.
+    /// An archive over a store that keeps everything.
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::keeping(store, Arc::default())
+    }
+
+    /// An archive over a store that keeps what was decided.
+    pub fn keeping(store: Arc<dyn Store>, keeping: Arc<Keeping>) -> Self {
         Self {
             store,
             facts: Arc::default(),
             held: Arc::default(),
             bare: Arc::default(),
+            keeping,
         }
+    }
+
+    /// What is kept of each space.
+    pub fn kept(&self) -> &Arc<Keeping> {
+        &self.keeping
     }
 
     /// What is stored and not in effect.
@@ -223,6 +236,7 @@ impl Archive {
                     .map(Entry::Bare)
                     .map_err(damaged)
             }
+            LATE_WORDS => Err(damaged(EntryError::UnknownType(LATE_WORDS.into()))),
             _ => {
                 let erased = self.erasure_of(&id)?;
                 let words = match (erased, stored.words) {
@@ -231,6 +245,7 @@ impl Archive {
                         Some(proof) => Words::Erased(proof),
                         None => return Err(damaged(EntryError::WordsMissing)),
                     },
+                    (None, StoredWords::Absent) => self.late_words_of(&id)?,
                     (None, _) => return Err(damaged(EntryError::WordsMissing)),
                 };
                 Contribution::assemble_own_record(stored.header, signature, stored.shape, words)
@@ -238,6 +253,25 @@ impl Archive {
                     .map_err(damaged)
             }
         }
+    }
+
+    /// Words that came after their contribution.
+    fn late_words_of(&self, contribution: &EntryId) -> Result<Words, StoreError> {
+        let late = self.store.get(&late_words_id(contribution))?;
+        Ok(match late.map(|it| it.words) {
+            Some(StoredWords::Present(words)) => Words::Present(words),
+            // Damaged ones are fetched again like any that are not here.
+            _ => Words::NotKept,
+        })
+    }
+
+    /// Whether a contribution is here whose words are not, nor proven to be erased.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] if it cannot be read.
+    pub fn lacks_words_of(&self, id: &EntryId) -> Result<bool, ArchiveError> {
+        let entry = self.get(id)?;
+        Ok(matches!(entry, Some(Entry::Contribution(it)) if it.lacks_words()))
     }
 
     /// Remembers what linking will ask about a contribution.
@@ -329,7 +363,7 @@ pub fn to_store(entry: &Entry, space: SpaceId) -> NewEntry {
             shape: it.shape().to_vec(),
             words: match it.words() {
                 Words::Present(words) => Some(words.clone()),
-                Words::Erased(_) => None,
+                Words::Erased(_) | Words::NotKept => None,
             },
         },
         Entry::Record(it) => NewEntry {
@@ -359,6 +393,23 @@ pub fn to_store(entry: &Entry, space: SpaceId) -> NewEntry {
             shape: Vec::new(),
             words: Some(Vec::new()),
         },
+    }
+}
+
+/// The id under which words stand that came after their contribution.
+pub fn late_words_id(of: &EntryId) -> EntryId {
+    EntryId::from_bytes(digest(domain::LATE_WORDS_ID, &[of.as_bytes()]))
+}
+
+/// What the store keeps of words that came after their contribution.
+pub(crate) fn late_words(of: EntryId, words: Vec<u8>) -> NewEntry {
+    NewEntry {
+        kind: LATE_WORDS,
+        id: late_words_id(&of),
+        header: of.as_bytes().to_vec(),
+        signature: [0; 64],
+        shape: Vec::new(),
+        words: Some(words),
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! node.key          seed of the node's own key (mode 0600); never a member's key
 //! state.json        communities, peers, grants, joins under way
+//! keep.json         what is kept of each space, unless all of it
 //! node.sock         the local API while the node runs
 //! node.log          its log when started in the background
 //! opening.json      how far opening the store is, until it is open (written by the program around)
@@ -146,6 +147,11 @@ impl Home {
     /// Where communities, peers, grants and joins are remembered.
     pub fn state(&self) -> PathBuf {
         self.path.join("state.json")
+    }
+
+    /// What is kept of each space.
+    pub fn keeping(&self) -> PathBuf {
+        self.path.join("keep.json")
     }
 
     /// Where nodes of its communities say they can be called.

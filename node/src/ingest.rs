@@ -10,6 +10,7 @@ mod reckon;
 mod round;
 mod tally;
 mod verify;
+mod words;
 
 use crate::{
     archive::{Archive, to_store},
@@ -376,7 +377,10 @@ impl Ingest {
         let store = self.archive.store();
         let accepted = change.accepted.iter();
         let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
-        let committed = store.commit(kept?)?;
+        let kept = kept?;
+        let wordless = self.expect_lacks(&change.accepted, &kept)?;
+        let committed = store.commit(kept)?;
+        self.note_lacks(wordless);
         clock.durable();
         let mut applied = Vec::with_capacity(change.accepted.len());
         let mut announcements = Announcements::default();

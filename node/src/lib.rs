@@ -5,6 +5,7 @@
 //!   entries into stored parts and back.
 //! - [`ingest`]: the one way in; [`ledger`] holds what is in effect, [`held`] what no longer
 //!   is, [`pending`] what waits.
+//! - [`keeping`]: what is kept of each space, and which words are missing.
 //! - [`tasks`]: how far long work is; [`metrics`]: what the node counts of itself.
 //! - `history`: what a community continues, read along.
 //! - [`library`]: documents, derived when somebody reads them; [`views`] is how readers see them.
@@ -20,6 +21,7 @@ pub mod held;
 mod history;
 pub mod home;
 pub mod ingest;
+pub mod keeping;
 pub mod ledger;
 pub mod library;
 pub mod metrics;

@@ -72,6 +72,14 @@ pub struct Shelved {
     known: BTreeSet<EntryId>,
 }
 
+impl Shelved {
+    /// Contributions whose words are not kept here.
+    pub fn not_kept(&self) -> impl Iterator<Item = &EntryId> {
+        let lacking = self.contributions.iter().filter(|it| it.not_kept);
+        lacking.map(|it| &it.id)
+    }
+}
+
 /// What is read of a document beside what is derived.
 #[derive(Default)]
 struct Shelf {
@@ -92,6 +100,8 @@ pub struct Listed {
     pub header: comity_protocol::contribution::Header,
     /// Whether its words were erased.
     pub erased: bool,
+    /// Whether its words are not kept here: what is shown of it are fillers.
+    pub not_kept: bool,
     /// The order of a quorum that erased them; none if their author did.
     pub order: Option<EntryId>,
     /// Top-level fields it touches; empty for a merge.
@@ -379,6 +389,7 @@ fn open(it: &Contribution) -> (Input, Listed) {
         id: it.id(),
         header: header.clone(),
         erased: matches!(it.words(), Words::Erased(_)),
+        not_kept: it.lacks_words(),
         order: match it.words() {
             Words::Erased(proof @ ErasedBy::Order(_)) => Some(proof.id()),
             _ => None,

@@ -7,6 +7,7 @@ use crate::{
     history,
     home::{Home, HomeError},
     ingest::Ingest,
+    keeping::{self, Keeping},
     ledger::Ledger,
     library::Library,
     metrics::Metrics,
@@ -218,6 +219,8 @@ impl Node {
             let peers = Peers::start(&inner, &options, tap).await?;
             // Set once, here.
             let _ = inner.peers.set(peers);
+            let counting = inner.clone();
+            tokio::task::spawn_blocking(move || keeping::count(&counting));
         }
         Ok(Self {
             router: api::router(inner.clone()),
@@ -324,7 +327,8 @@ fn open_store(path: &Path, tasks: Tasks) -> Result<Inner, NodeError> {
             });
         }
     };
-    let archive = Archive::new(Arc::new(store) as Arc<dyn Store>);
+    let keeping = Arc::new(Keeping::open(home.keeping())?);
+    let archive = Archive::keeping(Arc::new(store) as Arc<dyn Store>, keeping);
     let communities = state
         .read()
         .communities

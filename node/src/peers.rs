@@ -30,6 +30,7 @@ mod receipts;
 mod session;
 mod telling;
 mod warden;
+mod words;
 
 use crate::{
     node::{Inner, NodeOptions},
@@ -40,7 +41,11 @@ pub(crate) use asking::queue_join;
 use book::BookFile;
 use comity_client::types::PeerInfo;
 use comity_net::{Config, Direction, Network, NodeSeed, PeerId, StreamProtocol, tap::Tap};
-use comity_protocol::{access::LinkAnswer, sync::InFlight};
+use comity_protocol::{
+    access::LinkAnswer,
+    id::{EntryId, SpaceId},
+    sync::InFlight,
+};
 use doubts::ClockDoubts;
 use hub::{Hub, end, remember};
 pub(crate) use linking::Linking;
@@ -59,6 +64,7 @@ use tokio::{
 };
 use tracing::info;
 pub(crate) use warden::Warden;
+pub(crate) use words::Fetched;
 
 const OPEN_PATIENCE: Duration = Duration::from_secs(15);
 /// Gossip judged at once.
@@ -136,6 +142,7 @@ impl Peers {
             joining::PROTOCOL,
             linking::PROTOCOL,
             telling::PROTOCOL,
+            words::PROTOCOL,
         ];
         let seed = NodeSeed::new(*inner.key.seed());
         let mut config = Config::new(seed, protocols.map(StreamProtocol::new).to_vec());
@@ -167,6 +174,7 @@ impl Peers {
             sessions: AtomicU64::new(0),
             joins_changed: Notify::new(),
             hearing: Arc::new(Semaphore::new(GOSSIP_AT_ONCE_MAX)),
+            giving: Arc::new(Semaphore::new(words::GIVING_AT_ONCE_MAX)),
             changes: watch::Sender::new(0),
             reach_changed: watch::Sender::new(0),
             book: Mutex::new(book),
@@ -181,6 +189,7 @@ impl Peers {
             tokio::spawn(receipts::run(inner.clone())),
             tokio::spawn(asking::keep_joining(hub.clone())),
             tokio::spawn(telling::keep_book(hub.clone(), options.public)),
+            tokio::spawn(words::keep_whole(hub.clone())),
             tokio::spawn(greeting::keep_greetings_fresh(hub.clone(), options.gossip)),
         ];
         // A node that does not listen is there for a moment only, or wants to be left alone.
@@ -314,6 +323,11 @@ impl Peers {
             LinkAnswer::Waits => Ok(()),
             LinkAnswer::NotUnderstood => Err(failed("it does not understand it".into())),
         }
+    }
+
+    /// Asks connected peers for words that are lacking here.
+    pub(crate) async fn fetch_words(&self, space: SpaceId, ids: Vec<EntryId>) -> Fetched {
+        words::fetch(&self.hub, space, ids).await
     }
 
     /// What is to be said about this node's clock, if the grants of peers cast doubt on it.

@@ -38,6 +38,9 @@ pub const CERTIFICATE: u8 = 2;
 pub const BARE_CONTRIBUTION: u8 = 3;
 /// The store's kind of the bare header of a record.
 pub const BARE_RECORD: u8 = 4;
+/// The store's kind of words that came after their contribution, under an id of their own; the header
+/// is the id of the contribution.
+pub const LATE_WORDS: u8 = 5;
 
 /// Codes of kinds in the index; not on any wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -50,6 +50,12 @@ pub enum ViewError {
     /// The heads asked for are not here.
     #[error("{0}")]
     Heads(Stub),
+    /// Words of it are not here.
+    #[error("words of {lacking} contributions to the document are not kept here")]
+    NotKept {
+        /// How many contributions lack theirs.
+        lacking: usize,
+    },
     /// A field is not a text.
     #[error("the document has no text in a field {0:?}")]
     NoText(String),
@@ -257,6 +263,7 @@ impl Views<'_> {
                 .unwrap_or_default(),
             origin: view.as_ref().and_then(origin),
             erased: create.erased,
+            not_kept: shelved.not_kept().count() as u64,
             erased_by_order: create.order.map(|it| it.to_string()),
             void,
             held: None,
@@ -352,6 +359,7 @@ impl Views<'_> {
                 .into(),
                 reason: outcome.and_then(reason).or_else(|| self.adopted(&it.id)),
                 erased: it.erased,
+                not_kept: it.not_kept,
                 erased_by_order: it.order.map(|it| it.to_string()),
             }
         });
@@ -389,11 +397,17 @@ impl Views<'_> {
     /// The document as a standard Automerge file.
     ///
     /// # Errors
-    /// [`ViewError`] if the document is unknown or void.
+    /// [`ViewError`] if the document is unknown or void, or words of it are not kept here: the file
+    /// would hold others than those that were written.
     pub fn automerge(&self, document: &DocumentId) -> Result<Vec<u8>, ViewError> {
-        self.library
-            .read(document, |shelved| shelved.derived.save())?
-            .map_err(ViewError::Heads)
+        let read = self.library.read(document, |shelved| {
+            let lacking = shelved.not_kept().count();
+            match lacking {
+                0 => shelved.derived.save().map_err(ViewError::Heads),
+                lacking => Err(ViewError::NotKept { lacking }),
+            }
+        });
+        read?
     }
 
     /// The document for an export that is equal on all nodes with equal sets.
@@ -432,6 +446,8 @@ impl Views<'_> {
             .map(|it| it.id.to_string())
             .collect();
         erased.sort();
+        let mut not_kept: Vec<String> = shelved.not_kept().map(ToString::to_string).collect();
+        not_kept.sort();
         ExportLine {
             id: document.to_string(),
             community: self.authors.community.to_string(),
@@ -453,6 +469,7 @@ impl Views<'_> {
             fields: view.as_ref().map(fields_json).unwrap_or_default(),
             contributions,
             erased,
+            not_kept,
         }
     }
 

@@ -1,7 +1,8 @@
 //! What two nodes say before they share anything: hello, grants, join requests, tickets, requests to
-//! link a device, where nodes can be called; and what a peer may read.
+//! link a device, where nodes can be called, words that one of them lacks; and what a peer may read.
 //!
-//! Spec: `specs/wire.md` §2 (hello), §3 (join, link), §5 (grants), §7 (addresses), `specs/identity.md` §8 (tickets).
+//! Spec: `specs/wire.md` §2 (hello), §3 (join, link), §5 (grants), §7 (addresses), `specs/identity.md` §8 (tickets),
+//! `specs/partial.md` §4 (words).
 
 use crate::{
     codec::{CodecError, ItemType, Reader},
@@ -21,6 +22,7 @@ mod link;
 mod reader;
 mod reading;
 mod ticket;
+mod words;
 
 pub use addresses::{
     ADDRESSES_MAX_BYTES, AddressNews, NODE_ADDRESS_MAX_BYTES, NODE_ADDRESSES_MAX, NodeAddresses,
@@ -37,6 +39,10 @@ pub use link::{
 pub use reader::{READER_LIFETIME_MS, ReaderError, ReaderToken};
 pub use reading::{may_be_shown_grants, next_end_ms, readable_spaces};
 pub use ticket::{Ticket, TicketError};
+pub use words::{
+    WORDS_ANSWER_MAX_BYTES, WORDS_ASKED_MAX, WORDS_REQUEST_MAX_BYTES, WordsAnswer, WordsAsked,
+    WordsGiven, WordsRequest,
+};
 
 /// Why bytes are not a message of this module.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -24,6 +24,7 @@ mod consent;
 mod erased;
 mod place;
 mod verified;
+mod wordless;
 
 pub use bare::{BareHeader, Headed, bare_id};
 pub use erased::{ErasedBy, ORDER_MAX_BYTES};
@@ -71,13 +72,16 @@ pub enum EntryError {
     UnknownType(u64),
 }
 
-/// The words of a contribution, or the proof that they were erased.
+/// The words of a contribution, or what stands in their place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Words {
     /// Nonce and texts, matching their digest.
     Present(Vec<u8>),
     /// The erasure by their author, or the order of a quorum.
     Erased(ErasedBy),
+    /// Whoever gave the contribution does not keep them. What they are is known by their digest, and
+    /// they are to be fetched from somebody who does. Never a reason to give up words that are here.
+    NotKept,
 }
 
 /// A contribution whose parts match its header; its signature is not yet checked.
@@ -164,6 +168,7 @@ impl Contribution {
                     return Err(EntryError::WordsMissing);
                 }
             }
+            Words::NotKept => {}
         }
         Ok(Self {
             id,
@@ -373,6 +378,10 @@ impl Entry {
                 expect(5)?;
                 read_contribution(reader).map(Self::Contribution)
             }
+            wordless::TAG => {
+                expect(4)?;
+                Contribution::read_wordless(reader).map(Self::Contribution)
+            }
             TAG_RECORD => {
                 expect(4)?;
                 read_record(reader).map(Self::Record)
@@ -405,7 +414,7 @@ impl Entry {
         }
         let header = reader.bytes(HEADER_MAX_BYTES).ok()?;
         let heads = match (tag, fields) {
-            (TAG_CONTRIBUTION, 5) => Headed::Contribution,
+            (TAG_CONTRIBUTION, 5) | (wordless::TAG, 4) => Headed::Contribution,
             (TAG_RECORD, 4) => Headed::Record,
             (tag, 3) => Headed::of_tag(tag)?,
             _ => return None,
@@ -425,19 +434,7 @@ impl Entry {
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         match self {
-            Self::Contribution(it) => {
-                writer
-                    .array(5)
-                    .uint(TAG_CONTRIBUTION)
-                    .bytes(&it.header_bytes);
-                writer.bytes(it.signature.as_bytes()).bytes(&it.shape);
-                match &it.words {
-                    Words::Present(words) => {
-                        writer.bytes(words);
-                    }
-                    Words::Erased(proof) => proof.encode_into(&mut writer),
-                }
-            }
+            Self::Contribution(it) => it.encode_into(&mut writer),
             Self::Record(it) => it.encode_into(&mut writer),
             Self::Certificate(it) => {
                 writer.array(2).uint(TAG_CERTIFICATE).bytes(&it.encode());

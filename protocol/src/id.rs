@@ -32,6 +32,8 @@ pub mod domain {
     pub const RECORD_SIGNATURE: &[u8] = b"comity/1/record-signature\0";
     /// Id of a bare header: digest of the id of what it heads.
     pub const BARE_ID: &[u8] = b"comity/1/bare-id\0";
+    /// Id under which a node stores words that came after their contribution; never on any wire.
+    pub const LATE_WORDS_ID: &[u8] = b"comity/1/late-words-id\0";
     /// Digest of a record's body.
     pub const RECORD_BODY: &[u8] = b"comity/1/record-body\0";
     /// Id of a certificate: digest of its body.

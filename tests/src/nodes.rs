@@ -239,6 +239,23 @@ impl TestNode {
         }
     }
 
+    /// Decides what it keeps of a space.
+    pub async fn keep(&self, space: SpaceId, keep: &str) -> SpaceInfo {
+        let request = KeepSpace { keep: keep.into() };
+        let space = space.to_string();
+        self.client.keep_space(&space, &request).await.unwrap()
+    }
+
+    /// What it says of a space.
+    pub async fn space_info(&self, space: SpaceId) -> SpaceInfo {
+        let status = self.client.sync_status(None).await.unwrap();
+        let space = space.to_string();
+        let mut spaces = status.spaces.into_iter();
+        spaces
+            .find(|it| it.id == space)
+            .expect("it shows the space")
+    }
+
     /// Connects to another node.
     pub async fn connect(&self, other: &Self) {
         let address = other.address().await;

@@ -23,6 +23,7 @@ const JOIN: &str = "/comity/join/1";
 const LINK: &str = "/comity/link/1";
 const ADDRESSES: &str = "/comity/addresses/1";
 const SYNC: &str = "/comity/sync/1";
+const WORDS: &str = "/comity/words/1";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Such a peer.
@@ -53,7 +54,7 @@ impl Stranger {
         let node_peer: PeerId = node.client.status().await.unwrap().peer_id.parse().unwrap();
         for attempt in 0_u64.. {
             let seed = digest(name.as_bytes(), &[&attempt.to_be_bytes()]);
-            let protocols = [HELLO, JOIN, LINK, ADDRESSES, SYNC]
+            let protocols = [HELLO, JOIN, LINK, ADDRESSES, SYNC, WORDS]
                 .map(StreamProtocol::new)
                 .to_vec();
             let config = Config::new(NodeSeed::new(seed), protocols);
@@ -180,6 +181,11 @@ impl Stranger {
     pub async fn link(&self, node: &TestNode, bytes: &[u8]) -> Option<LinkAnswer> {
         let answer = self.ask(node, LINK, bytes).await?;
         Some(LinkAnswer::decode(&answer).unwrap())
+    }
+
+    /// Asks for words by any bytes; gives back the answer, if there is one.
+    pub async fn words(&self, node: &TestNode, bytes: &[u8]) -> Option<Vec<u8>> {
+        self.ask(node, WORDS, bytes).await
     }
 
     /// Opens a sync stream.

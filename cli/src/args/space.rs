@@ -21,6 +21,16 @@ pub enum SpaceCommand {
         #[arg(long)]
         community: Option<String>,
     },
+    /// Decide what this node keeps of a space, or show what was decided.
+    ///
+    /// A decision about this node's disk. It changes nothing for others and nothing of what is true:
+    /// who may write, what is in effect, ballots and their counts are the same on all nodes. Words
+    /// that are not kept are fetched from a connected peer when somebody reads them.
+    #[command(
+        after_help = "Examples:\n  comity space keep lobby --recent 90d\n  comity space keep lobby --all\n  \
+        comity space keep archive --nothing\n  comity space keep lobby"
+    )]
+    Keep(Keep),
     /// Open up: a new space that goes on from another, usually with more readers.
     ///
     /// Readers of a space never widen: who wrote in it wrote for those who read it then. So opening
@@ -89,6 +99,35 @@ pub enum SpaceCommand {
         #[arg(long)]
         community: Option<String>,
     },
+}
+
+/// `comity space keep`
+#[derive(Debug, Args)]
+pub struct Keep {
+    /// The space, by name, COMMUNITY/NAME or id.
+    pub name: String,
+    /// Everything, as is usual.
+    #[arg(long, group = "kept")]
+    pub all: bool,
+    /// Who wrote what and when of everything, and the words of these last days, such as `90d`.
+    #[arg(long, value_name = "DAYS", group = "kept", value_parser = days)]
+    pub recent: Option<u32>,
+    /// Who wrote what and when, and no words but those written here and those somebody read.
+    #[arg(long, group = "kept")]
+    pub structure: bool,
+    /// Nothing: the space is not exchanged any more. What is here stays as it is.
+    #[arg(long, group = "kept")]
+    pub nothing: bool,
+    /// The community, if several have a space of that name.
+    #[arg(long)]
+    pub community: Option<String>,
+}
+
+fn days(text: &str) -> Result<u32, String> {
+    let number = text.strip_suffix('d').unwrap_or(text);
+    let days: Option<u32> = number.parse().ok();
+    let days = days.filter(|it| (1..=36_500).contains(it));
+    days.ok_or_else(|| "say a number of days from 1 to 36500, such as `90d`".to_owned())
 }
 
 /// `comity space successor`

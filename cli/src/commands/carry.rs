@@ -111,6 +111,10 @@ async fn piece(app: &App, client: &Client, id: &str, to: &Place) -> Result<Piece
     if summary.void.is_some() || summary.held.is_some() || history.iter().any(|it| it.erased) {
         return Err(cannot("its words were erased or have no effect"));
     }
+    if summary.not_kept > 0 {
+        let hint = format!("`comity show {id}` fetches them");
+        return Err(cannot("its words are not all kept here").hint(hint));
+    }
     let public = app.public()?;
     let (root, device) = (public.root.to_string(), public.device.to_string());
     let is_mine = |it: &comity_client::types::Author| {

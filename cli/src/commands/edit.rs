@@ -1,7 +1,7 @@
 //! `comity edit`: from a changed text to the smallest operations that make it.
 
 use super::{
-    input,
+    input, keep,
     publish::say_saved,
     readers::{Said, before_publishing},
 };
@@ -32,7 +32,15 @@ pub(super) async fn edit(app: &App, args: Edit) -> Result<(), CommandError> {
     app.with_node(Reach::Store, async |client| {
         let found = lookup::id(client, &args.id, &["document"]).await?;
         let at = lookup::heads(client, &args.at).await?;
-        let view = client.document(&found.id, &at).await?;
+        let mut view = client.document(&found.id, &at).await?;
+        if keep::fetch(app, client, &view).await? {
+            view = client.document(&found.id, &at).await?;
+        }
+        if view.summary.not_kept > 0 {
+            return Err(CommandError::failure(
+                "its words are not all here: there is nothing to edit yet",
+            ));
+        }
         if view.underived > 0 {
             app.ui.warning(
                 "the newest edits are not all derived yet: yours is made on the version before \

@@ -34,14 +34,22 @@ pub(super) async fn export(app: &App, args: Export) -> Result<(), CommandError> 
         let total = documents(client, space.as_deref()).await?;
         let unit = Unit::things("documents");
         let mut progress = app.ui.progress("exporting", unit, Some(total));
-        let mut documents = 0;
+        let (mut documents, mut in_part) = (0, 0);
         while let Some(line) = lines.next().await? {
+            in_part += u64::from(!line.not_kept.is_empty());
             target.put(app, client, &line).await?;
             documents += 1;
             progress.advance(1);
         }
         drop(progress);
         target.finish()?;
+        if in_part > 0 {
+            let in_part = render::count(in_part, "document");
+            app.ui.warning(&format!(
+                "the export is not whole: words of {in_part} are not kept here; each says so \
+                 (`not_kept`), and none has an Automerge file"
+            ));
+        }
         let Some(to) = &args.to else {
             return Ok(());
         };
@@ -109,6 +117,8 @@ impl Target {
                 let path = folder.join(file_name(line, "md"));
                 write(&path, markdown(line).as_bytes())
             }
+            // A file with fillers would pass for the document.
+            Self::Automerge(_) if !line.not_kept.is_empty() => Ok(()),
             Self::Automerge(folder) => {
                 let bytes = client.automerge(&line.id).await?;
                 write(&folder.join(file_name(line, "automerge")), &bytes)
@@ -187,6 +197,9 @@ fn markdown(line: &ExportLine) -> String {
         .iter()
         .filter(|(name, _)| name.as_str() != "body");
     front.extend(fields.map(|(name, value)| format!("{}: {value}", json!(name))));
+    if !line.not_kept.is_empty() {
+        front.push(format!("not_kept: {}", json!(line.not_kept)));
+    }
     if line.fields.contains_key("origin") {
         front.push("verified: \"imported, author not verified\"".to_owned());
     }
@@ -216,6 +229,7 @@ mod tests {
             fields: fields.as_object().unwrap().clone(),
             contributions: Vec::new(),
             erased: Vec::new(),
+            not_kept: Vec::new(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `comity show`, `history`, `diff` and `blame`.
 
-use super::quarantine;
+use super::{keep, quarantine};
 use crate::{
     app::App,
     args::content::{Blame, Diff, History, Show},
@@ -14,8 +14,21 @@ use serde_json::{Value, json};
 use similar::TextDiff;
 use std::collections::BTreeSet;
 
-/// A document with its whole thread.
-async fn whole(client: &Client, id: &str, at: &[String]) -> Result<DocumentView, CommandError> {
+/// A document with its whole thread, with words that are not kept here fetched.
+async fn whole(
+    app: &App,
+    client: &Client,
+    id: &str,
+    at: &[String],
+) -> Result<DocumentView, CommandError> {
+    let view = as_kept(client, id, at).await?;
+    match keep::fetch(app, client, &view).await? {
+        true => as_kept(client, id, at).await,
+        false => Ok(view),
+    }
+}
+
+async fn as_kept(client: &Client, id: &str, at: &[String]) -> Result<DocumentView, CommandError> {
     let mut view = client.document_with_stubs(id, at).await?;
     while let Some(next) = view.next.take() {
         let part = client.document_after(id, &next).await?;
@@ -53,9 +66,9 @@ pub(super) async fn show(app: &App, args: Show) -> Result<(), CommandError> {
                 let entry = client.entry(&found.id).await?;
                 let document = entry.document.unwrap_or_else(|| found.id.clone());
                 let at = if at.is_empty() { vec![found.id] } else { at };
-                return whole(client, &document, &at).await;
+                return whole(app, client, &document, &at).await;
             }
-            whole(client, &found.id, &at).await
+            whole(app, client, &found.id, &at).await
         })
         .await?;
     if app.ui.is_json() {

@@ -37,6 +37,7 @@ pub(super) async fn run(app: &App, command: SpaceCommand) -> Result<(), CommandE
             super::community::spaces(app, community.as_deref()).await
         }
         SpaceCommand::Show { name, community } => show(app, &name, community.as_deref()).await,
+        SpaceCommand::Keep(args) => super::keep::keep(app, &args).await,
         SpaceCommand::Successor(args) => succeed(app, &args).await,
         SpaceCommand::Carry {
             ids,

@@ -73,6 +73,37 @@ pub fn readers(space: &SpaceInfo) -> String {
     sanitize::line(&format!("{who} ({people}, {nodes})")).into_owned()
 }
 
+/// What the node keeps of a space, for people.
+pub fn kept(space: &SpaceInfo) -> String {
+    let decided = match (space.keep.as_str(), space.keep.strip_prefix("recent ")) {
+        (_, Some(days)) => format!("words of the last {days} days are kept"),
+        ("structure", _) => "no words are kept but those written or read here".to_owned(),
+        ("nothing", _) => "nothing is kept: not exchanged, what is here is as it was".to_owned(),
+        _ => "everything is kept".to_owned(),
+    };
+    let decided = sanitize::line(&decided).into_owned();
+    match (space.kept.as_str(), space.lacking) {
+        ("partial", Some(0)) => format!("{decided}; no words are missing"),
+        ("partial", Some(lacking)) => {
+            format!(
+                "{decided}; words of {} are not here",
+                count(lacking, "contribution")
+            )
+        }
+        ("partial", None) => format!("{decided}; some words are not here"),
+        _ => decided,
+    }
+}
+
+/// Whether a space is here whole, in a word.
+fn kept_in_a_word(space: &SpaceInfo) -> &'static str {
+    match space.kept.as_str() {
+        "partial" => "in part",
+        "not_exchanged" => "not kept",
+        _ => "whole",
+    }
+}
+
 /// Spaces, one a row.
 pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceInfo)>) -> Table {
     let items: Vec<_> = items.into_iter().collect();
@@ -87,18 +118,29 @@ pub fn spaces<'a>(items: impl IntoIterator<Item = (&'a CommunityInfo, &'a SpaceI
         Column::whole("WRITERS"),
         Column::number("DOCUMENTS"),
     ];
-    let more = succession_of.then(|| Column::flexible("SUCCESSION"));
-    let mut table = Table::new(columns.into_iter().chain(more));
+    let kept_of = items.iter().any(|(_, it)| kept_in_a_word(it) != "whole");
+    let more = [
+        (kept_of, Column::whole("KEPT")),
+        (succession_of, Column::flexible("SUCCESSION")),
+    ];
+    let more = more.into_iter().filter(|(is_shown, _)| *is_shown);
+    let mut table = Table::new(columns.into_iter().chain(more.map(|(_, column)| column)));
     for (community, space) in items {
-        table.row([
+        let (readers, documents) = (readers(space), space.documents.to_string());
+        let succession = succession(community, space).join("; ");
+        let mut cells = vec![
             short(&space.id),
             &space.name,
             &community.name,
-            &readers(space),
+            &readers,
             &space.writers,
-            &space.documents.to_string(),
-            &succession(community, space).join("; "),
-        ]);
+            &documents,
+        ];
+        if kept_of {
+            cells.push(kept_in_a_word(space));
+        }
+        cells.push(&succession);
+        table.row(cells);
     }
     table
 }
@@ -124,6 +166,7 @@ pub fn space(community: &CommunityInfo, space: &SpaceInfo) -> Vec<String> {
         format!("readers  {}", readers(space)),
         format!("writers  {}", space.writers),
         format!("holds    {}", count(space.documents, "document")),
+        format!("kept     {}", kept(space)),
     ];
     let succession = succession(community, space).into_iter();
     lines.extend(succession.map(|it| format!("note     {it}")));

@@ -124,6 +124,13 @@ fn notes(view: &DocumentView) -> Vec<String> {
             ),
         });
     }
+    if view.summary.not_kept > 0 {
+        notes.push(format!(
+            "note    words of {} are not kept here: {} stands in their place",
+            count(view.summary.not_kept, "contribution"),
+            '\u{2588}'
+        ));
+    }
     if let Some(reason) = &view.summary.void {
         notes.push(format!(
             "note    without effect: {}",
@@ -315,6 +322,7 @@ pub(crate) mod tests {
             tags: Vec::new(),
             origin: None,
             erased: false,
+            not_kept: 0,
             erased_by_order: None,
             void: None,
             held: None,

@@ -28,6 +28,9 @@ pub fn documents(items: &[DocumentSummary]) -> Table {
         if item.erased {
             title.push_str(" [erased]");
         }
+        if item.not_kept > 0 {
+            title.push_str(" [not kept here]");
+        }
         if item.void.is_some() {
             title.push_str(" [without effect]");
         }
@@ -64,6 +67,9 @@ pub fn history(items: &[HistoryItem]) -> Table {
         }
         if item.erased {
             verdict.push_str(", erased");
+        }
+        if item.not_kept {
+            verdict.push_str(", words not kept here");
         }
         table.row([
             item.id.as_str(),

@@ -36,6 +36,10 @@ pub fn node(status: &NodeStatus, health: Option<&Health>) -> Vec<String> {
         "holds    {}",
         count(status.communities as u64, "community")
     ));
+    lines.extend(status.incomplete.iter().map(|space| {
+        let name = sanitize::line(&space.name);
+        format!("in part  {name}: {}", super::community::kept(space))
+    }));
     lines.extend(sync::peers(&status.peers));
     if status.pid.is_some() {
         lines.push(reached(status));
@@ -135,6 +139,7 @@ mod tests {
             warnings: Vec::new(),
             pid: Some(1),
             tasks: Vec::new(),
+            incomplete: Vec::new(),
         }
     }
 

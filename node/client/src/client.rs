@@ -190,6 +190,18 @@ impl Client {
             .await
     }
 
+    /// Decides what the node keeps of a space.
+    pub async fn keep_space(&self, space: &str, request: &KeepSpace) -> Answered<SpaceInfo> {
+        self.post(&format!("/v0/spaces/{}/keep", escape(space)), request)
+            .await
+    }
+
+    /// Has the node fetch words of a document and its replies that it does not keep.
+    pub async fn fetch_words(&self, document: &str) -> Answered<WordsFetched> {
+        self.post(&format!("/v0/documents/{}/fetch", escape(document)), &())
+            .await
+    }
+
     /// Asks the node to consent to serving a member.
     pub async fn consent(&self, request: &ConsentRequest) -> Answered<Consent> {
         self.post("/v0/consent", request).await

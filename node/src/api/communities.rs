@@ -153,7 +153,11 @@ impl App {
         let before = declared.and_then(|it| it.successor_of);
         let after = authority.spaces().iter();
         let after = after.filter(|(_, it)| it.successor_of == Some(*id));
+        let (keep, kept, lacking) = self.kept_of(id);
         Ok(SpaceInfo {
+            keep,
+            kept,
+            lacking,
             id: id.to_string(),
             successor_of: before.filter(|it| self.shows(it)).map(|it| it.to_string()),
             succeeded_by: after

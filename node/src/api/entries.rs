@@ -62,6 +62,8 @@ pub(super) fn take_in(
     if let StoreState::ReadOnly { reason } = app.store_state() {
         return Err(Failure::read_only(&reason));
     }
+    let mut places = entries.iter().filter_map(|it| Entry::peek(it)?.0);
+    places.try_for_each(|space| app.refuse_unexchanged(&space))?;
     let taken = app
         .inner
         .ingest

@@ -181,6 +181,9 @@ impl From<ViewError> for Failure {
             ViewError::Heads(stub @ Stub::UnknownHead(_)) => Self::not_found(stub),
             ViewError::Heads(stub @ Stub::NotDerived(_)) => Self::unavailable(stub),
             ViewError::Heads(stub) => Self::invalid(stub),
+            error @ ViewError::NotKept { .. } => Self::unavailable(error).hint(
+                "`comity show` fetches them from a connected peer that keeps them; then try again.",
+            ),
             no_text @ ViewError::NoText(_) => Self::invalid(no_text)
                 .hint("Text fields are `body` and `title`, and `name` and `about` of profiles."),
         }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     ledger::Rebuilds,
+    projection::LATE_WORDS,
     store::{Position, StoredEntry},
     tasks,
 };
@@ -289,6 +290,10 @@ fn read_page(app: &App, place: Place, until: u64) -> Result<(Vec<Event>, Place),
 
 fn event(app: &App, stored: StoredEntry) -> Option<Event> {
     let (id, position) = (stored.id, stored.position.to_u64());
+    // Their contribution was told of when it came.
+    if stored.kind == LATE_WORDS {
+        return None;
+    }
     if app.inner.archive.held().contains(&id) {
         return None;
     }

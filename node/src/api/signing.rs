@@ -65,8 +65,15 @@ fn read(app: &App, space: &str, author: &str) -> Result<SigningContext, Failure>
         next_seq: newest.as_ref().map_or(1, |it| it.seq + 1),
         prev: newest.map(|it| it.id.to_string()),
         time_ms: random::now_ms(),
-        may_write: may_write(&authority, space, &author)
-            .map_err(|why| held::reason(&authority, &Reason::Unauthorized(why))),
+        may_write: match app.inner.archive.kept().exchanges(&space) {
+            true => may_write(&authority, space, &author)
+                .map_err(|why| held::reason(&authority, &Reason::Unauthorized(why))),
+            false => Err(
+                "this node keeps nothing of the space, so it would reach nobody; \
+                          `comity space keep` changes that"
+                    .to_owned(),
+            ),
+        },
     })
 }
 

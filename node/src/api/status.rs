@@ -47,6 +47,7 @@ pub(super) async fn status(
             warnings: warnings(app, stats.damaged),
             pid: same_process.is_none().then(std::process::id),
             tasks: app.shown_tasks(app.inner.tasks.running()),
+            incomplete: app.incomplete_spaces()?,
         }))
     })
     .await

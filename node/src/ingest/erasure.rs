@@ -4,16 +4,30 @@
 
 use super::{Ingest, round::Accepted};
 use crate::{
-    archive::to_store,
+    archive::{late_words_id, to_store},
+    pending::Source,
     projection::ERASURES,
-    store::{IndexScan, NewEntry, StoreError, Words},
+    store::{Erasure, IndexScan, NewEntry, StoreError, Words},
 };
 use comity_protocol::{entry::Entry, id::EntryId, pipeline::Known};
 
 impl Ingest {
     /// What a durable erasure, or order of erasure, does here.
     pub(super) fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
-        self.archive.store().erase_words(contribution)?;
+        let store = self.archive.store();
+        // Whether they were kept is asked before, when they may still be here.
+        let known = self.archive.contribution(*contribution);
+        let lacked = match known {
+            Some(it) if self.archive.kept().is_partial(&it.space) => {
+                store.erase_words(&late_words_id(contribution))? == Erasure::Unknown
+                    && store.erase_words(contribution)? == Erasure::NoWords
+            }
+            _ => false,
+        };
+        store.erase_words(contribution)?;
+        if let Some(it) = known.filter(|_| lacked) {
+            self.archive.kept().note_found(&it.space, contribution);
+        }
         self.erasures.send_modify(|count| *count += 1);
         if let Some(known) = self.archive.contribution(*contribution) {
             self.library.forget(&known.document);
@@ -27,6 +41,13 @@ impl Ingest {
         let mut kept = to_store(&it.entry, it.space);
         let has_words = matches!(&*it.entry, Entry::Contribution(_)) && kept.words.is_some();
         if has_words && self.archive.erasure_of(&kept.id)?.is_some() {
+            kept.words = None;
+        }
+        if let Entry::Contribution(contribution) = &*it.entry
+            && kept.words.is_some()
+            && it.source != Source::Local
+            && !self.keeps_words_of(contribution)
+        {
             kept.words = None;
         }
         Ok(kept)
@@ -49,11 +70,13 @@ impl Ingest {
                     continue;
                 };
                 let id = EntryId::from_bytes(id);
-                if let Some(stored) = store.get(&id)?
-                    && matches!(stored.words, Words::Present(_))
-                {
-                    store.erase_words(&id)?;
-                    finished += 1;
+                for id in [id, late_words_id(&id)] {
+                    if let Some(stored) = store.get(&id)?
+                        && matches!(stored.words, Words::Present(_))
+                    {
+                        store.erase_words(&id)?;
+                        finished += 1;
+                    }
                 }
             }
             cursor = page.next;

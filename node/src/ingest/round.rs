@@ -17,7 +17,7 @@ use comity_protocol::{
     },
     certificate::{CertificateBody, governance_space},
     contribution::Header,
-    entry::{BareHeader, Contribution, Entry, Verified, Words},
+    entry::{BareHeader, Contribution, Entry, EntryError, Verified, Words},
     id::{CommunityId, DocumentId, EntryId, SpaceId},
     key::PublicKey,
     pipeline::{AuthorizeError, Known, KnownContribution, KnownDocument, LinkError, Linked},
@@ -122,6 +122,13 @@ impl<'a> Round<'a> {
     ) -> Result<Verdict, StoreError> {
         let (entry, community) = (&candidate.entry, candidate.community);
         let id = entry.id();
+        // Peers may keep less than all; who hands in what they wrote has its words.
+        if candidate.source == Source::Local
+            && matches!(&**entry, Entry::Contribution(it) if it.lacks_words())
+        {
+            let refusal = Refusal::Entry(EntryError::WordsMissing);
+            return Ok(Verdict::Settled(Outcome::Refused(refusal)));
+        }
         if self.ids.contains(&id) || self.ingest.archive.contains(&id)? {
             let held = self.ingest.archive.held();
             let outcome = match held.get(&id).map(|it| it.reason) {
@@ -452,7 +459,7 @@ impl Sight<'_, '_> {
     fn is_forged(&self, id: &EntryId, authority: &Authority) -> bool {
         self.waiting(id).is_some_and(|it| match it.words() {
             Words::Erased(proof) => authority.judge_erasure(proof, &it.header().author).is_err(),
-            Words::Present(_) => false,
+            Words::Present(_) | Words::NotKept => false,
         })
     }
 

@@ -1,6 +1,6 @@
 //! What the network tells, and who deals with it.
 
-use super::{gossip, hello, hub::Hub, joining, linking, session, telling};
+use super::{gossip, hello, hub::Hub, joining, linking, session, telling, words};
 use comity_net::{Event, Events, PeerId, PeerStream, Verdict};
 use comity_protocol::sync::Role;
 use std::{sync::Arc, time::Instant};
@@ -111,6 +111,9 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
                 let _talk = warden.talk(peer);
                 telling::hear(hub, peer, stream).await;
             });
+        }
+        words::PROTOCOL => {
+            tokio::spawn(words::answer(hub.clone(), peer, stream));
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

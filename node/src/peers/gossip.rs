@@ -38,6 +38,7 @@ fn public_spaces(inner: &Inner) -> Vec<(SpaceId, CommunityId)> {
     let state = inner.state.read();
     let spaces = ledger.spaces().iter().filter(|(space, known)| {
         state.follows(&known.community)
+            && inner.archive.kept().exchanges(space)
             && ledger
                 .authority(&known.community)
                 .is_some_and(|it| it.may_read(None, **space))
@@ -54,8 +55,19 @@ pub(super) fn brings(inner: &Inner, space: &SpaceId) -> bool {
     authority.is_some_and(|it| it.may_read(None, *space))
 }
 
-/// Subscribes to the topics of public spaces; those subscribed already stay so.
+/// Subscribes to the topics of public spaces; those subscribed already stay so, but for those of which
+/// nothing is kept any more.
 pub(crate) async fn subscribe(inner: &Inner, network: &Network) {
+    let dropped: Vec<_> = {
+        let ledger = inner.ingest.ledger();
+        let spaces = ledger.spaces().iter();
+        let dropped = spaces.filter(|(space, _)| !inner.archive.kept().exchanges(space));
+        dropped.map(|(space, it)| (*space, it.community)).collect()
+    };
+    for (space, community) in dropped {
+        // Not subscribed is as good.
+        let _ = network.unsubscribe(group(&community), topic(&space)).await;
+    }
     for (space, community) in public_spaces(inner) {
         let subscribed = network.subscribe(group(&community), topic(&space)).await;
         if let Err(error) = subscribed {
@@ -138,10 +150,10 @@ pub(crate) async fn publish(inner: Arc<Inner>, network: Network) {
             let (archive, id) = (inner.archive.clone(), key.id);
             let read = tokio::task::spawn_blocking(move || archive.get(&id)).await;
             let Ok(Ok(Some(entry))) = read else { continue };
-            if matches!(entry, Entry::Bare(_)) {
+            let bytes = entry.encode();
+            if matches!(entry, Entry::Bare(_)) || Entry::peek_lacks_words(&bytes) {
                 continue;
             }
-            let bytes = entry.encode();
             if bytes.len() > INLINE_MAX_BYTES {
                 continue;
             }
@@ -171,6 +183,7 @@ pub(crate) async fn hear(
         let known = ledger.spaces().get(&space)?;
         let authority = ledger.authority(&known.community)?;
         let followed = inner.state.read().follows(&known.community);
+        let followed = followed && inner.archive.kept().exchanges(&space);
         let is_public = followed && authority.may_read(None, space);
         // Those who are in another community with this node are told nothing of this one.
         let is_public = is_public && group(&known.community) == among;
@@ -184,8 +197,9 @@ pub(crate) async fn hear(
     // is passed on would tell a stranger that it is here (I9).
     let governance = governance_space(community);
     match Entry::peek(&data) {
-        // Bare headers are for those who compare their sets, and no news to anybody else.
-        Some((_, key)) if key.is_bare => {
+        // Bare headers and contributions without words are for those who compare their sets, and no
+        // news to anybody else.
+        Some((_, key)) if key.is_bare || Entry::peek_lacks_words(&data) => {
             heard.ignored.add(1);
             return Verdict::Ignore;
         }

@@ -72,6 +72,8 @@ pub(super) struct Hub {
     pub(super) joins_changed: Notify,
     /// Places for gossip that is being judged.
     pub(super) hearing: Arc<Semaphore>,
+    /// Places for requests for words that are being answered.
+    pub(super) giving: Arc<Semaphore>,
     /// Counts changes of peers and sync states, for those who wait for one.
     pub(super) changes: watch::Sender<u64>,
     /// Told when the network found out how this node is reached.

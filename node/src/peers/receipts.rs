@@ -63,14 +63,18 @@ impl Due {
 pub(crate) async fn run(inner: Arc<Inner>) {
     let mut announcements = inner.ingest.announcements();
     let mut stopping = inner.stopping.subscribe();
+    let mut settled = inner.archive.kept().settled();
     let mut due = blocking(&inner, everything).await.unwrap_or_default();
     loop {
         if due.is_empty() {
-            let news = tokio::select! {
+            tokio::select! {
                 () = Inner::stopped(&mut stopping) => return,
-                news = announcements.recv() => news,
-            };
-            due = gather(&inner, due, news).await;
+                news = announcements.recv() => due = gather(&inner, due, news).await,
+                // Words that were lacking came, after what they belong to.
+                Ok(()) = settled.changed() => {
+                    due = blocking(&inner, everything).await.unwrap_or_default();
+                }
+            }
         }
         for _ in 0..ROUNDS_MAX {
             // Until it acknowledged a narrowing, this node stands for what others may backdate.
@@ -314,6 +318,10 @@ fn sign(inner: &Inner, due: Due) {
     for place in narrowings.into_keys() {
         heads.entry(place).or_default();
     }
+    // Of what is not kept nothing is said: neither that it arrived, nor that it came too late, which
+    // is told by the order of the record once it is kept again.
+    let kept = inner.archive.kept();
+    heads.retain(|(_, space), _| kept.of(space).is_everything());
     for (place, heads) in heads {
         // What came after a narrowing must not be receipted before that is acknowledged.
         if acknowledge(inner, place) {
@@ -327,6 +335,12 @@ fn acknowledge(inner: &Inner, place: (CommunityId, SpaceId)) -> bool {
     let mut narrowings = Vec::new();
     for step in steps(inner, &place.1) {
         let is_new = |head: &&ChainHead| !is_receipted(inner, &place.1, head);
+        let kept = inner.archive.kept();
+        let lacks = |head: &ChainHead| !kept.may_receipt(&place.1, &head.author);
+        if step.heads.iter().any(|head| is_new(&head) && lacks(head)) {
+            // What arrived before the narrowing has no words yet: that comes first.
+            continue;
+        }
         if step.heads.iter().any(|head| is_new(&head)) {
             // An acknowledgement before its receipts would give up what they are to lift.
             if !acknowledge_all(inner, place, &narrowings)
@@ -355,6 +369,8 @@ fn receipt(
     place: (CommunityId, SpaceId),
     heads: impl Iterator<Item = ChainHead>,
 ) -> bool {
+    let kept = inner.archive.kept();
+    let heads = heads.filter(|head| kept.may_receipt(&place.1, &head.author));
     let new = heads.filter(|head| !is_receipted(inner, &place.1, head));
     let by_author: BTreeMap<PublicKey, ChainHead> = new.map(|head| (head.author, head)).collect();
     let heads: Vec<ChainHead> = by_author.into_values().collect();

@@ -84,6 +84,8 @@ pub(crate) type Nudge = oneshot::Sender<bool>;
 pub(crate) struct Running {
     pub(crate) nudges: mpsc::Sender<Nudge>,
     pub(crate) in_sync: watch::Receiver<bool>,
+    /// What the peer may read.
+    pub(crate) gate: Arc<Gate>,
     pub(crate) task: JoinHandle<()>,
 }
 
@@ -99,12 +101,15 @@ pub(crate) fn start(
     let node = super::address::node_of(&peer)?;
     let (nudges, nudged) = mpsc::channel(8);
     let (in_sync_sender, in_sync) = watch::channel(false);
+    let gate = Arc::new(Gate::new(node));
+    let of_peer = gate.clone();
     let task = tokio::spawn(async move {
         let announcements = shared.inner.ingest.announcements();
         let number = PeerNumber(number);
         let driver = Driver {
             peer,
-            gate: Arc::new(Gate::new(node)),
+            gate: of_peer,
+            decisions: shared.inner.archive.kept().decisions(),
             machine: Session::new(role, number, random::bytes()),
             own_grants: shared.own_grants.subscribe(),
             shared: shared.clone(),
@@ -126,6 +131,7 @@ pub(crate) fn start(
     Some(Running {
         nudges,
         in_sync,
+        gate,
         task,
     })
 }
@@ -149,6 +155,8 @@ struct Driver {
     machine: Session,
     greeting: watch::Receiver<Greeting>,
     own_grants: watch::Receiver<u64>,
+    /// Told when something else is to be kept of a space.
+    decisions: watch::Receiver<u64>,
     /// Grants shown to the peer.
     shown: BTreeMap<CommunityId, Vec<ShownGrant>>,
     /// Kept beside the answer it was compared by, so that its address stays its own.
@@ -241,6 +249,7 @@ impl Driver {
                 }
                 // The sender lives as long as this node; what changed is seen by `follow_rights`.
                 Ok(()) = self.own_grants.changed() => {}
+                Ok(()) = self.decisions.changed() => {}
                 Some(answer) = nudged.recv() => {
                     while let Ok(news) = announcements.try_recv() {
                         self.hear(Ok(news));

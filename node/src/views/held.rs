@@ -202,6 +202,7 @@ impl Views<'_> {
             tags: Vec::new(),
             origin: None,
             erased: false,
+            not_kept: 0,
             erased_by_order: None,
             void: None,
             held: Some(reason(&self.authors.authority, &why)),

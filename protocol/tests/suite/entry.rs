@@ -209,6 +209,7 @@ fn no_domain_begins_another_and_each_ends_in_zero() {
         domain::TRIE_AUTHOR,
         domain::TRIE_BARE,
         domain::BARE_ID,
+        domain::LATE_WORDS_ID,
         domain::TRIE_LEAF,
         domain::TRIE_BRANCH,
     ];

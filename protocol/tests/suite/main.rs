@@ -32,6 +32,7 @@ mod sealed;
 mod signatures;
 mod sync;
 mod vectors;
+mod words;
 
 /// How many cases of a kind to try: as many times more as `COMITY_TEST_FACTOR` says.
 fn times_factor(cases: usize) -> usize {

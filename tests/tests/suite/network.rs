@@ -12,6 +12,7 @@ mod hostile;
 mod joining;
 mod linking;
 mod ordered;
+mod partial;
 mod partitions;
 mod privacy;
 mod progress;

@@ -109,6 +109,9 @@ pub struct DocumentSummary {
     pub origin: Option<Origin>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// Contributions in effect whose words are not kept here: fillers stand in their place.
+    #[serde(default)]
+    pub not_kept: u64,
     /// The order of a quorum of parties that erased them; none: their author did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_by_order: Option<String>,
@@ -202,6 +205,9 @@ pub struct HistoryItem {
     pub reason: Option<String>,
     /// Whether its words were erased.
     pub erased: bool,
+    /// Whether its words are not kept here.
+    #[serde(default)]
+    pub not_kept: bool,
     /// The order of a quorum of parties that erased them; none: their author did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased_by_order: Option<String>,
@@ -316,6 +322,9 @@ pub struct ExportLine {
     /// Contributions whose words were erased.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<String>,
+    /// Contributions whose words are not kept here: what stands in their place are fillers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_kept: Vec<String>,
 }
 
 /// An entry that this node keeps and that is not in effect.

@@ -42,6 +42,9 @@ pub struct NodeStatus {
     /// Long work that goes on now.
     #[serde(default)]
     pub tasks: Vec<Task>,
+    /// Spaces that are not here whole, as was decided here or because words have not come yet.
+    #[serde(default)]
+    pub incomplete: Vec<SpaceInfo>,
 }
 
 /// A connected peer.
@@ -157,6 +160,33 @@ pub struct SpaceInfo {
     /// Spaces that go on from it, of those that the caller reads.
     #[serde(default)]
     pub succeeded_by: Vec<String>,
+    /// What this node is to keep of it: `everything`, `recent DAYS`, `structure` or `nothing`.
+    #[serde(default)]
+    pub keep: String,
+    /// What is here of it: `complete`, `partial` (words are missing) or `not_exchanged` (as it was).
+    #[serde(default)]
+    pub kept: String,
+    /// Contributions that are here without their words; none if that is not counted.
+    #[serde(default)]
+    pub lacking: Option<u64>,
+}
+
+/// `POST /v0/spaces/{space}/keep`: decide what this node keeps of a space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeepSpace {
+    /// `everything`, `recent DAYS`, `structure` or `nothing`.
+    pub keep: String,
+}
+
+/// Answer to `POST /v0/documents/{id}/fetch`: words of a document and its replies were looked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordsFetched {
+    /// Contributions whose words came.
+    pub found: u64,
+    /// Contributions whose words are still not here.
+    pub lacking: u64,
+    /// Peers that were asked: those connected now that may read the space.
+    pub asked: u64,
 }
 
 /// A member of a community.

@@ -10,6 +10,7 @@ use std::{collections::BTreeSet, sync::Arc};
 pub(super) struct LookedAt {
     readable: usize,
     own_grants: u64,
+    decisions: u64,
     synced: usize,
     held: usize,
 }
@@ -22,6 +23,7 @@ impl Driver {
         let looked_at = LookedAt {
             readable: Arc::as_ptr(&readable).addr(),
             own_grants: *self.own_grants.borrow_and_update(),
+            decisions: *self.decisions.borrow_and_update(),
             synced: self.synced_governance.len(),
             held: ledger.spaces().len(),
         };
@@ -33,8 +35,10 @@ impl Driver {
             return Vec::new();
         }
         let mut inputs = self.grants_to_show(ledger);
+        let kept = self.shared.inner.archive.kept();
         let may_be_open = |space: &&SpaceId| {
-            ledger.spaces().get(space).is_some_and(|known| {
+            let known = ledger.spaces().get(space).filter(|_| kept.exchanges(space));
+            known.is_some_and(|known| {
                 let governance = governance_space(known.community);
                 governance == **space || self.synced_governance.contains(&governance)
             })

@@ -63,7 +63,7 @@ fn nonce_of(post: &Entry) -> Vec<u8> {
     match post {
         Entry::Contribution(it) => match it.words() {
             Words::Present(words) => words[..NONCE_BYTES].to_vec(),
-            Words::Erased(_) => panic!("made with words"),
+            Words::Erased(_) | Words::NotKept => panic!("made with words"),
         },
         _ => panic!("a contribution"),
     }
@@ -78,7 +78,7 @@ fn assert_erased(node: &Bare, post: &Entry, proof: &EntryId) {
     };
     match kept.words() {
         Words::Erased(by) => assert_eq!(by.id(), *proof),
-        Words::Present(_) => panic!("its words are there"),
+        Words::Present(_) | Words::NotKept => panic!("they are not erased"),
     }
     if node.archive.held().contains(&post.id()) {
         return;

@@ -73,7 +73,7 @@ fn forbidden(it: &Erased) -> Vec<Vec<u8>> {
     let nonces = [&it.post, &it.edit].map(|entry| match entry {
         Entry::Contribution(contribution) => match contribution.words() {
             Words::Present(words) => words[..NONCE_BYTES].to_vec(),
-            Words::Erased(_) => panic!("made with words"),
+            Words::Erased(_) | Words::NotKept => panic!("made with words"),
         },
         _ => panic!("no contribution"),
     });

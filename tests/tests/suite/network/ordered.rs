@@ -99,7 +99,7 @@ impl Scene {
         };
         match it.words() {
             Words::Present(words) => words[..NONCE_BYTES].to_vec(),
-            Words::Erased(_) => panic!("made with words"),
+            Words::Erased(_) | Words::NotKept => panic!("made with words"),
         }
     }
 

@@ -68,9 +68,13 @@ pub(crate) async fn cold_sync(
     fresh.take_part(corpus, &corpus.governance).await;
     let all = (corpus.governance.len() + entries) as u64;
     let (before, started) = (fresh.traffic.bytes(), Instant::now());
+    let busy = processor_seconds();
     fresh.connect(&full).await;
     let seconds = fresh.wait_for(started, all).await;
+    let busy = processor_seconds() - busy;
     let bytes = fresh.traffic.bytes() - before;
+    tell_stages(&fresh, seconds).await;
+    figures.add("cold_sync_processor", busy, "s", Target::None);
     let raw: usize = contributions.iter().map(Vec::len).sum();
     figures.add("cold_sync", seconds, "s", at_most_seconds(entries));
     figures.add(
@@ -100,6 +104,28 @@ pub(crate) async fn cold_sync(
     figures.add("cold_sync_with_governance", seconds, "s", Target::None);
     stranger.node.stop().await;
     Pair { full, fresh }
+}
+
+/// Where the time of the side that got everything went, by what it counts of itself.
+async fn tell_stages(side: &Side, seconds: f64) {
+    eprintln!("stages of the receiving side in {seconds:.3} s:");
+    let metrics = side.client.metrics().await.unwrap();
+    for line in String::from_utf8_lossy(&metrics).lines() {
+        let of_stages = line.contains("_sum") || line.contains("_count");
+        if of_stages && (line.contains("ingest") || line.contains("store")) {
+            eprintln!("  {line}");
+        }
+    }
+}
+
+/// Processor time of all threads of this process, both nodes, in seconds; 0 where nobody tells.
+fn processor_seconds() -> f64 {
+    /// Ticks of `/proc` in a second.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    let fields = after_name.split(' ').skip(11).take(2);
+    fields.filter_map(|it| it.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
 /// Both restart and meet again.

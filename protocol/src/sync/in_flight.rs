@@ -231,3 +231,35 @@ fn take<K: Ord>(map: &mut BTreeMap<K, Held>, key: K, by: PeerNumber, now_ms: u64
     held.active_ms = now_ms;
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPACE: SpaceId = SpaceId::from_bytes([1; 32]);
+    const A: PeerNumber = PeerNumber(1);
+    const B: PeerNumber = PeerNumber(2);
+
+    fn take(held: &mut InFlight, by: PeerNumber, now_ms: u64) -> Parts {
+        held.take_space(SPACE, by, Parts::ALL, true, now_ms)
+    }
+
+    #[test]
+    fn parts_in_which_a_peer_brought_nothing_are_left_to_others_for_a_while() {
+        let mut held = InFlight::new();
+        held.note_source(SPACE, A, true);
+        held.note_source(SPACE, B, true);
+        let share = take(&mut held, A, 0);
+        assert_eq!(share, Parts::ALL.first(8));
+        held.end_share(&SPACE, A, false, 0);
+        let rest = Parts::ALL.without(share);
+        assert_eq!(take(&mut held, A, IDLE_MS - 1), rest);
+        held.end_share(&SPACE, A, true, IDLE_MS - 1);
+        assert_eq!(take(&mut held, B, IDLE_MS), share);
+        assert_eq!(take(&mut held, A, IDLE_MS), rest);
+        // The only one that has it is asked again at once.
+        held.release_peer(B);
+        held.end_share(&SPACE, A, false, IDLE_MS);
+        assert_eq!(take(&mut held, A, IDLE_MS), Parts::ALL);
+    }
+}

@@ -487,7 +487,7 @@ impl Session {
         }
         match self.role {
             Role::Acceptor => {
-                let from_ms = state.fruit.from_ms(pair);
+                let from_ms = state.fruit.starts_ms(pair);
                 if context.now_ms >= from_ms {
                     return self.start_round(space, context);
                 }

@@ -124,7 +124,7 @@ impl Fruit {
     }
 
     /// From when on the acceptor may start a round about these roots, in milliseconds.
-    pub(super) fn from_ms(&self, roots: (TrieHash, TrieHash)) -> u64 {
+    pub(super) fn starts_ms(&self, roots: (TrieHash, TrieHash)) -> u64 {
         match self.pair {
             Some(pair) if pair == roots && self.is_asked => self.asked_from_ms,
             Some(pair) if pair == roots => self.same_from_ms,

@@ -259,8 +259,9 @@ fn turns_out_of_order_and_rounds_of_the_wrong_side_are_found_out() {
     assert_eq!(victim.fault, Some(Misbehaviour::WrongTurn));
 }
 
-#[test]
-fn a_root_that_nothing_stands_behind_costs_ever_fewer_rounds() {
+/// Rounds in five minutes with an opener that tells roots and has nothing: the same root over and
+/// over, or ever another.
+fn rounds_about_nothing(other_roots: bool) -> usize {
     let mut victim = Victim::new(Role::Acceptor, 500);
     for step in 0..3_000u64 {
         let after = victim.sent.iter().rev().find_map(|message| match message {
@@ -274,18 +275,30 @@ fn a_root_that_nothing_stands_behind_costs_ever_fewer_rounds() {
                 round: round.round,
             });
         }
-        victim.hear(root(1, 5, after.map_or(0, |round| round.round)));
+        let number = if other_roots { 1 + step % 200 } else { 1 };
+        victim.hear(root(number as u8, 5, after.map_or(0, |round| round.round)));
         victim.now_ms = step * 100;
         if victim.fault.is_some() {
             break;
         }
     }
-    let rounds = victim
-        .sent
-        .iter()
-        .filter(|m| matches!(m, Message::Compare(_)))
-        .count();
+    let sent = victim.sent.iter();
+    sent.filter(|m| matches!(m, Message::Compare(_))).count()
+}
+
+#[test]
+fn a_root_that_nothing_stands_behind_costs_ever_fewer_rounds() {
+    let rounds = rounds_about_nothing(false);
     assert!(rounds < 30, "{rounds} rounds in five minutes");
+}
+
+#[test]
+fn ever_other_roots_that_nothing_stands_behind_cost_a_round_in_five_seconds() {
+    let rounds = rounds_about_nothing(true);
+    assert!(
+        (20..75).contains(&rounds),
+        "{rounds} rounds in five minutes"
+    );
 }
 
 #[test]

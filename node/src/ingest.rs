@@ -305,7 +305,8 @@ impl Ingest {
                                 round.accept(entry, community, source);
                             }
                         }
-                        round.accept(candidate.entry, candidate.community, candidate.source);
+                        let (entry, source) = writer.with_words(candidate.entry, candidate.source);
+                        round.accept(entry, candidate.community, source);
                         Outcome::Saved
                     }
                     Verdict::Wait(..) if round.governed.contains(&candidate.community) => {

@@ -261,8 +261,9 @@ pub(super) async fn keep_whole(hub: Arc<Hub>) {
     loop {
         lacks.mark_unchanged();
         let (found, asked) = look_for_all(&hub).await;
-        for space in found.keys() {
-            if let Err(error) = kept.settle(*space) {
+        // Words may also have come otherwise, or been erased.
+        for space in kept.partial() {
+            if let Err(error) = kept.settle(space) {
                 warn!(%error, "that a space is complete could not be remembered yet");
             }
         }

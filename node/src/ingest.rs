@@ -4,6 +4,7 @@
 //! authorizes, makes durable (I12) and only then applies: sets, authority, caches, announcements.
 //! Entries that wait are tried again as soon as what they wait for is in effect.
 
+mod announcements;
 mod assembly;
 mod erasure;
 mod reckon;
@@ -22,6 +23,7 @@ use crate::{
     pending::{Pending, Released, Source, Waits},
     store::{NewEntry, StoreError},
 };
+use announcements::Announcements;
 use comity_protocol::{
     certificate::CertificateBody,
     entry::{Entry, EntryError, Verified, VerifyError, Words},
@@ -305,7 +307,8 @@ impl Ingest {
                                 round.accept(entry, community, source);
                             }
                         }
-                        round.accept(candidate.entry, candidate.community, candidate.source);
+                        let (entry, source) = writer.with_words(candidate.entry, candidate.source);
+                        round.accept(entry, candidate.community, source);
                         Outcome::Saved
                     }
                     Verdict::Wait(..) if round.governed.contains(&candidate.community) => {
@@ -376,8 +379,9 @@ impl Ingest {
         }
         let store = self.archive.store();
         let accepted = change.accepted.iter();
-        let kept: Result<Vec<NewEntry>, StoreError> = accepted.map(|it| self.to_keep(it)).collect();
-        let kept = kept?;
+        let kept = accepted
+            .map(|it| self.to_keep(it))
+            .collect::<Result<Vec<NewEntry>, _>>()?;
         let wordless = self.expect_lacks(&change.accepted, &kept)?;
         let committed = store.commit(kept)?;
         self.note_lacks(wordless);
@@ -392,8 +396,8 @@ impl Ingest {
             let key = it.entry.key().in_set_of(&it.space);
             writer.due.extend_by(&it.entry, it.space, &self.archive);
             if let Entry::Bare(header) = &*it.entry {
-                let header = StoredHeader::of(header, local);
-                self.archive.bare_mut().add(header.0, header.1);
+                let (of, header) = StoredHeader::of(header, local);
+                self.archive.bare_mut().add(of, header);
             } else {
                 announcements.add((it.community, it.space), (key, local), &it.source);
             }
@@ -561,41 +565,4 @@ struct Candidate {
     source: Source,
     /// Where its outcome is to be reported, if anyone waits for it.
     index: Option<usize>,
-}
-
-/// What one commit tells of, grouped by space and giver.
-#[derive(Default)]
-struct Announcements(Vec<Inserted>);
-
-impl Announcements {
-    fn add(
-        &mut self,
-        (community, space): (CommunityId, SpaceId),
-        entry: (Key, u64),
-        source: &Source,
-    ) {
-        match self.0.last_mut() {
-            Some(last) if last.space == space && last.source == *source => {
-                last.entries.push(entry);
-            }
-            _ => self.0.push(Inserted {
-                community,
-                space,
-                entries: vec![entry],
-                source: source.clone(),
-            }),
-        }
-    }
-
-    /// Tells that the set of a space is another one, though nothing entered it.
-    fn mention(&mut self, community: CommunityId, space: SpaceId) {
-        if self.0.iter().all(|it| it.space != space) {
-            self.0.push(Inserted {
-                community,
-                space,
-                entries: Vec::new(),
-                source: Source::Local,
-            });
-        }
-    }
 }

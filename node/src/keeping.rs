@@ -228,6 +228,13 @@ impl Keeping {
         state.spaces.get(space).is_some_and(|it| it.partial)
     }
 
+    /// Spaces of which words may be missing.
+    pub fn partial(&self) -> Vec<SpaceId> {
+        let state = self.state();
+        let partial = state.spaces.iter().filter(|(_, it)| it.partial);
+        partial.map(|(space, _)| *space).collect()
+    }
+
     /// What is here of a space.
     pub fn kept(&self, space: &SpaceId) -> Kept {
         let state = self.state();

@@ -210,9 +210,14 @@ impl Pending {
         source: Source,
         waits: Waits,
     ) {
+        let id = variant(&entry, &entry.encode());
+        let before = self.remove(&id);
+        // Somebody who does not keep words must not take them from who waits with them.
+        let (entry, source) = match before {
+            Some(it) if lacks_words(&entry) && !lacks_words(&it.entry) => (it.entry, it.source),
+            _ => (entry, source),
+        };
         let encoded = entry.encode();
-        let id = variant(&entry, &encoded);
-        self.remove(&id);
         let account = self.account(&entry, &source, &waits);
         let is_new = !self.quotas.contains_key(&account);
         if is_new && self.accounts_like(&account) >= most_accounts(&account) {
@@ -462,6 +467,10 @@ impl Pending {
             .map(|it| (it.entry, it.community, it.source))
             .collect()
     }
+}
+
+fn lacks_words(entry: &Entry) -> bool {
+    matches!(entry, Entry::Contribution(it) if it.lacks_words())
 }
 
 /// The id and place of what an entry is the header of, bare or with the rest; none for certificates.

@@ -15,17 +15,11 @@ impl Ingest {
     /// What a durable erasure, or order of erasure, does here.
     pub(super) fn drop_words(&self, contribution: &EntryId) -> Result<(), StoreError> {
         let store = self.archive.store();
-        // Whether they were kept is asked before, when they may still be here.
         let known = self.archive.contribution(*contribution);
-        let lacked = match known {
-            Some(it) if self.archive.kept().is_partial(&it.space) => {
-                store.erase_words(&late_words_id(contribution))? == Erasure::Unknown
-                    && store.erase_words(contribution)? == Erasure::NoWords
-            }
-            _ => false,
-        };
-        store.erase_words(contribution)?;
-        if let Some(it) = known.filter(|_| lacked) {
+        let late = store.erase_words(&late_words_id(contribution))?;
+        let own = store.erase_words(contribution)?;
+        let lacked = late == Erasure::Unknown && own == Erasure::NoWords;
+        if let Some(it) = known.filter(|it| lacked && self.archive.kept().is_partial(&it.space)) {
             self.archive.kept().note_found(&it.space, contribution);
         }
         self.erasures.send_modify(|count| *count += 1);

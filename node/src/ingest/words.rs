@@ -2,15 +2,16 @@
 //!
 //! Spec: `specs/partial.md`.
 
-use super::{Ingest, round::Accepted};
+use super::{Ingest, Writer, round::Accepted};
 use crate::{
     archive::{ArchiveError, facts_of, late_words},
     home::HomeError,
+    pending::Source,
     random,
     store::{NewEntry, StoreError},
 };
 use comity_protocol::{
-    entry::{Contribution, Entry, Words},
+    entry::{Contribution, Entry, Verified, Words},
     id::{EntryId, SpaceId},
     key::PublicKey,
     pipeline::Known,
@@ -22,6 +23,23 @@ pub(super) struct Lack {
     space: SpaceId,
     id: EntryId,
     author: PublicKey,
+}
+
+impl Writer {
+    /// The entry with the words with which it waits already, if it came without.
+    pub(super) fn with_words(
+        &mut self,
+        entry: Verified<Entry>,
+        source: Source,
+    ) -> (Verified<Entry>, Source) {
+        match &*entry {
+            Entry::Contribution(it) if it.lacks_words() => {
+                let waiting = self.pending.take_one(&it.id());
+                waiting.map_or((entry, source), |(entry, _, source)| (entry, source))
+            }
+            _ => (entry, source),
+        }
+    }
 }
 
 impl Ingest {

@@ -9,7 +9,7 @@
 //!
 //! Spec: `specs/wire.md` §8.
 
-use super::{hello, joining, linking, session, telling};
+use super::{hello, joining, linking, session, telling, words};
 use comity_net::Bucket;
 use comity_protocol::{
     id::SpaceId,
@@ -44,6 +44,7 @@ const SYNC: (u32, Duration) = (32, Duration::from_secs(2));
 const JOIN: (u32, Duration) = (32, Duration::from_secs(1));
 const LINK: (u32, Duration) = (16, Duration::from_secs(5));
 const ADDRESSES: (u32, Duration) = (64, Duration::from_secs(1));
+const WORDS: (u32, Duration) = (256, Duration::from_millis(125));
 
 /// What single things cost, in microseconds of a core, rounded up.
 pub(super) const ENTRY_MICROS: i64 = 120;
@@ -103,6 +104,7 @@ pub(crate) struct Account {
     join: Bucket,
     link: Bucket,
     addresses: Bucket,
+    words: Bucket,
     talks: usize,
     /// Until when nothing of its gossip is taken.
     muted: Option<Instant>,
@@ -124,6 +126,7 @@ impl Account {
             join: bucket(JOIN),
             link: bucket(LINK),
             addresses: bucket(ADDRESSES),
+            words: bucket(WORDS),
             talks: 0,
             muted: None,
             given: BTreeMap::new(),
@@ -139,6 +142,7 @@ impl Account {
             joining::PROTOCOL => &mut self.join,
             linking::PROTOCOL => &mut self.link,
             telling::PROTOCOL => &mut self.addresses,
+            words::PROTOCOL => &mut self.words,
             _ => return Admittance::Busy,
         };
         let is_request = protocol != session::PROTOCOL;

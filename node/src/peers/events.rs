@@ -113,7 +113,11 @@ pub(super) fn incoming(hub: &Arc<Hub>, peer: PeerId, protocol: &str, stream: Pee
             });
         }
         words::PROTOCOL => {
-            tokio::spawn(words::answer(hub.clone(), peer, stream));
+            let hub = hub.clone();
+            tokio::spawn(async move {
+                let _talk = warden.talk(peer);
+                words::answer(hub, peer, stream).await;
+            });
         }
         other => debug!(%peer, protocol = other, "an unknown protocol"),
     }

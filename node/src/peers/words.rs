@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 /// The protocol's name.
@@ -37,6 +37,8 @@ const LOOK_AGAIN_MIN: Duration = Duration::from_secs(2);
 const LOOK_AGAIN_MAX: Duration = Duration::from_secs(600);
 /// How long what is lacking gathers before it is asked for.
 const GATHER: Duration = Duration::from_millis(200);
+/// Between requests to one peer: half as many as are answered (`account.rs`).
+const ASK_EVERY: Duration = Duration::from_millis(250);
 /// What an answer takes beside its words: its head and that of one item, in bytes.
 const HEADS_BYTES: usize = 16;
 
@@ -203,6 +205,9 @@ async fn ask_all(
         let answered_of = answered.len().min(part.len());
         given.extend(part.iter().copied().zip(answered));
         rest.drain(..answered_of);
+        if !rest.is_empty() {
+            sleep(ASK_EVERY).await;
+        }
     }
     given
 }
@@ -229,6 +234,12 @@ pub(super) async fn fetch(hub: &Arc<Hub>, space: SpaceId, ids: Vec<EntryId>) -> 
             let kept = kept.unwrap_or_default();
             fetched.found += kept.len();
             rest.retain(|id| !kept.contains(id));
+            sleep(if rest.is_empty() {
+                Duration::ZERO
+            } else {
+                ASK_EVERY
+            })
+            .await;
         }
     }
     fetched
@@ -261,8 +272,9 @@ pub(super) async fn keep_whole(hub: Arc<Hub>) {
     loop {
         lacks.mark_unchanged();
         let (found, asked) = look_for_all(&hub).await;
-        for space in found.keys() {
-            if let Err(error) = kept.settle(*space) {
+        // Words may also have come otherwise, or been erased.
+        for space in kept.partial() {
+            if let Err(error) = kept.settle(space) {
                 warn!(%error, "that a space is complete could not be remembered yet");
             }
         }
@@ -288,7 +300,7 @@ pub(super) async fn keep_whole(hub: Arc<Hub>) {
             Err(_) => (2 * pause).min(LOOK_AGAIN_MAX),
         };
         // What comes in one go is fetched in one go.
-        tokio::time::sleep(GATHER).await;
+        sleep(GATHER).await;
     }
 }
 

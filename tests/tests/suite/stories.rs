@@ -26,6 +26,7 @@ stories! {
     erase,
     import,
     join,
+    keep_less,
     leave,
     lost_laptop,
     offline,

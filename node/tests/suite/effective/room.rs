@@ -2,7 +2,7 @@
 
 use comity_node::pending::{Pending, Source, Waits};
 use comity_protocol::{
-    entry::Verified,
+    entry::{Entry, Verified},
     id::{CommunityId, SpaceId},
     key::PublicKey,
 };
@@ -76,4 +76,27 @@ fn persons_who_want_all_of_the_room_have_equal_shares_of_it() {
         .collect();
     let shares: Vec<usize> = devices.iter().map(|keys| room.count(keys)).collect();
     assert_eq!(shares, [ROOM / 4; 4]);
+}
+
+#[test]
+fn words_that_wait_do_not_give_way_to_their_absence() {
+    let mut pending = Pending::default();
+    let space = SpaceId::from_bytes([1; 32]);
+    let community = CommunityId::from_bytes([2; 32]);
+    let whole = Signer::new("Ada").create(space, &topic("Early", "With words"));
+    let Entry::Contribution(contribution) = whole.clone() else {
+        panic!("a contribution")
+    };
+    let lacking = Entry::Contribution(contribution.without_words());
+    let peer = Source::Peer("somebody who keeps less".into());
+    let offers = [(lacking.clone(), &peer), (whole.clone(), &Source::Local)];
+    for offers in [offers.clone(), [offers[1].clone(), offers[0].clone()]] {
+        for (entry, source) in offers {
+            let entry = Verified::check(entry).unwrap();
+            pending.add(entry, community, source.clone(), Waits::ForAuthority);
+        }
+        let (entry, _, source) = pending.take_one(&whole.id()).unwrap();
+        assert_eq!((&*entry, source), (&whole, Source::Local));
+        assert_eq!(pending.counts(), (0, 0));
+    }
 }

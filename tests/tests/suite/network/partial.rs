@@ -165,7 +165,7 @@ async fn words_are_fetched_when_somebody_reads_them_and_stay() {
     wait_for_kept(&part, space, "partial", Some(1)).await;
 
     // They are here now, with nobody around, and are passed on.
-    full.stop().await;
+    let full = full.stop().await;
     let part = part.restart().await;
     assert_eq!(body_of(&part, &asked).await, SECRET);
     let milk = document(&unread).to_string();
@@ -175,10 +175,15 @@ async fn words_are_fetched_when_somebody_reads_them_and_stay() {
     wait_for_kept(&other, space, "partial", Some(1)).await;
     assert_eq!(body_of(&other, &asked).await, SECRET);
 
-    // An erasure takes them, wherever they stand.
+    // An erasure takes them, wherever they stand and however whole the space is by then.
+    part.keep(space, "everything").await;
+    let full = full.start().await;
+    full.connect(&part).await;
+    wait_for_kept(&part, space, "complete", Some(0)).await;
     let erasure = author.erase(space, asked.id());
     part.submit(community.id, &[erasure]).await;
     assert!(part.show(&id).await.summary.erased);
+    full.stop().await;
     let stopped = part.stop().await;
     for segment in std::fs::read_dir(stopped.home().join("record")).unwrap() {
         let bytes = std::fs::read(segment.unwrap().path()).unwrap();

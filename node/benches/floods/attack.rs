@@ -51,7 +51,7 @@ pub(crate) const KINDS: [Kind; 9] = [
     kind("joins", true),
     kind("broken frames", true),
     kind("many roots", false),
-    kind("entries unasked", true),
+    kind("entries again", false),
     kind("forged gossip", true),
     kind("unauthorized gossip", false),
 ];
@@ -228,7 +228,7 @@ impl Attacker {
                 "joins" => self.say(PROTOCOLS[1], &[&garbage]).await,
                 "broken frames" => self.say(PROTOCOLS[4], &[&garbage]).await,
                 "many roots" => self.say(PROTOCOLS[4], &vec![&roots[..]; 1_000]).await,
-                "entries unasked" => self.say(PROTOCOLS[4], &vec![&unasked[..]; 64]).await,
+                "entries again" => self.say(PROTOCOLS[4], &vec![&unasked[..]; 64]).await,
                 _ => self.gossip(kind == "forged gossip", number).await,
             };
             if !goes_on {

@@ -2,8 +2,8 @@
 //!
 //! The victim is a process of its own, pinned to one core; ten hostile peers are another, pinned to
 //! another core. Honest people publish at the victim by its local API, one contribution after the
-//! other. It is measured first while the attackers' core is busy with nothing, then under each flood:
-//! with a fresh victim each time, in this same run.
+//! other. Before each flood it is measured while the attackers' core is busy with nothing, then under
+//! the flood: with a fresh victim each time, in this same run.
 //!
 //! Run with `cargo bench -p comity-node --bench floods`, or with `-- --quick` for shorter measurements.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
@@ -105,10 +105,11 @@ fn under(kind: &str, seconds: u64) -> Measured {
 fn measure(is_quick: bool) {
     let seconds = if is_quick { SECONDS_QUICK } else { SECONDS };
     let mut figures = Figures::default();
-    let calm = under("nothing", seconds);
-    figures.add("unattacked rate", calm.rate, "/s", Target::None);
-    figures.add("unattacked rss", calm.rss_mib, "MiB", Target::None);
     for kind in attack::KINDS {
+        // Anew each time: other work on the machine comes and goes.
+        let calm = under("nothing", seconds);
+        let name = format!("{}: unattacked rate", kind.name);
+        figures.add(name, calm.rate, "/s", Target::None);
         let it = under(kind.name, seconds);
         let name = |what: &str| format!("{}: {what}", kind.name);
         let half = Target::AtLeast(0.5);

@@ -9,16 +9,14 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, missing_docs)]
 
 mod attack;
-#[path = "../exchange/table.rs"]
-mod table;
 mod victim;
 
+use comity_tests::figures::{Figures, Target};
 use std::{
     env,
     io::{BufRead, BufReader, Lines, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
-use table::{Figures, Target};
 
 /// How long honest people publish, and in a quick run.
 const SECONDS: u64 = 20;

@@ -9,6 +9,7 @@ mod assembly;
 mod erasure;
 mod reckon;
 mod round;
+mod sources;
 mod tally;
 mod verify;
 mod words;
@@ -201,11 +202,6 @@ impl Ingest {
     /// How many entries wait for others, and for authority.
     pub fn pending(&self) -> (usize, usize) {
         self.writer().pending.counts()
-    }
-
-    /// A source is gone. Blocks until the writer's turn is over.
-    pub fn gone(&self, source: &Source) {
-        self.writer().pending.gone(source);
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {

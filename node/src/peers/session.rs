@@ -262,8 +262,10 @@ impl Driver {
         };
         self.in_sync.send_replace(false);
         drop(outgoing);
-        // Lets a last word, such as why we leave, get out.
-        let _ = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
+        // Lets a last word, such as why we leave, get out, unless it was the writer that ended.
+        if !writing.is_terminated() {
+            let _ = tokio::time::timeout(Duration::from_secs(2), &mut writing).await;
+        }
         ended
     }
 

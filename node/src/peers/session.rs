@@ -220,12 +220,7 @@ impl Driver {
                         break "the peer is gone".to_owned();
                     }
                 }
-                done = finished(&mut self.loading) => {
-                    self.loading = None;
-                    if let Some((space, entries)) = done {
-                        self.input(Input::Loaded { space, entries });
-                    }
-                }
+                done = finished(&mut self.loading) => self.loaded(done),
                 done = finished(&mut self.ingesting) => {
                     self.ingesting = None;
                     match done {
@@ -342,6 +337,13 @@ impl Driver {
         let is_gossiped = |space: &SpaceId| shared.gossip && gossip::brings(&shared.inner, space);
         if let Some(message) = self.late.put_off(message, is_gossiped, Instant::now()) {
             self.input(Input::Received(message));
+        }
+    }
+
+    fn loaded(&mut self, done: Option<(SpaceId, Vec<Option<Vec<u8>>>)>) {
+        self.loading = None;
+        if let Some((space, entries)) = done {
+            self.input(Input::Loaded { space, entries });
         }
     }
 

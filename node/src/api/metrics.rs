@@ -245,7 +245,7 @@ fn order(text: &mut Text, app: &App) {
         "limit",
         &[
             ("banned", counted.bans.get()),
-            ("stream_not_answered", counted.unanswered.get()),
+            ("not_answered", counted.unanswered.get()),
             ("not_read_from", counted.pauses.get()),
             ("gossip_not_heard", counted.muted.get()),
         ],

@@ -47,12 +47,16 @@ fn public_spaces(inner: &Inner) -> Vec<(SpaceId, CommunityId)> {
     spaces.collect()
 }
 
-/// Whether news of a space is gossiped where there is gossip.
+/// Whether news of a space is gossiped where there is gossip. Governance is asked for at once all the
+/// same: what people write waits for it, and what a narrowing leaves in effect may be sent before it.
 pub(super) fn brings(inner: &Inner, space: &SpaceId) -> bool {
     let ledger = inner.ingest.ledger();
-    let known = ledger.spaces().get(space);
-    let authority = known.and_then(|it| ledger.authority(&it.community));
-    authority.is_some_and(|it| it.may_read(None, *space))
+    let Some(known) = ledger.spaces().get(space) else {
+        return false;
+    };
+    let authority = ledger.authority(&known.community);
+    governance_space(known.community) != *space
+        && authority.is_some_and(|it| it.may_read(None, *space))
 }
 
 /// Subscribes to the topics of public spaces; those subscribed already stay so, but for those of which

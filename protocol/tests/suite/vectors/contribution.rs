@@ -182,7 +182,7 @@ fn entries() -> Vec<Case> {
     vec![
         case(
             "unknown-entry-type",
-            [&[0x85, 5], &entry(signature, created.shape(), &whole)[2..]].concat(),
+            [&[0x85, 6], &entry(signature, created.shape(), &whole)[2..]].concat(),
             "UnknownType",
         ),
         case(

@@ -1,6 +1,6 @@
 //! Whether this node's own clock is the reason why grants look expired.
 //!
-//! Spec: `specs/wire.md` §5.
+//! Spec: `specs/wire.md` §6.
 
 /// Fewer grants than this say nothing about a clock.
 pub const GRANTS_FOR_DOUBT_MIN: usize = 2;

@@ -3,7 +3,7 @@
 //! On the wire a grant is shown without community and node: both follow from the connection it is
 //! shown on, so a grant for another node cannot even be said.
 //!
-//! Spec: `specs/wire.md` §5.
+//! Spec: `specs/wire.md` §6.
 
 use super::AccessError;
 use crate::{

@@ -1,6 +1,6 @@
 //! What a peer may read: the one answer that hello, sync and gossip all rest on (I9).
 //!
-//! Spec: `specs/wire.md` §5.
+//! Spec: `specs/wire.md` §6.
 
 use super::VerifiedGrant;
 use crate::{authority::Authority, id::SpaceId, key::PublicKey};

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     ingest::{Inserted, Outcome},
+    ledger::Ledger,
     node::Inner,
     pending::Source,
     random,
@@ -351,7 +352,7 @@ impl Driver {
     fn nudged(&mut self, answer: Nudge) {
         self.late.all_due();
         self.hear_late(Instant::now());
-        self.input(Input::Tick);
+        self.input(Input::Asked);
         // Nobody waits any more is no error.
         let _ = answer.send(self.is_in_sync());
     }
@@ -533,19 +534,25 @@ impl Driver {
         }));
     }
 
+    /// Whether the peer holds all that this node holds of the spaces that it may read, and the other
+    /// way round, as it last told.
     fn is_in_sync(&self) -> bool {
-        !self.open.is_empty()
-            && self.to_ingest.is_empty()
-            && self.ingesting.is_none()
-            && self
-                .open
-                .iter()
-                .all(|space| self.machine.is_in_sync(space) || self.machine.is_refused(space))
+        if self.open.is_empty() || !self.to_ingest.is_empty() || self.ingesting.is_some() {
+            return false;
+        }
+        let ledger = self.shared.inner.ingest.ledger();
+        let machine = &self.machine;
+        let mut open = self.open.iter();
+        open.all(|space| is_equal(machine, &ledger, space) || machine.is_refused(space))
     }
 
     fn tell_whether_in_sync(&mut self) {
-        let machine = &self.machine;
-        self.bringing.end_where(|space| machine.is_in_sync(space));
+        {
+            let ledger = self.shared.inner.ingest.ledger();
+            let machine = &self.machine;
+            let equal = |space: &SpaceId| is_equal(machine, &ledger, space);
+            self.bringing.end_where(equal);
+        }
         let now = self.is_in_sync();
         self.in_sync.send_if_modified(|before| {
             let changed = *before != now;
@@ -553,6 +560,11 @@ impl Driver {
             changed
         });
     }
+}
+
+fn is_equal(machine: &Session, ledger: &Ledger, space: &SpaceId) -> bool {
+    let known = ledger.spaces().get(space);
+    known.is_some_and(|it| machine.is_in_sync(space, it.trie.root()))
 }
 
 /// The result of a task, once it is done; never while there is none.

@@ -186,11 +186,13 @@ impl Session {
         self.over
     }
 
-    /// Whether both sides had equal roots of the space when last compared, and nothing is under way.
-    pub fn is_in_sync(&self, space: &SpaceId) -> bool {
+    /// Whether the peer last told the root that our set has now, `ours`, and nothing is under way: then
+    /// it holds all that we hold.
+    pub fn is_in_sync(&self, space: &SpaceId, ours: TrieHash) -> bool {
         let state = self.spaces.get(space);
         state.is_some_and(|state| {
-            state.round.is_none() && state.in_sync_at.is_some() && state.in_sync_at == state.heard
+            let equal = |root: Option<TrieHash>| root == Some(ours);
+            state.round.is_none() && equal(state.in_sync_at) && equal(state.heard)
         })
     }
 
@@ -234,7 +236,8 @@ impl Session {
                 self.ingested(space, entries, bytes, context);
             }
             Input::Writable => {}
-            Input::Tick => self.tick(context),
+            Input::Tick => self.tick(ROOTS_EVERY_MS, context),
+            Input::Asked => self.tick(0, context),
         }
         self.pump(context);
         if self.over {
@@ -503,7 +506,9 @@ impl Session {
         }
     }
 
-    fn tick(&mut self, context: &mut Context<'_>) {
+    /// Tells roots that are others than told, but for those told less than `rest_ms` ago, and whatever
+    /// else time brings.
+    fn tick(&mut self, rest_ms: u64, context: &mut Context<'_>) {
         let now_ms = context.now_ms;
         self.learning.expire(now_ms);
         let mut tell = Vec::new();
@@ -531,7 +536,7 @@ impl Session {
             }
             let free = context.in_flight.free_parts(space, self.peer, now_ms);
             let is_free = !free.and(state.deferred).is_none();
-            let due = now_ms.saturating_sub(state.told_ms) >= ROOTS_EVERY_MS;
+            let due = now_ms.saturating_sub(state.told_ms) >= rest_ms;
             if is_free || (state.told != Some(root) && due) {
                 if is_free && self.role == Role::Acceptor {
                     state.fruit.asked();

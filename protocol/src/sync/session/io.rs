@@ -91,6 +91,9 @@ pub enum Input {
     Writable,
     /// Time passed; expected about once a second.
     Tick,
+    /// Somebody asks whether both sides are equal: a root that has changed is told at once, and the peer
+    /// answers with its own as soon as they are.
+    Asked,
 }
 
 /// What a session wants done.

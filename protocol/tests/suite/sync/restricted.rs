@@ -111,7 +111,7 @@ fn a_reader_learns_of_a_restricted_space_and_gets_all_of_it() {
             world.links[0]
                 .ends
                 .iter()
-                .all(|end| end.session.is_in_sync(&hidden))
+                .all(|end| end.session.is_in_sync(&hidden, other.root(&hidden)))
         );
     }
 }

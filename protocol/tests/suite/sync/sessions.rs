@@ -38,7 +38,7 @@ pub(super) fn assert_converged(world: &World, spaces: u8) {
         }
         for end in world.links.iter().flat_map(|link| &link.ends) {
             assert!(
-                end.session.is_in_sync(&space),
+                end.session.is_in_sync(&space, first),
                 "node {} is not told",
                 end.node
             );

@@ -35,6 +35,26 @@ fn topics(author: &mut Signer, community: &Community, count: usize, text: &str) 
     (0..count).map(one).collect()
 }
 
+/// Whoever waits for equality after having written something is not told of the equality before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_just_written_is_at_the_peer_when_sync_says_so() {
+    let ([alice, bob], community) = nodes("Told", false).await;
+    let mut author = community.delegate.device.clone();
+    alice.connect(&bob).await;
+    alice.sync().await;
+    let space = community.space("members");
+    for number in 0..30 {
+        let entries = topics(&mut author, &community, 1, &format!("{number}"));
+        alice.submit(community.id, &entries).await;
+        alice.sync().await;
+        let [of_alice, of_bob] = [alice.set_of(space).await, bob.set_of(space).await];
+        // Receipts may have come since on either side; the entry itself is there.
+        assert!(of_bob.0 > number, "{of_alice:?} here, {of_bob:?} there");
+        let state = bob.states(community.id, &entries).await;
+        assert_eq!(state, ["already_present"], "contribution {number}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_transfer_that_is_cut_goes_on_where_it_was() {
     let ([alice, bob], community) = nodes("Cut", false).await;

@@ -1,4 +1,4 @@
-//! A relay on loopback that counts what passes, and cuts when it is told to.
+//! A relay on loopback that counts what passes, and holds it back or cuts when it is told to.
 
 use std::sync::{
     Arc,
@@ -6,7 +6,10 @@ use std::sync::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::watch,
 };
 
@@ -15,6 +18,7 @@ pub struct Proxy {
     port: u16,
     brought: Arc<AtomicU64>,
     cut_at: watch::Sender<u64>,
+    held: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -28,12 +32,16 @@ impl Proxy {
             port: listener.local_addr().unwrap().port(),
             brought: Arc::default(),
             cut_at: watch::Sender::new(u64::MAX),
+            held: watch::Sender::new(false),
         };
-        let (brought, cut_at) = (proxy.brought.clone(), proxy.cut_at.subscribe());
+        let down = Down {
+            brought: proxy.brought.clone(),
+            cut_at: proxy.cut_at.subscribe(),
+            held: proxy.held.subscribe(),
+        };
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                let relayed = relay(near, port, brought.clone(), cut_at.clone());
-                tokio::spawn(relayed);
+                tokio::spawn(relay(near, port, down.clone()));
             }
         });
         proxy
@@ -49,34 +57,51 @@ impl Proxy {
         self.brought.load(Ordering::SeqCst)
     }
 
+    /// Holds back what is for those who dialled it, or lets it go on.
+    pub fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
     /// Cuts all connections once so many bytes were brought, and every later one at once.
     pub fn cut_at(&self, bytes: u64) {
         self.cut_at.send_replace(bytes);
     }
 }
 
-async fn relay(near: TcpStream, port: u16, brought: Arc<AtomicU64>, cut_at: watch::Receiver<u64>) {
+/// The way to those who dialled.
+#[derive(Clone)]
+struct Down {
+    brought: Arc<AtomicU64>,
+    cut_at: watch::Receiver<u64>,
+    held: watch::Receiver<bool>,
+}
+
+impl Down {
+    async fn bring(mut self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count) = from.read(&mut buffer).await
+            && count > 0
+            && self.brought.load(Ordering::SeqCst) < *self.cut_at.borrow()
+            && self.held.wait_for(|held| !held).await.is_ok()
+            && to.write_all(&buffer[..count]).await.is_ok()
+        {
+            self.brought.fetch_add(count as u64, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn relay(near: TcpStream, port: u16, down: Down) {
     let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else {
         return;
     };
-    let (mut from_near, mut to_near) = near.into_split();
-    let (mut from_far, mut to_far) = far.into_split();
+    let (mut from_near, to_near) = near.into_split();
+    let (from_far, mut to_far) = far.into_split();
     let up = async move {
         // However it ends, the connection is over.
         let _ = tokio::io::copy(&mut from_near, &mut to_far).await;
     };
-    let down = async move {
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(count) = from_far.read(&mut buffer).await
-            && count > 0
-            && brought.load(Ordering::SeqCst) < *cut_at.borrow()
-            && to_near.write_all(&buffer[..count]).await.is_ok()
-        {
-            brought.fetch_add(count as u64, Ordering::SeqCst);
-        }
-    };
     tokio::select! {
         () = up => {}
-        () = down => {}
+        () = down.bring(from_far, to_near) => {}
     }
 }

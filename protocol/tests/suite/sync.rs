@@ -1,5 +1,6 @@
 //! Sync: the trie, its messages, and sessions that converge whatever happens between them.
 
+mod equal;
 mod figures;
 mod first;
 pub(crate) mod harness;

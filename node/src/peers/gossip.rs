@@ -48,7 +48,8 @@ fn public_spaces(inner: &Inner) -> Vec<(SpaceId, CommunityId)> {
 }
 
 /// Whether news of a space is gossiped where there is gossip. Governance is asked for at once all the
-/// same: what people write waits for it, and what a narrowing leaves in effect may be sent before it.
+/// same: what people write waits for it, and what they write before they hear of a removal becomes a
+/// stub.
 pub(super) fn brings(inner: &Inner, space: &SpaceId) -> bool {
     let ledger = inner.ingest.ledger();
     let Some(known) = ledger.spaces().get(space) else {

@@ -335,7 +335,9 @@ impl Driver {
     fn received(&mut self, message: Message) {
         self.bringing.heard(&message, &self.open);
         let shared = self.shared.clone();
-        let is_gossiped = |space: &SpaceId| shared.gossip && gossip::brings(&shared.inner, space);
+        // Whose gossip is not heard brings nothing by it.
+        let hears = shared.gossip && !shared.warden.is_muted(&self.peer);
+        let is_gossiped = |space: &SpaceId| hears && gossip::brings(&shared.inner, space);
         if let Some(message) = self.late.put_off(message, is_gossiped, Instant::now()) {
             self.input(Input::Received(message));
         }

@@ -12,6 +12,7 @@
 
 use comity_protocol::entry::Entry;
 use comity_tests::{
+    arguments,
     community::{Community, Person, topic},
     figures::{Figures, Target},
     nodes::{Stopped, TestNode},
@@ -25,6 +26,7 @@ use std::{
 };
 use tokio::time::{interval, sleep};
 
+const USAGE: &str = "copies [--nodes N] [--contributions N] [--every-ms N] [--bytes N] [--calls N]";
 /// Copies that a node receives of one contribution, on average.
 const COPIES_MAX: f64 = 2.5;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -42,12 +44,7 @@ struct Asked {
 fn main() -> ExitCode {
     let asked = match asked() {
         Ok(asked) => asked,
-        Err(what) => {
-            eprintln!(
-                "{what}\nusage: copies [--nodes N] [--contributions N] [--every-ms N] [--bytes N] [--calls N]"
-            );
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let figures = runtime.block_on(run(&asked));
@@ -55,7 +52,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!figures.hold()))
 }
 
-fn asked() -> Result<Asked, String> {
+fn asked() -> Result<Asked, ExitCode> {
     let mut asked = Asked {
         nodes: 50,
         contributions: 100,
@@ -63,19 +60,17 @@ fn asked() -> Result<Asked, String> {
         bytes: 200,
         calls: 12,
     };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let number: u32 = value.parse().map_err(|_| format!("{value} is no number"))?;
-        match word.as_str() {
-            "--nodes" => asked.nodes = number as usize,
-            "--contributions" => asked.contributions = number,
-            "--every-ms" => asked.every_ms = number.max(1).into(),
-            "--calls" => asked.calls = number as usize,
-            "--bytes" => asked.bytes = number as usize,
-            _ => return Err(format!("{word} is not known")),
+    arguments::read(USAGE, |given| {
+        match given.word() {
+            "--nodes" => asked.nodes = given.number()?,
+            "--contributions" => asked.contributions = given.number()?,
+            "--every-ms" => asked.every_ms = given.number::<u64>()?.max(1),
+            "--calls" => asked.calls = given.number()?,
+            "--bytes" => asked.bytes = given.number()?,
+            _ => return given.unknown(),
         }
-    }
+        Ok(())
+    })?;
     Ok(asked)
 }
 

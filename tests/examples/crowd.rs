@@ -9,21 +9,20 @@
 )]
 
 use comity_tests::{
+    arguments,
     figures::{Figures, Target},
     simulation::crowd::Crowd,
 };
 use std::process::ExitCode;
 
+const USAGE: &str = "crowd [--nodes N] [--chords N] [--loss PERCENT] [--seed N]";
 /// Time until all is equal, in round trips over the longest way.
 const IN_DIAMETERS_MAX: f64 = 6.0;
 
 fn main() -> ExitCode {
     let (crowd, seed) = match asked() {
         Ok(asked) => asked,
-        Err(what) => {
-            eprintln!("{what}\nusage: crowd [--nodes N] [--chords N] [--loss PERCENT] [--seed N]");
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let times = match crowd.run(seed) {
         Ok(times) => times,
@@ -66,7 +65,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(!figures.hold()))
 }
 
-fn asked() -> Result<(Crowd, u64), String> {
+fn asked() -> Result<(Crowd, u64), ExitCode> {
     let mut crowd = Crowd {
         nodes: 1_000,
         chords: 4,
@@ -77,18 +76,21 @@ fn asked() -> Result<(Crowd, u64), String> {
         apart: 50,
     };
     let mut seed = 1;
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let number: usize = value.parse().map_err(|_| format!("{value} is no number"))?;
-        match word.as_str() {
-            "--nodes" if number > 0 && number.is_multiple_of(5) => crowd.nodes = number,
-            "--nodes" => return Err(format!("--nodes {value} is no multiple of five")),
-            "--chords" => crowd.chords = number,
-            "--loss" if number < 100 => crowd.loss_percent = number,
-            "--seed" => seed = number as u64,
-            _ => return Err(format!("{word} is not known, or {value} is too much")),
+    arguments::read(USAGE, |given| {
+        match given.word() {
+            "--nodes" => crowd.nodes = given.number()?,
+            "--chords" => crowd.chords = given.number()?,
+            "--loss" => crowd.loss_percent = given.number()?,
+            "--seed" => seed = given.number()?,
+            _ => return given.unknown(),
         }
-    }
+        if crowd.nodes == 0 || !crowd.nodes.is_multiple_of(5) {
+            return Err(format!("{} nodes are no multiple of five", crowd.nodes));
+        }
+        if crowd.loss_percent >= 100 {
+            return Err("nothing arrives if all is lost".to_owned());
+        }
+        Ok(())
+    })?;
     Ok((crowd, seed))
 }

@@ -18,6 +18,7 @@ use comity_client::{
 use comity_node::node::{Node, NodeOptions};
 use comity_protocol::{entry::Entry, id::CommunityId, id::SpaceId};
 use comity_tests::{
+    arguments,
     community::{Community, Signer, topic},
     figures::{Figures, Target},
     nodes::{Stopped, base64, encoded},
@@ -37,6 +38,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::{interval, sleep};
 
+const USAGE: &str =
+    "endure [--nodes N] [--minutes N] [--deaths PER_MINUTE] [--rate PER_SECOND] [--seed N]";
 /// The first word of the processes that are nodes.
 const AS_NODE: &str = "--as-node";
 /// Others that each node is told of in the beginning.
@@ -76,19 +79,14 @@ fn main() -> ExitCode {
     }
     let asked = match asked() {
         Ok(asked) => asked,
-        Err(what) => {
-            eprintln!(
-                "{what}\nusage: endure [--nodes N] [--minutes N] [--deaths PER_MINUTE] [--rate PER_SECOND] [--seed N]"
-            );
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     let figures = runtime.block_on(run(asked));
     figures.print();
     ExitCode::from(u8::from(!figures.hold()))
 }
 
-fn asked() -> Result<Asked, String> {
+fn asked() -> Result<Asked, ExitCode> {
     let mut asked = Asked {
         nodes: 20,
         minutes: 10.0,
@@ -96,20 +94,17 @@ fn asked() -> Result<Asked, String> {
         rate: 40,
         seed: 1,
     };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let bad = || format!("{value} is no number for {word}");
-        let number = || value.parse::<u64>().map_err(|_| bad());
-        match word.as_str() {
-            "--nodes" => asked.nodes = number()?.max(1) as usize,
-            "--minutes" => asked.minutes = value.parse().map_err(|_| bad())?,
-            "--deaths" => asked.deaths = number()? as usize,
-            "--rate" => asked.rate = number()?.max(1),
-            "--seed" => asked.seed = number()?,
-            _ => return Err(format!("{word} is not known")),
+    arguments::read(USAGE, |given| {
+        match given.word() {
+            "--nodes" => asked.nodes = given.number::<usize>()?.max(1),
+            "--minutes" => asked.minutes = given.number()?,
+            "--deaths" => asked.deaths = given.number()?,
+            "--rate" => asked.rate = given.number::<u64>()?.max(1),
+            "--seed" => asked.seed = given.number()?,
+            _ => return given.unknown(),
         }
-    }
+        Ok(())
+    })?;
     Ok(asked)
 }
 

@@ -11,7 +11,10 @@
     reason = "a tool for tests should fail where it stands"
 )]
 
-use comity_tests::simulation::{Log, Report, Simulation, Size};
+use comity_tests::{
+    arguments,
+    simulation::{Log, Report, Simulation, Size},
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -27,6 +30,9 @@ use std::{
     time::Instant,
 };
 
+const USAGE: &str =
+    "simulate [--first N] [--seeds N] [--jobs N] [--resume FILE] [--logs DIR] | --step LOG";
+
 struct Asked {
     first: u64,
     seeds: u64,
@@ -39,12 +45,7 @@ struct Asked {
 fn main() -> ExitCode {
     let asked = match asked() {
         Ok(asked) => asked,
-        Err(what) => {
-            eprintln!(
-                "{what}\nusage: simulate [--first N] [--seeds N] [--jobs N] [--resume FILE] [--logs DIR] | --step LOG"
-            );
-            return ExitCode::from(2);
-        }
+        Err(code) => return code,
     };
     match &asked.step {
         Some(log) => step(log),
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn asked() -> Result<Asked, String> {
+fn asked() -> Result<Asked, ExitCode> {
     let mut asked = Asked {
         first: 1,
         seeds: 10,
@@ -61,20 +62,18 @@ fn asked() -> Result<Asked, String> {
         logs: PathBuf::from("."),
         step: None,
     };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        let number = || value.parse().map_err(|_| format!("{value} is no number"));
-        match word.as_str() {
-            "--first" => asked.first = number()?,
-            "--seeds" => asked.seeds = number()?,
-            "--jobs" => asked.jobs = number()?.max(1) as usize,
-            "--resume" => asked.resume = Some(value.into()),
-            "--logs" => asked.logs = value.into(),
-            "--step" => asked.step = Some(value.into()),
-            _ => return Err(format!("{word} is not known")),
+    arguments::read(USAGE, |given| {
+        match given.word() {
+            "--first" => asked.first = given.number()?,
+            "--seeds" => asked.seeds = given.number()?,
+            "--jobs" => asked.jobs = given.number::<usize>()?.max(1),
+            "--resume" => asked.resume = Some(given.value().into()),
+            "--logs" => asked.logs = given.value().into(),
+            "--step" => asked.step = Some(given.value().into()),
+            _ => return given.unknown(),
         }
-    }
+        Ok(())
+    })?;
     Ok(asked)
 }
 

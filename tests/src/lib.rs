@@ -5,6 +5,7 @@
 )]
 
 pub mod alliance;
+pub mod arguments;
 pub mod community;
 pub mod figures;
 pub mod files;

@@ -109,7 +109,11 @@ fn who_stays_at_another_node_of_a_party_that_leaves_keeps_its_own_space() {
         (by_carol.as_str(), "Said by Carol"),
     ];
     // She is told first: what she writes before that is after the cut, and becomes a stub.
-    until_says(&carol, &["party", "show", "Users"], "has left the community");
+    until_says(
+        &carol,
+        &["party", "show", "Users"],
+        "has left the community",
+    );
     let file = carol.write("more.md", "More");
     let refused = carol.fails(1, &["publish", &file, "--space", "ours", "--yes"]);
     says(&refused, &["left the community"]);

@@ -8,6 +8,15 @@ use comity_tests::community::{Person, document, put, topic};
 /// More than the waiting room of one source holds.
 const PROLIFIC: usize = 5_000;
 
+/// A topic, and a change of it, which waits where the topic is not.
+fn created_and_changed(author: &mut Person, world: &World) -> [Entry; 2] {
+    let first = author.device.create(world.public, &topic("First", ""));
+    let change = vec![put("title", "Changed")];
+    let (document, deps) = (document(&first), [first.id()]);
+    let edit = author.device.edit(world.public, document, &deps, change);
+    [first, edit]
+}
+
 #[test]
 fn a_long_chain_below_a_cut_arrives_in_order_through_a_flood() {
     let mut world = World::new();
@@ -57,11 +66,7 @@ fn peers_without_end_keep_nobody_else_from_waiting() {
         let flood = eve.device.create(world.public, &draft);
         node.take_from(&[&flood], &Source::Peer(format!("peer {n}")));
     }
-    let first = ada.device.create(world.public, &topic("First", ""));
-    let change = vec![put("title", "Changed")];
-    let edit = ada
-        .device
-        .edit(world.public, document(&first), &[first.id()], change);
+    let [first, edit] = created_and_changed(&mut ada, &world);
     // In the wrong order, from two who have nothing waiting yet.
     for (n, source) in [Source::Local, Source::Peer("honest".to_owned())]
         .iter()
@@ -92,11 +97,7 @@ fn ten_peers_that_flood_take_no_room_of_one_with_little() {
     let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
     let node = Bare::new(world.id);
     node.save(&world.governance);
-    let first = ada.device.create(world.public, &topic("First", ""));
-    let change = vec![put("title", "Changed")];
-    let edit = ada
-        .device
-        .edit(world.public, document(&first), &[first.id()], change);
+    let [first, edit] = created_and_changed(&mut ada, &world);
     // It waits before all others do, so it is the oldest.
     node.take_from(&[&edit], &Source::Peer("honest".to_owned()));
     let long = "x".repeat(200_000);
@@ -119,11 +120,7 @@ fn who_is_gone_gives_way_before_who_is_there() {
     let (mut ada, mut eve) = (world.member("ada"), Person::new("eve"));
     let node = Bare::new(world.id);
     node.save(&world.governance);
-    let first = ada.device.create(world.public, &topic("First", ""));
-    let change = vec![put("title", "Changed")];
-    let edit = ada
-        .device
-        .edit(world.public, document(&first), &[first.id()], change);
+    let [first, edit] = created_and_changed(&mut ada, &world);
     node.take_from(&[&edit], &Source::Peer("honest".to_owned()));
     // One peer after the other, under names without end.
     for n in 0..1_000 {
